@@ -1,0 +1,50 @@
+"""Tonnage: from raw images to a storage, network and compute plan.
+
+The public verbs, in the order of the story::
+
+    dataset = toolkit.curate(["photos/", "more.zip"], "my-dataset")    # raw images -> versioned Parquet shards
+    measurements = toolkit.measure(dataset)                            # shards + this machine -> rates and ceilings
+    projection = toolkit.project("scenario.yaml", dataset, measurements)   # + a scenario -> demand, supply, plan
+    toolkit.report(dataset, measurements, projection, out="report.html")   # -> one page for people
+
+Nothing is imported until a verb is used, so that ``import toolkit`` and ``tonnage --help`` stay fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toolkit.curation.pipeline import curate
+    from toolkit.dataset.reading import open_dataset
+    from toolkit.measurement.run import measure
+    from toolkit.projection.run import project
+    from toolkit.reporting.figures import figures
+    from toolkit.reporting.page import report
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__", "curate", "figures", "measure", "open_dataset", "project", "report"]
+
+_VERBS = {
+    "curate": "toolkit.curation.pipeline",
+    "measure": "toolkit.measurement.run",
+    "project": "toolkit.projection.run",
+    "report": "toolkit.reporting.page",
+    "figures": "toolkit.reporting.figures",
+    "open_dataset": "toolkit.dataset.reading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module behind a verb the first time the verb is used."""
+    if name not in _VERBS:
+        raise AttributeError(f"module 'toolkit' has no attribute {name!r}")
+    verb = getattr(importlib.import_module(_VERBS[name]), name)
+    globals()[name] = verb
+    return verb
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Raw images in; a clean, versioned dataset out."""

@@ -1,0 +1,1 @@
+"""Where images come from: folders, archives, tables with embedded bytes, and the annotations beside them."""

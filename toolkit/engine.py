@@ -1,0 +1,203 @@
+"""Dask, in one place: a LocalCluster by default, an existing cluster by address, and bounded streams of tasks with progress.
+
+Tasks are handed *references* and return kilobytes; bytes of images never cross the scheduler. At most a few tasks per
+thread are in flight, so that neither the scheduler nor the driver holds more than a window of the work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from toolkit.errors import ClusterError, UsageError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["Engine", "Progress", "core_count", "engine"]
+
+logger = logging.getLogger(__name__)
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Progress = Callable[[str, int, int | None, str], None]
+"""Called as ``progress(stage, done, total, detail)``; the command line draws it, a library user may ignore it."""
+
+_WINDOW_PER_THREAD: Final = 3
+"""Tasks in flight per worker thread: one running, one waiting, one on its way."""
+
+_CONNECT_TIMEOUT_S: Final = 10
+
+
+def core_count() -> int:
+    """Return the cores this process may use: its CPU affinity, capped by the cgroup's CPU quota."""
+    from dask.system import CPU_COUNT
+
+    return max(1, int(CPU_COUNT))
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A connected Dask client and what is known of its workers."""
+
+    client: Client
+    """The connected client."""
+    is_own: bool
+    """Whether this process started the cluster, and will close it."""
+
+    @property
+    def thread_count(self) -> int:
+        """Worker threads over all workers."""
+        return sum(worker["nthreads"] for worker in self.client.scheduler_info(n_workers=-1)["workers"].values()) or 1
+
+    @property
+    def worker_count(self) -> int:
+        """Worker processes."""
+        return len(self.client.scheduler_info(n_workers=-1)["workers"]) or 1
+
+    @property
+    def dashboard(self) -> str:
+        """Address of the Dask dashboard, or an empty text."""
+        return str(self.client.dashboard_link or "")
+
+    def stream(
+        self, function: Callable[[Task], Result], tasks: Iterable[Task], *, retries: int = 2
+    ) -> Iterator[tuple[Task, Result | BaseException]]:
+        """Run a function over tasks and yield ``(task, result)`` as they finish, in any order.
+
+        The tasks are drawn from the iterable only as room is made, so it may be endless. An exception of a task is
+        yielded in place of its result; what to do with it is the caller's to decide.
+
+        Parameters
+        ----------
+        function : callable
+            A module-level function of one argument; it must be importable on the workers.
+        tasks : iterable
+            Small, picklable references.
+        retries : int
+            How often a task is run again when its *worker* is lost. An exception that the function raises is not
+            retried by Dask beyond this count either, so functions turn bad data into refusals, not exceptions.
+        """
+        from distributed import as_completed
+
+        pending = iter(tasks)
+        task_by_key: dict[str, Task] = {}
+        completed = as_completed(with_results=False)
+
+        def submit_next() -> bool:
+            try:
+                task = next(pending)
+            except StopIteration:
+                return False
+            future = self.client.submit(function, task, pure=False, retries=retries)
+            task_by_key[future.key] = task
+            completed.add(future)
+            return True
+
+        for _ in range(self.thread_count * _WINDOW_PER_THREAD):
+            if not submit_next():
+                break
+        for future in completed:
+            task = task_by_key.pop(future.key)
+            fault = future.exception()
+            yield task, (fault if fault is not None else future.result())
+            future.release()
+            submit_next()
+
+
+@contextlib.contextmanager
+def engine(
+    scheduler: str | Client | None = None,
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    memory_bytes: int | None = None,
+) -> Iterator[Engine]:
+    """Give an ``Engine``: on an existing cluster if one is named, else on a LocalCluster that is closed afterwards.
+
+    Parameters
+    ----------
+    scheduler : str or Client, optional
+        Address of an existing scheduler (``tcp://host:8786``), or a connected client, which is left open.
+    workers : int, optional
+        Worker processes of the LocalCluster; by default one, whose threads decode on all cores (the decoders release
+        the interpreter's lock, and one process starts fastest).
+    threads : int, optional
+        Threads per worker; by default the cores divided over the workers.
+    memory_bytes : int, optional
+        Memory limit per local worker; by default Dask's own choice.
+
+    Raises
+    ------
+    ClusterError
+        If the named scheduler cannot be reached within 10 s.
+    UsageError
+        If ``workers`` is not positive.
+    """
+    from distributed import Client, LocalCluster
+
+    if isinstance(scheduler, Client):
+        yield Engine(client=scheduler, is_own=False)
+        return
+    if scheduler is not None:
+        with _connected(scheduler) as client:
+            yield Engine(client=client, is_own=False)
+        return
+    worker_count = 1 if workers is None else workers
+    if worker_count < 1:
+        raise UsageError(f"workers must be 1 or more, not {worker_count}")
+    thread_count = threads or max(1, core_count() // worker_count)
+    started_s = time.perf_counter()
+    with (
+        _quiet_dask(),
+        LocalCluster(
+            n_workers=worker_count,
+            threads_per_worker=thread_count,
+            processes=True,
+            memory_limit=memory_bytes or "auto",
+            dashboard_address=os.environ.get("TONNAGE_DASHBOARD", "127.0.0.1:0"),
+            host="127.0.0.1",
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        logger.info(
+            "local cluster of %d x %d threads ready in %.1f s", worker_count, thread_count, time.perf_counter() - started_s
+        )
+        yield Engine(client=client, is_own=True)
+
+
+@contextlib.contextmanager
+def _connected(address: str) -> Iterator[Client]:
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=_CONNECT_TIMEOUT_S)
+    except (OSError, ValueError, TimeoutError) as fault:
+        raise ClusterError(
+            f"no Dask scheduler answers at '{address}'; start one with 'dask scheduler' or leave --scheduler out"
+        ) from fault
+    with client:
+        if not client.scheduler_info(n_workers=-1)["workers"]:
+            raise ClusterError(f"the Dask scheduler at '{address}' has no workers; start some with 'dask worker {address}'")
+        yield client
+
+
+@contextlib.contextmanager
+def _quiet_dask() -> Iterator[None]:
+    """Keep Dask from drawing on the user's terminal, and from spilling where the user did not ask it to."""
+    import dask.config
+
+    settings: dict[str, Any] = {
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.admin.tick.limit": "1h",
+        "distributed.comm.timeouts.connect": "30s",
+    }
+    with dask.config.set(settings):
+        yield

@@ -1,0 +1,1 @@
+"""A dataset and this machine in; rates, each beside its ceiling, out."""
