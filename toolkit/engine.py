@@ -86,7 +86,7 @@ class Engine:
         from distributed import as_completed
 
         pending = iter(tasks)
-        task_by_key: dict[str, Task] = {}
+        task_by_key: dict[Any, Task] = {}
         completed = as_completed(with_results=False)
 
         def submit_next() -> bool:

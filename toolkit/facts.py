@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from toolkit.errors import DatasetError, MissingError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import polars as pl
 
 __all__ = [
@@ -124,7 +125,8 @@ class DatasetProfile:
     versions: tuple[VersionFacts, ...]
     """The history, oldest first."""
     curation: Mapping[str, float]
-    """How fast the last batch went in: ``elapsed_s``, ``cpu_s``, ``images_per_s``, ``bytes_per_s``, ``worker_count``, ``core_count``."""
+    """How fast the last batch went in: ``elapsed_s``, ``cpu_s``, ``images_per_s``, ``bytes_per_s``, ``worker_count``,
+    ``core_count``."""
 
     @property
     def mean_image_bytes(self) -> float:
@@ -171,7 +173,7 @@ class Environment:
     host: str
     """A name for the machine, without anything private."""
     facts: Mapping[str, Any]
-    """CPU model, cores, memory, cgroup limits, kernel, filesystem, device, governor, library versions, load; by name with unit."""
+    """CPU model, cores, memory, cgroup limits, kernel, filesystem, device, library versions, load; by name with unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,11 +335,9 @@ class MeasurementSet:
             }
             for m in self.measurements
         ]
-        schema = {
-            "metric": pl.String, "title": pl.String, "unit": pl.String, "median": pl.Float64, "interval_low": pl.Float64,
-            "interval_high": pl.Float64, "ceiling_metric": pl.String, "ceiling_value": pl.Float64, "ceiling_share": pl.Float64,
-            "cache": pl.String, "sample_count": pl.Int64, "conditions": pl.String, "flags": pl.List(pl.String), "limits": pl.String,
-        }  # fmt: skip
+        text = ("metric", "title", "unit", "ceiling_metric", "cache", "conditions", "limits")
+        schema: dict[str, Any] = dict.fromkeys(rows[0] if rows else ("metric",), pl.Float64) | dict.fromkeys(text, pl.String)
+        schema |= {"sample_count": pl.Int64, "flags": pl.List(pl.String)}
         return pl.DataFrame(rows, schema=schema)
 
     def samples_frame(self) -> pl.DataFrame:
@@ -379,7 +379,8 @@ class MeasurementSet:
         return cls.from_dict(read_facts(path, "measurements"))
 
     def __repr__(self) -> str:
-        return f"<MeasurementSet of {self.dataset!r} v{self.dataset_version}: {len(self.measurements)} measurements, plan {self.plan}>"
+        count = len(self.measurements)
+        return f"<MeasurementSet of {self.dataset!r} v{self.dataset_version}: {count} measurements, plan {self.plan}>"
 
 
 def read_facts(path: str | Path, noun: str) -> dict[str, Any]:

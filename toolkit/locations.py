@@ -1,4 +1,4 @@
-"""Any location a user names (a path, ``s3://``, ``gs://``, ``az://``, ``https://``, ``memory://``) as a filesystem and a path on it.
+"""Any location a user names (a path, ``s3://``, ``gs://``, ``az://``, ``https://``) as a filesystem and a path on it.
 
 Local disk, S3, GCS, Azure and HTTP go through fsspec; what is not installed is named with its extra. Credentials come
 from the environment and are never printed.

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from toolkit.errors import UnitError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pint
 
 __all__ = ["GB", "GIB", "KIB", "MB", "MIB", "MONTH_S", "TB", "YEAR_S", "parse_quantity", "show"]
@@ -247,12 +249,8 @@ def show(value: float | None, unit: str, digits: int = 3) -> str:
     """
     if value is None or not math.isfinite(value):
         return "unknown" if value is None or math.isnan(value) else "unbounded"
-    if unit == "share":
-        return f"{_significant(value * 100, digits)} %"
-    if unit == "usd":
-        return _dollars(value, digits)
-    if unit == "s":
-        return _seconds(value, digits)
+    if unit in _SHOWN:
+        return _SHOWN[unit](value, digits)
     if unit in _SYMBOLS:
         scale, prefix = _scale(value)
         return f"{_significant(value / scale, digits)} {prefix}{_SYMBOLS[unit]}"
@@ -294,3 +292,10 @@ def _seconds(value: float, digits: int) -> str:
         return "0 s"
     _, scale, label = next(step for step in steps if size >= step[0])
     return f"{_significant(value / scale, digits)} {label}"
+
+
+def _percent(value: float, digits: int) -> str:
+    return f"{_significant(value * 100, digits)} %"
+
+
+_SHOWN: Final[dict[str, Callable[[float, int], str]]] = {"share": _percent, "usd": _dollars, "s": _seconds}
