@@ -1,0 +1,247 @@
+"""What the command line draws: progress while work runs, and one screen for each noun.
+
+Progress goes to standard error: bars with rate and time left on a terminal, one line per interval otherwise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from toolkit.errors import UsageError
+from toolkit.locations import Location
+from toolkit.units import show as shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from toolkit.facts import DatasetProfile, MeasurementSet
+    from toolkit.projection.result import Projection
+
+__all__ = ["progress_bars", "show_any", "show_measurements", "show_profile", "show_projection"]
+
+_LINE_INTERVAL_S: Final = 10.0
+_BAR_CELLS: Final = 24
+
+
+@contextlib.contextmanager
+def progress_bars(*, quiet: bool = False) -> Iterator[Callable[[str, int, int | None, str], None] | None]:
+    """Give a progress callback that draws on standard error, or None when nothing is to be drawn."""
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        with _bars() as callback:
+            yield callback
+    else:
+        yield _lines()
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[Callable[[str, int, int | None, str], None]]:
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("[dim]{task.fields[detail]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        ids: dict[str, Any] = {}
+
+        def draw(stage: str, done: int, total: int | None, detail: str = "") -> None:
+            if stage not in ids:
+                ids[stage] = bars.add_task(stage, total=total, detail=detail)
+            bars.update(ids[stage], completed=done, total=total, detail=detail)
+
+        yield draw
+
+
+def _lines() -> Callable[[str, int, int | None, str], None]:
+    written_s: dict[str, float] = {}
+
+    def write(stage: str, done: int, total: int | None, detail: str = "") -> None:
+        now_s = time.monotonic()
+        is_last = total is not None and done >= total
+        if stage in written_s and not is_last and now_s - written_s[stage] < _LINE_INTERVAL_S:
+            return
+        if is_last and written_s.get(stage) == float("inf"):
+            return
+        written_s[stage] = float("inf") if is_last else now_s
+        count = f"{done:,} of {total:,}" if total is not None else f"{done:,}"
+        sys.stderr.write(f"{stage}: {count}{f' ({detail})' if detail else ''}\n")
+
+    return write
+
+
+def show_profile(profile: DatasetProfile) -> None:
+    """Print a dataset's profile on one screen."""
+    console = Console()
+    console.print(Text(f"{profile.name}  version {profile.version}", style="bold"))
+    facts = _facts_table()
+    facts.add_row("found", f"{profile.source_count:,} images in {shown(profile.source_bytes, 'bytes')}")
+    for state in ("kept", "duplicate", "dropped", "quarantined"):
+        count = profile.states.get(state, 0)
+        facts.add_row(f"  {state}", f"{count:>7,}  {_bar(count, profile.source_count)}")
+    facts.add_row("kept", f"{shown(profile.image_bytes, 'bytes')} in {profile.shard_count:,} shards of {_mean_shard(profile)}")
+    sizes = profile.image_size_bytes
+    facts.add_row("image", f"mean {shown(sizes.mean, 'bytes')}, median {shown(sizes.median, 'bytes')}, {_pixels(profile)}")
+    facts.add_row(
+        "near duplicates", f"{profile.near_duplicate_image_count:,} images in {profile.near_duplicate_group_count:,} groups"
+    )
+    for title, counts in (("splits", profile.splits), ("formats", profile.formats), ("labels", profile.labels)):
+        facts.add_row(title, _counts(counts))
+    if profile.curation.get("images_per_s"):
+        rate = shown(profile.curation["images_per_s"], "images_per_s")
+        facts.add_row("curated", f"in {shown(profile.curation.get('elapsed_s'), 's')} at {rate}")
+    console.print(facts)
+    if profile.reasons:
+        console.print(_reasons(profile.reasons))
+
+
+def _facts_table() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    return table
+
+
+def _mean_shard(profile: DatasetProfile) -> str:
+    return shown(profile.shard_bytes / profile.shard_count, "bytes") if profile.shard_count else "0 B"
+
+
+def _pixels(profile: DatasetProfile) -> str:
+    return f"mean {shown(profile.mean_pixels, 'pixels')}"
+
+
+def _bar(count: int, total: int) -> str:
+    cells = round(_BAR_CELLS * count / total) if total else 0
+    return "█" * (cells or (1 if count else 0))
+
+
+def _counts(counts: Mapping[str, int], most: int = 8) -> str:
+    if not counts:
+        return "none"
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    rest = f", and {len(ranked) - most:,} more" if len(ranked) > most else ""
+    return ", ".join(f"{name} {count:,}" for name, count in ranked[:most]) + rest
+
+
+def _reasons(reasons: Mapping[str, int]) -> Table:
+    table = Table(title="Not kept, and why", title_justify="left", title_style="bold")
+    table.add_column("reason")
+    table.add_column("images", justify="right")
+    for reason, count in sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])):
+        table.add_row(Text(reason), f"{count:,}")
+    return table
+
+
+def show_measurements(measured: MeasurementSet) -> None:
+    """Print measurements beside their ceilings on one screen."""
+    table = Table(title=f"Measured: {measured.dataset}", title_justify="left", title_style="bold")
+    for column in ("what", "cache"):
+        table.add_column(column)
+    for column in ("median", "95 % interval", "ceiling", "of ceiling"):
+        table.add_column(column, justify="right")
+    table.add_column("flags", style="dim")
+    for m in measured.measurements:
+        interval = f"{shown(m.interval_low, m.unit)} to {shown(m.interval_high, m.unit)}"
+        ceiling = shown(m.ceiling.value, m.unit) if m.ceiling else ""
+        share = "" if m.ceiling_share is None else shown(m.ceiling_share, "share", 2)
+        table.add_row(Text(m.title), m.cache_verdict, shown(m.median, m.unit), interval, ceiling, share, ", ".join(m.flags))
+    console = Console()
+    console.print(table)
+    console.print(Text(f"taken in {shown(measured.elapsed_s, 's')}, plan {measured.plan}", style="dim"))
+
+
+def show_projection(projection: Projection) -> None:
+    """Print a projection: the plan first, then what leads to it."""
+    console = Console()
+    console.print(Text(projection.name, style="bold"))
+    console.print(Text(projection.plan.summary))
+    console.print(Text(projection.plan.bottleneck))
+    console.print(Text(projection.plan.next_bottleneck))
+    console.print(_plan_table(projection))
+    console.print(_quantity_table(projection))
+    for flag in projection.flags:
+        console.print(Text(f"! {flag}", style="yellow"))
+
+
+def _plan_table(projection: Projection) -> Table:
+    table = Table(title="The plan", title_justify="left", title_style="bold")
+    for column in ("phase", "item"):
+        table.add_column(column)
+    for column in ("count", "price", "power", "by month"):
+        table.add_column(column, justify="right")
+    table.add_column("why")
+    for row in projection.plan.frame.iter_rows(named=True):
+        price = "needs input" if row["price_usd"] is None else shown(row["price_usd"], "usd")
+        power = "needs input" if row["power_w"] is None else shown(row["power_w"], "w")
+        count = f"{row['count']:,.0f}"
+        table.add_row(row["phase"], Text(row["item"]), count, price, power, f"{row['needed_by_month']}", Text(row["reason"]))
+    return table
+
+
+def _quantity_table(projection: Projection) -> Table:
+    first, last = projection.months[0], projection.months[-1]
+    table = Table(title="What it takes", title_justify="left", title_style="bold")
+    table.add_column("quantity")
+    for month in (first, last):
+        table.add_column(f"month {month}: p50", justify="right")
+        table.add_column("p10 to p90", justify="right", style="dim")
+    table.add_column("evidence", style="dim")
+    for (quantity,), rows in projection.frame.group_by("quantity", maintain_order=True):
+        by_month = {row["month"]: row for row in rows.iter_rows(named=True)}
+        cells = []
+        for month in (first, last):
+            row = by_month.get(month)
+            unit = rows["unit"][0]
+            cells += (
+                ["", ""] if row is None else [shown(row["p50"], unit), f"{shown(row['p10'], unit)} to {shown(row['p90'], unit)}"]
+            )
+        table.add_row(str(quantity), *cells, rows["evidence"][0])
+    return table
+
+
+def show_any(path: str, *, draw: bool = True) -> DatasetProfile | MeasurementSet | Projection:
+    """Return what lies at a path (a dataset's profile, measurements or a projection), and print it."""
+    place = Location.of(path)
+    if place.is_local and place.path.is_file():
+        return _show_file(place.path, draw=draw)
+    import toolkit
+
+    profile = toolkit.open_dataset(path).profile
+    if draw:
+        show_profile(profile)
+    return profile
+
+
+def _show_file(path: Path, *, draw: bool) -> MeasurementSet | Projection:
+    from toolkit.facts import MeasurementSet, read_facts
+    from toolkit.projection.result import Projection
+
+    schema = str(read_facts(path, "facts").get("schema"))
+    if schema.startswith("tonnage.measurements/"):
+        measured = MeasurementSet.load(path)
+        if draw:
+            show_measurements(measured)
+        return measured
+    if schema.startswith("tonnage.projection/"):
+        projection = Projection.load(path)
+        if draw:
+            show_projection(projection)
+        return projection
+    raise UsageError(f"'{path}' holds schema {json.dumps(schema)}, which is neither measurements nor a projection")
