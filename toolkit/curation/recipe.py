@@ -192,7 +192,7 @@ class Recipe(_Part):
         blocks = []
         for name, field in type(self).model_fields.items():
             comment = "\n".join(f"# {line}" for line in (field.description or "").replace("``", "").splitlines())
-            value = yaml.safe_dump({name: self.to_dict()[name]}, sort_keys=False, default_flow_style=None, allow_unicode=True)
+            value = yaml.safe_dump({name: self.to_dict()[name]}, sort_keys=False, default_flow_style=False, allow_unicode=True)
             blocks.append(f"{comment}\n{value}")
         return "\n".join(blocks)
 
@@ -218,7 +218,7 @@ def _problem(error: ErrorDetails) -> str:
     """Return one problem as people read it: key, value, what is allowed."""
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        parts = {"resize": Resize, "near_duplicates": NearDuplicates, "filters": Filter}
+        parts: dict[str, type[BaseModel]] = {"resize": Resize, "near_duplicates": NearDuplicates, "filters": Filter}
         model = parts.get(str(error["loc"][0]), Recipe) if len(error["loc"]) > 1 else Recipe
         return f"'{key}' is not a key; the keys are {', '.join(model.model_fields)}"
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
