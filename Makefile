@@ -1,0 +1,75 @@
+# make demo   from the raw sample images to a report        make test   prove that the project passes its tests
+# make check  everything a change must pass                 make help   all the rest
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install test check bench lint types imports lock notebooks sample clean
+
+help: ## show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+demo: install ## curate, measure and project sample_data, then write reports/demo.html
+	@rm -rf $(DEMO)
+	$(BIN)/tonnage curate sample_data/raw $(DEMO)/dataset
+	$(BIN)/tonnage curate sample_data/raw sample_data/more $(DEMO)/dataset --quiet
+	$(BIN)/tonnage measure $(DEMO)/dataset
+	$(BIN)/tonnage project sample_data/scenarios/lab_one_node.yaml --dataset $(DEMO)/dataset --out $(DEMO)/lab_one_node.json
+	$(BIN)/tonnage project sample_data/scenarios/vision_team_100tb.yaml --dataset $(DEMO)/dataset --out $(DEMO)/vision_team.json --json > /dev/null
+	@$(BIN)/tonnage report $(DEMO)/dataset $(DEMO)/lab_one_node.json $(DEMO)/vision_team.json --out reports/demo.html > /dev/null
+	@echo
+	@echo "The report is at $(CURDIR)/reports/demo.html"
+
+install: $(VENV)/.installed ## set up .venv with the locked packages
+
+test: $(VENV)/.installed-dev ## run the tests, with coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q --durations=12
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report --skip-covered --fail-under=85
+
+check: lint types imports test ## what a change must pass: style, types, imports, tests
+
+lint: $(VENV)/.installed-dev ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev ## strict types
+	$(BIN)/mypy
+
+imports: $(VENV)/.installed-dev ## the one direction of imports
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev ## measure Tonnage beside ceilings and peers; writes benchmarks/results/
+	$(BIN)/python -m benchmarks
+
+notebooks: install ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+sample: $(VENV)/.installed-dev ## make sample_data/raw again and check it against its checksums
+	$(BIN)/python sample_data/make_sample.py --check
+
+lock: $(VENV)/.installed-dev ## resolve the dependencies again into the lock files
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove what demo and the tests wrote
+	rm -rf $(DEMO) reports/demo.html .coverage* .pytest_cache .hypothesis .mypy_cache .ruff_cache
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; say which with: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the locked packages into $(VENV) (once; about two minutes)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@echo "Installing the locked tools for tests and checks (once)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
