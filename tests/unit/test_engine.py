@@ -1,0 +1,54 @@
+import operator
+
+import pytest
+from distributed import LocalCluster
+
+from toolkit.engine import engine
+from toolkit.errors import ClusterError, UsageError
+
+
+def test_every_task_comes_back_once_and_a_fault_comes_back_as_one() -> None:
+    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster:  # noqa: SIM117
+        with engine(cluster.scheduler_address) as running:
+            assert not running.is_own
+            assert (running.worker_count, running.thread_count) == (1, 2)
+            results = dict(running.stream(operator.neg, range(50)))
+            assert results == {number: -number for number in range(50)}
+            faults = dict(running.stream(operator.methodcaller("no_such_method"), [1], retries=0))
+            assert isinstance(faults[1], AttributeError)
+
+
+def test_a_local_cluster_has_the_workers_asked_for() -> None:
+    with engine(workers=2, threads=1) as running:
+        assert running.is_own
+        assert running.worker_count == 2
+        assert sorted(result for _, result in running.stream(operator.neg, [1, 2])) == [-2, -1]
+
+
+def test_tasks_are_drawn_only_as_room_is_made() -> None:
+    drawn: list[int] = []
+
+    def endless():
+        number = 0
+        while True:
+            drawn.append(number)
+            yield number
+            number += 1
+
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:  # noqa: SIM117
+        with engine(cluster.scheduler_address) as running:
+            stream = running.stream(operator.neg, endless())
+            for _ in range(5):
+                next(stream)
+            stream.close()
+    assert len(drawn) < 20
+
+
+def test_no_scheduler_and_no_workers_are_one_sentence() -> None:
+    with pytest.raises(ClusterError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:1'"), engine("tcp://127.0.0.1:1"):
+        pass
+    with pytest.raises(UsageError, match="workers must be 1 or more"), engine(workers=0):
+        pass
+    with LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster:  # noqa: SIM117
+        with pytest.raises(ClusterError, match="has no workers"), engine(cluster.scheduler_address):
+            pass
