@@ -1,0 +1,180 @@
+"""What becomes of each image: kept, dropped by a rule, a duplicate, or quarantined; and with kept, its group and split.
+
+Pure Polars over facts that were taken before: no pixels, no files. New thresholds need this step alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from toolkit.curation.dedupe import exact_duplicates, near_groups
+from toolkit.curation.splits import assign_splits
+from toolkit.dataset.schema import SCORE_FIELDS, STATES
+from toolkit.errors import DatasetError
+
+if TYPE_CHECKING:
+    from toolkit.curation.recipe import Recipe
+
+__all__ = ["DECISION_COLUMNS", "HISTORY_COLUMNS", "Decisions", "decide"]
+
+LOW_ENTROPY_BITS: Final = 1.0
+"""Images whose luma histogram holds less are nearly one flat colour; what their perceptual hash compares is noise, and
+thousands of blank scans would all be each other's near duplicates. Exact duplicates among them are still found."""
+
+DECISION_COLUMNS: Final = (
+    "row",
+    "source",
+    "refusal",
+    "image_id",
+    "sha256",
+    "pixel_hash",
+    "luma_hash",
+    "perceptual_hash",
+    "width_px",
+    "height_px",
+    "size_bytes",
+    *(field.name for field in SCORE_FIELDS),
+)
+"""What is read of each new occurrence; ``refusal`` is a reason code or null."""
+
+HISTORY_COLUMNS: Final = (
+    "image_id",
+    "sha256",
+    "pixel_hash",
+    "luma_hash",
+    "perceptual_hash",
+    "width_px",
+    "height_px",
+    "entropy_bits",
+    "duplicate_group",
+    "split",
+)
+"""What is read of each image that an earlier batch kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """The outcome of every occurrence of a batch."""
+
+    frame: pl.DataFrame
+    """``row``, ``state``, ``reason``, ``duplicate_of``, ``duplicate_group``, ``split``; one line per occurrence, by row."""
+    bridges: pl.DataFrame
+    """``duplicate_group``, ``other_group``: earlier groups that a new image joins; they stay in their splits."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Occurrences by state, all four named; they sum to what was found."""
+        seen = dict(self.frame["state"].value_counts().iter_rows())
+        return {state: seen.get(state, 0) for state in STATES}
+
+
+def decide(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe) -> Decisions:
+    """Return the one state of each occurrence, and the group and split of each image kept.
+
+    The order of the rules: what was refused is quarantined; what is too small or outside a filter is dropped; of what is
+    left, exact duplicates are set aside; of what is left then, near duplicates are grouped, or dropped if the recipe says so.
+
+    Parameters
+    ----------
+    rows : pl.DataFrame
+        New occurrences, with ``DECISION_COLUMNS``.
+    history : pl.DataFrame
+        Images kept by earlier batches, with ``HISTORY_COLUMNS``.
+    recipe : Recipe
+        The rules.
+
+    Raises
+    ------
+    DatasetError
+        If an occurrence got no state or two: a fault of the program that must never be committed.
+    """
+    dropped = _dropped(rows, recipe)
+    left = rows.join(dropped, on="row", how="anti", maintain_order="left")
+    twins = (
+        _no_outcomes()
+        if not recipe.exact_duplicates
+        else _outcomes(exact_duplicates(left, history), "duplicate", "exact_duplicate")
+    )
+    left = left.join(twins, on="row", how="anti", maintain_order="left")
+    groups, bridges = _grouped(left, history, recipe)
+    similar = _similar(left, groups, history) if recipe.near_duplicates.action == "drop" else _no_outcomes()
+    outcomes = pl.concat([dropped, twins, similar])
+    kept = _with_splits(groups.join(similar, on="row", how="anti"), history, recipe)
+    frame = (
+        rows.select("row")
+        .join(outcomes, on="row", how="left", maintain_order="left")
+        .join(kept, on="row", how="left", maintain_order="left")
+        .with_columns(state=pl.when(pl.col("split").is_not_null()).then(pl.lit("kept")).otherwise(pl.col("state")))
+    )
+    _check_accounts(rows, frame, outcomes, kept)
+    return Decisions(frame=frame, bridges=bridges)
+
+
+def _outcomes(found: pl.DataFrame, state: str, reason: str | pl.Expr) -> pl.DataFrame:
+    """Return ``row``, ``state``, ``reason``, ``duplicate_of`` of occurrences that are not kept."""
+    of = pl.col("duplicate_of") if "duplicate_of" in found.columns else pl.lit(None, dtype=pl.String)
+    why = pl.lit(reason) if isinstance(reason, str) else reason
+    return found.select("row", state=pl.lit(state), reason=why, duplicate_of=of)
+
+
+def _no_outcomes() -> pl.DataFrame:
+    return pl.DataFrame(schema={"row": pl.UInt32, "state": pl.String, "reason": pl.String, "duplicate_of": pl.String})
+
+
+def _dropped(rows: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
+    """Return the outcome of what was refused and of what a rule drops; an unknown score passes every filter."""
+    rules = {"too_small": pl.min_horizontal("width_px", "height_px") < recipe.min_side_px}
+    for score, bounds in recipe.filters.items():
+        if bounds.at_least is not None:
+            rules[f"low_{score}"] = pl.col(score) < bounds.at_least
+        if bounds.at_most is not None:
+            rules[f"high_{score}"] = pl.col(score) > bounds.at_most
+    first = pl.coalesce(*(pl.when(is_broken).then(pl.lit(reason)) for reason, is_broken in rules.items()))
+    ruled = rows.with_columns(rule=first)
+    refused = ruled.filter(pl.col("refusal").is_not_null())
+    small = ruled.filter(pl.col("refusal").is_null() & pl.col("rule").is_not_null())
+    return pl.concat([_outcomes(refused, "quarantined", pl.col("refusal")), _outcomes(small, "dropped", pl.col("rule"))])
+
+
+def _grouped(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return ``row``, ``duplicate_group`` of each image; flat images are compared with none and found their own groups."""
+    has_detail = pl.col("perceptual_hash").is_not_null() & (pl.col("entropy_bits").fill_null(8) >= LOW_ENTROPY_BITS)
+    near = near_groups(rows.filter(has_detail), history.filter(has_detail), recipe.near_duplicates.distance)
+    alone = rows.filter(~has_detail).select("row", duplicate_group="image_id")
+    return pl.concat([near.members, alone]).sort("row"), near.bridges
+
+
+def _similar(rows: pl.DataFrame, groups: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
+    """Return the outcome of all but the best of each new group, and of all that joined an earlier group."""
+    pixels = pl.col("width_px").cast(pl.Int64) * pl.col("height_px")
+    ranked = rows.join(groups, on="row").with_columns(pixels=pixels)
+    ranked = ranked.sort("pixels", "size_bytes", "source", descending=[True, True, False])
+    ranked = ranked.with_columns(
+        is_joined=pl.col("duplicate_group").is_in(history["duplicate_group"].implode()),
+        best=pl.col("image_id").first().over("duplicate_group"),
+        rank=pl.int_range(pl.len()).over("duplicate_group"),
+    )
+    of = pl.when("is_joined").then("duplicate_group").otherwise("best")
+    dropped = ranked.filter(pl.col("is_joined") | (pl.col("rank") > 0)).with_columns(duplicate_of=of)
+    return _outcomes(dropped, "dropped", "near_duplicate")
+
+
+def _with_splits(groups: pl.DataFrame, history: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
+    """Return ``row``, ``duplicate_group``, ``split``: an earlier group's split is frozen, a new one follows its founder."""
+    frozen = history.group_by("duplicate_group").agg(frozen=pl.col("split").first())
+    drawn = groups.with_columns(drawn=assign_splits(groups["duplicate_group"], recipe.splits, recipe.seed))
+    return drawn.join(frozen, on="duplicate_group", how="left").select(
+        "row", "duplicate_group", split=pl.coalesce("frozen", "drawn")
+    )
+
+
+def _check_accounts(rows: pl.DataFrame, frame: pl.DataFrame, outcomes: pl.DataFrame, kept: pl.DataFrame) -> None:
+    """Raise unless found = kept + dropped + duplicate + quarantined, each occurrence exactly once."""
+    accounted = len(outcomes) + len(kept)
+    if accounted != len(rows) or len(frame) != len(rows) or frame["state"].null_count():
+        raise DatasetError(
+            f"the accounts do not balance: {len(rows):,} occurrences were found, {accounted:,} have a state; nothing is committed"
+        )
