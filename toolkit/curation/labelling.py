@@ -1,0 +1,150 @@
+"""Which image each annotation belongs to, merged into one label, captions and boxes per image; what found no partner is counted.
+
+Boxes are turned with their image: an annotator's pixels are those of the file, a reader's those of the display.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import polars as pl
+
+from toolkit.curation.annotations import BOX_DTYPE, PAIR_DTYPE
+
+__all__ = ["Labelling", "label_images", "turned_boxes"]
+
+LabelsFrom = Literal["auto", "folders", "files", "none"]
+
+_RANK: Final = {"table": 0, "coco": 1, "caption": 2}
+"""Whose word holds when annotation files differ: a table's, then COCO's."""
+
+_MERGED: Final = {
+    "label": pl.String(),
+    "labels": pl.List(pl.String),
+    "captions": pl.List(pl.String),
+    "boxes": pl.List(BOX_DTYPE),
+    "metadata": pl.List(PAIR_DTYPE),
+    "licence": pl.String(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelling:
+    """The annotations of a batch, by image."""
+
+    frame: pl.DataFrame
+    """``row``, ``label``, ``labels``, ``captions``, ``boxes``, ``metadata``, ``licence``; only images that have any."""
+    unmatched: pl.DataFrame
+    """``file``, ``name``: annotations whose image was not found."""
+
+
+def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: LabelsFrom = "auto") -> Labelling:
+    """Return what is known of each image from class folders and annotation files.
+
+    Parameters
+    ----------
+    rows : pl.DataFrame
+        Occurrences: ``row``, ``source``, ``folder_label``, ``orientation``, ``width_px``, ``height_px`` (display).
+    annotations : pl.DataFrame
+        As ``toolkit.curation.annotations.ANNOTATION_SCHEMA``.
+    labels_from : str
+        Which labels are taken: of ``folders``, of ``files``, of both (``auto``: a file's word wins) or ``none``.
+    """
+    lines = annotations.with_columns(rank=pl.col("kind").replace_strict(_RANK, return_dtype=pl.Int8)).with_row_index("line")
+    pairs = _matched(rows, lines)
+    matched = pairs.join(lines, on="line").join(rows.select("row", "orientation", "width_px", "height_px"), on="row")
+    merged = _merged(turned_boxes(matched.sort("row", "rank", "file", "line")), labels_from)
+    folder = rows.select("row", folder=pl.col("folder_label") if labels_from in {"auto", "folders"} else pl.lit(None, pl.String))
+    frame = folder.join(merged, on="row", how="left", maintain_order="left").with_columns(
+        label=pl.coalesce("label", "folder"),
+        labels=_union(pl.concat_list(pl.col("labels").fill_null([]), pl.col("folder"))),
+    )
+    has_any = pl.any_horizontal(pl.col(name).is_not_null() for name in _MERGED)
+    unmatched = lines.join(pairs, on="line", how="anti").select("file", "name")
+    return Labelling(frame=frame.filter(has_any).select("row", *_MERGED), unmatched=unmatched)
+
+
+def _matched(rows: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """Return ``line``, ``row`` of each annotation and its image: at its word, else by the one path that ends in its name."""
+    sources = rows.select("row", target="source")
+    files = lines.filter(pl.col("kind") != "caption").select("line", "name", "target")
+    exact = files.join(sources, on="target").select("line", "row")
+    stems = sources.select("row", target=pl.col("target").str.replace(r"\.[^./!]*$", ""))
+    captions = lines.filter(pl.col("kind") == "caption").select("line", "target").join(stems, on="target").select("line", "row")
+    left = files.join(exact, on="line", how="anti").with_columns(base=_base("name"))
+    if left.is_empty():
+        return pl.concat([exact, captions])
+    tail = pl.col("name").str.strip_prefix("../")
+    ends = pl.col("source").str.ends_with("/" + tail) | pl.col("source").str.ends_with("!" + tail)
+    near = left.join(rows.select("row", "source", base=_base("source")), on="base").filter(ends)
+    only = near.filter(pl.len().over("line") == 1).select("line", "row")
+    return pl.concat([exact, captions, only])
+
+
+def _base(column: str) -> pl.Expr:
+    return pl.col(column).str.extract(r"([^/!]+)$")
+
+
+def _merged(matched: pl.DataFrame, labels_from: LabelsFrom) -> pl.DataFrame:
+    """Return one line per image from all annotations that name it, the strongest first."""
+    if labels_from in {"folders", "none"}:
+        matched = matched.with_columns(label=pl.lit(None, pl.String), labels=pl.lit(None, pl.List(pl.String)))
+    classes = pl.concat_list(pl.col("labels").fill_null([]), pl.col("label"))
+    return (
+        matched.group_by("row", maintain_order=True)
+        .agg(
+            label=pl.col("label").drop_nulls().first(),
+            labels=classes.explode().drop_nulls().unique(),
+            licence=pl.col("licence").drop_nulls().first(),
+            boxes=pl.col("boxes").explode().drop_nulls(),
+            captions=pl.col("captions").explode().drop_nulls().unique(maintain_order=True),
+            metadata=pl.col("metadata").explode().drop_nulls().unique(maintain_order=True),
+        )
+        .with_columns(pl.when(pl.col(name).list.len() > 0).then(name).alias(name) for name in ("captions", "boxes", "metadata"))
+    )
+
+
+def _union(classes: pl.Expr) -> pl.Expr:
+    names = classes.list.drop_nulls().list.unique().list.sort()
+    return pl.when(names.list.len() > 0).then(names)
+
+
+def turned_boxes(matched: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with its boxes in display pixels.
+
+    Boxes are in the pixels of the file, unless the annotator's image size says that it was seen turned already.
+
+    Source: Exif 3.0, tag 0x0112 (orientation): which row and column of the display the first ones of the file are.
+    """
+    boxed = matched.filter(pl.col("boxes").list.len() > 0)
+    if boxed.is_empty():
+        return matched
+    orientation = pl.col("orientation").fill_null(1)
+    is_swapped = (orientation >= 5) & (pl.col("width_px") != pl.col("height_px"))
+    seen_turned = (pl.col("coded_width_px") == pl.col("width_px")) & (pl.col("coded_height_px") == pl.col("height_px"))
+    each = boxed.select(
+        "line",
+        "row",
+        box="boxes",
+        turn=pl.when(is_swapped & seen_turned.fill_null(value=False)).then(1).otherwise(orientation),
+        file_width_px=pl.when(orientation >= 5).then("height_px").otherwise("width_px"),
+        file_height_px=pl.when(orientation >= 5).then("width_px").otherwise("height_px"),
+    ).explode("box")
+    turned = each.group_by("line", "row", maintain_order=True).agg(turned=_turned_box())
+    joined = matched.join(turned, on=["line", "row"], how="left", maintain_order="left")
+    return joined.with_columns(boxes="turned").drop("turned")
+
+
+def _turned_box() -> pl.Expr:
+    """Return the box in display pixels, from ``box``, ``turn`` and the size of the file's pixels."""
+    x, y, w, h, label = (pl.col("box").struct.field(field.name) for field in BOX_DTYPE.fields)
+    turn = pl.col("turn")
+    far_x, far_y = pl.col("file_width_px") - x - w, pl.col("file_height_px") - y - h
+    return pl.struct(
+        x_px=pl.when(turn.is_in([2, 3])).then(far_x).when(turn.is_in([5, 8])).then(y).when(turn >= 6).then(far_y).otherwise(x),
+        y_px=pl.when(turn.is_in([3, 4])).then(far_y).when(turn.is_in([5, 6])).then(x).when(turn >= 7).then(far_x).otherwise(y),
+        width_px=pl.when(turn >= 5).then(h).otherwise(w),
+        height_px=pl.when(turn >= 5).then(w).otherwise(h),
+        label=label,
+    )
