@@ -13,7 +13,6 @@ import json
 import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -29,6 +28,7 @@ from toolkit.locations import Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 __all__ = ["SCHEMAS", "BatchCommit", "DatasetStore", "StoreState"]
 

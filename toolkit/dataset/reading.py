@@ -1,0 +1,220 @@
+"""A dataset opened for reading at one version."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from toolkit.dataset.tables import DatasetStore, StoreState
+from toolkit.errors import DatasetError, MissingError, UsageError
+from toolkit.locations import Location
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+    from toolkit.dataset.loader import Loader
+    from toolkit.facts import DatasetProfile
+
+__all__ = ["Dataset", "open_dataset"]
+
+
+def open_dataset(location: str | Path | Location | Dataset, version: int | None = None) -> Dataset:
+    """Return a dataset opened at a version.
+
+    Parameters
+    ----------
+    location : str, Path, Location or Dataset
+        Root of a dataset made by ``toolkit.curate``; a Dataset is given back as it is.
+    version : int, optional
+        Version to open; by default the newest.
+
+    Raises
+    ------
+    MissingError
+        If nothing is at the location.
+    UsageError
+        If what is there is no dataset, or has no such version.
+    """
+    if isinstance(location, Dataset):
+        return location if version is None else Dataset(location.store, version)
+    place = Location.of(location)
+    if not place.exists():
+        raise MissingError(f"there is no dataset at '{location}'; make one with: tonnage curate SOURCE... {location}")
+    return Dataset(DatasetStore(place), version)
+
+
+class Dataset:
+    """A versioned image dataset: ``len(dataset)``, ``dataset.get(i)``, ``dataset.scan("catalog")``, ``dataset.loader(...)``.
+
+    Parameters
+    ----------
+    store : DatasetStore
+        The tables.
+    version : int, optional
+        Version to read; by default the newest.
+    """
+
+    def __init__(self, store: DatasetStore, version: int | None = None) -> None:
+        state = store.state(version)
+        if state is None:
+            raise UsageError(f"'{store.location}' is not a Tonnage dataset; make one with: tonnage curate SOURCE... DATASET")
+        self.store = store
+        self.state: StoreState = state
+
+    @property
+    def location(self) -> Location:
+        """Root of the dataset."""
+        return self.store.location
+
+    @property
+    def name(self) -> str:
+        """Last part of the location."""
+        return self.location.name
+
+    @property
+    def version(self) -> int:
+        """The version that is open."""
+        return self.state.version
+
+    def __len__(self) -> int:
+        return self.state.image_count
+
+    def __repr__(self) -> str:
+        from toolkit.units import show
+
+        size = show(self.state.image_bytes, "bytes")
+        return f"<Dataset {self.name!r} v{self.version}: {len(self):,} images, {size} in {self.state.shard_count:,} shards>"
+
+    def scan(self, table: str) -> pl.LazyFrame:
+        """Return a table of this version, lazily: ``images``, ``catalog`` or ``quarantine``.
+
+        A query that does not ask for ``image`` reads no image bytes.
+
+        Raises
+        ------
+        UsageError
+            If there is no such table.
+        """
+        if table not in {"images", "catalog", "quarantine"}:
+            raise UsageError(f"there is no table '{table}'; the tables are images, catalog and quarantine")
+        paths = self.table_paths(table)
+        if not paths:
+            from toolkit.dataset.tables import SCHEMAS
+
+            empty = pl.from_arrow(SCHEMAS[table].empty_table())
+            assert isinstance(empty, pl.DataFrame)
+            return empty.lazy()
+        return pl.scan_parquet(paths, glob=False)
+
+    def table_paths(self, table: str) -> list[Path]:
+        """Return the Parquet files of a table at this version, in the order of their names."""
+        delta: DeltaTable = self.store.table(table, self.state)
+        return sorted(Path(uri.removeprefix("file://")) for uri in delta.file_uris())
+
+    def shard_paths(self) -> list[Path]:
+        """Return the shards of this version, in the order of their names."""
+        return self.table_paths("images")
+
+    @cached_property
+    def shards(self) -> pl.DataFrame:
+        """One row per shard: name, row_count, size_bytes."""
+        paths = self.shard_paths()
+        return pl.DataFrame(
+            {
+                "name": [path.name for path in paths],
+                "row_count": [pq.read_metadata(path).num_rows for path in paths],
+                "size_bytes": [path.stat().st_size for path in paths],
+            },
+            schema={"name": pl.String, "row_count": pl.Int64, "size_bytes": pl.Int64},
+        )
+
+    @cached_property
+    def profile(self) -> DatasetProfile:
+        """What the dataset is, in numbers."""
+        from toolkit.dataset.profiling import profile_of
+
+        return profile_of(self)
+
+    def versions(self) -> pl.DataFrame:
+        """Return one row per version: version, committed_at, kind, batch, image_count, image_bytes, shard_count."""
+        columns = ("version", "committed_at", "kind", "batch", "image_count", "image_bytes", "shard_count")
+        return pl.DataFrame([{name: getattr(state, name) for name in columns} for state in self.store.states()])
+
+    def get(self, index: int, *, verify: bool = True) -> bytes:
+        """Return the encoded bytes of one image.
+
+        Parameters
+        ----------
+        index : int
+            Position over all shards in the order of their names; negative counts from the end.
+        verify : bool
+            Whether to check the bytes against their sha256.
+
+        Raises
+        ------
+        IndexError
+            If there is no such image.
+        DatasetError
+            If the bytes are not those that were written.
+        """
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
+            raise IndexError(f"image {index} of a dataset of {len(self)}")
+        shard_index = int(np.searchsorted(self._shard_ends, position, side="right"))
+        row = position - (int(self._shard_ends[shard_index - 1]) if shard_index else 0)
+        payload, digest = self._fetch(shard_index, row)
+        if verify and hashlib.sha256(payload).hexdigest() != digest:
+            name = self.shards["name"][shard_index]
+            raise DatasetError(
+                f"row {row} of shard '{name}' is damaged: its bytes are not those that were written; run tonnage verify"
+            )
+        return payload
+
+    @cached_property
+    def _shard_ends(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        return np.cumsum(self.shards["row_count"].to_numpy()).astype(np.int64)
+
+    def _fetch(self, shard_index: int, row: int) -> tuple[bytes, str]:
+        """Return payload and sha256 of one row: one row group of the memory map is touched, only its one image is copied."""
+        path = self.location.path / "images" / self.shards["name"][shard_index]
+        with pa.memory_map(str(path)) as mapped, pq.ParquetFile(mapped) as shard:
+            group = 0
+            while row >= (rows := shard.metadata.row_group(group).num_rows):
+                row -= rows
+                group += 1
+            table = shard.read_row_group(group, columns=["image", "sha256", "encoding"], use_threads=False).slice(row, 1)
+        payload: bytes = table["image"][0]["bytes"].as_py()
+        is_original = table["encoding"][0].as_py() in (None, "original")
+        return payload, table["sha256"][0].as_py() if is_original else hashlib.sha256(payload).hexdigest()
+
+    def loader(self, **options: Any) -> Loader:
+        """Return a loader over this dataset; the options are those of ``toolkit.dataset.loader.Loader``."""
+        from toolkit.dataset.loader import Loader
+
+        return Loader(self, **options)
+
+    def refusals(self) -> pl.DataFrame:
+        """Return what was refused and why, without the bytes: source, stage, reason, message, size_bytes, sha256, batch."""
+        columns = ("source", "source_member", "stage", "reason", "message", "size_bytes", "sha256", "batch")
+        return self.scan("quarantine").select(columns).sort("reason", "source").collect()
+
+    def refused_bytes(self, source: str) -> bytes | None:
+        """Return the original bytes of a refused source, or None where they were past the recipe's limit.
+
+        Raises
+        ------
+        MissingError
+            If nothing of that name was refused.
+        """
+        found = self.scan("quarantine").filter(pl.col("source") == source).select("bytes").collect()
+        if found.is_empty():
+            raise MissingError(f"nothing called '{source}' was refused; see dataset.refusals()")
+        payload: bytes | None = found["bytes"][0]
+        return payload
