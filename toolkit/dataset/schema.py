@@ -62,9 +62,8 @@ _SOURCE_FIELDS: Final = [
 FACT_FIELDS: Final = [
     pa.field("image_id", pa.string()),  # first 128 bits of sha256 of the original bytes, hex; never derived from a name
     pa.field("sha256", pa.string()),  # hex, of the original bytes
-    pa.field(
-        "pixel_hash", pa.string()
-    ),  # xxh3-128 hex over mode, display size and full-resolution full-colour pixels; null unless a twin made it worth taking (or the format is lossless)
+    # xxh3-128 hex over mode, display size and full-resolution, full-colour pixels; null for a lossy format without a luma twin
+    pa.field("pixel_hash", pa.string()),
     pa.field("luma_hash", pa.string()),  # xxh3-128 hex over size and the scaled strict gray decode: candidates for pixel_hash
     pa.field("perceptual_hash", pa.int64()),  # 64-bit DCT hash of the oriented luma
     pa.field("format", pa.string()),  # sniffed from the bytes, lower case: jpeg, png, webp, tiff, gif, bmp, avif, jpeg2000

@@ -346,7 +346,7 @@ def _state(commit: Mapping[str, Any], location: Location) -> StoreState:
     found = facts.pop("schema_version")
     if found != SCHEMA_VERSION:
         raise DatasetError(
-            f"'{location}' was written with schema version {found}, this is {SCHEMA_VERSION}; use the version of Tonnage that wrote it"
+            f"'{location}' was written with schema version {found}, this is {SCHEMA_VERSION}; use the release that wrote it"
         )
     committed_at = datetime.fromtimestamp(int(commit["timestamp"]) / 1000, UTC).isoformat(timespec="milliseconds")
     return StoreState(version=int(commit["version"]), committed_at=committed_at, **facts)

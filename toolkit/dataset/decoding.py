@@ -1,0 +1,140 @@
+"""Encoded bytes in, RGB pixels out: what a training loop is fed.
+
+JPEG goes through libjpeg-turbo (``simplejpeg``), which can decode at 1/2, 1/4 or 1/8 size in the transform itself;
+everything else through Pillow. EXIF orientation is applied, 16-bit gray is scaled (not clipped to white), transparency is
+laid on white.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from PIL import Image, ImageOps
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["FORMATS", "decode_rgb", "open_image", "orientation_of", "to_rgb"]
+
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "JPEG2000", "MPO")
+"""The only openers of Pillow that are ever used: it registers 43, one of which calls Ghostscript."""
+
+_ORIENTATION_TAG: Final = 0x0112
+
+
+def open_image(payload: bytes) -> Image.Image:
+    """Return a lazily opened image, restricted to ``FORMATS``.
+
+    Raises
+    ------
+    OSError, ValueError, SyntaxError
+        Whatever Pillow raises for bytes that it cannot read.
+    """
+    return Image.open(io.BytesIO(payload), formats=FORMATS)
+
+
+def decode_rgb(payload: bytes, resize_px: int | None = None) -> NDArray[np.uint8]:
+    """Return the pixels of an encoded image, oriented, as RGB.
+
+    Parameters
+    ----------
+    payload : bytes
+        Encoded image.
+    resize_px : int, optional
+        Side of the square to resize to: scaled so that the shorter side fits, then cropped at the centre.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (height, width, 3), uint8.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the bytes cannot be decoded.
+    """
+    if payload[:2] == b"\xff\xd8":
+        pixels = _decode_jpeg(payload, resize_px)
+        if pixels is not None:
+            return pixels
+    with open_image(payload) as opened:
+        image = to_rgb(ImageOps.exif_transpose(opened))
+    return np.asarray(image if resize_px is None else _fit(image, resize_px), dtype=np.uint8)
+
+
+def _decode_jpeg(payload: bytes, resize_px: int | None) -> NDArray[np.uint8] | None:
+    """Return the pixels by way of libjpeg-turbo, or None for the few JPEGs that it does not turn into RGB (CMYK)."""
+    import simplejpeg
+
+    try:
+        least = resize_px or 0
+        pixels: Any = simplejpeg.decode_jpeg(
+            payload, colorspace="RGB", min_height=least, min_width=least, fastdct=False, strict=False
+        )
+    except ValueError:
+        return None
+    orientation = orientation_of(payload)
+    if orientation == 1 and resize_px is None:
+        return np.asarray(pixels, dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    method = _TRANSPOSE.get(orientation)
+    if method is not None:
+        image = image.transpose(method)
+    return np.asarray(image if resize_px is None else _fit(image, resize_px), dtype=np.uint8)
+
+
+_TRANSPOSE: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""Source: Exif 2.32, tag 0x0112; the same table as ``ImageOps.exif_transpose``."""
+
+
+def orientation_of(payload: bytes) -> int:
+    """Return the EXIF orientation of an encoded image, 1 to 8; 1 when there is none, or none that is valid."""
+    if payload[:2] == b"\xff\xd8" and b"Exif\x00\x00" not in payload[:4096]:
+        return 1
+    try:
+        with open_image(payload) as opened:
+            value = opened.getexif().get(_ORIENTATION_TAG, 1)
+    except (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError):  # broken metadata never costs an image
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return an image in RGB: 16-bit and float gray scaled to 8 bits, transparency laid on white."""
+    if image.mode in {"I;16", "I;16L", "I;16B", "I;16N"}:
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in {"I", "F"}:
+        return _stretched(image).convert("RGB")
+    if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
+        front = image.convert("RGBA")
+        ground = Image.new("RGBA", front.size, (255, 255, 255, 255))
+        return Image.alpha_composite(ground, front).convert("RGB")
+    return image.convert("RGB")
+
+
+def _stretched(image: Image.Image) -> Image.Image:
+    """Return 32-bit or float gray in 8 bits: 16-bit range where the values fit it, else the range that is there."""
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    low, high = float(values.min(initial=0.0)), float(values.max(initial=0.0))
+    if image.mode == "I" and low >= 0 and high <= 65_535:
+        low, high = 0.0, 65_535.0 if high > 255 else 255.0
+    scaled = (values - low) * (255.0 / (high - low)) if high > low else np.zeros_like(values)
+    return Image.fromarray(scaled.clip(0, 255).astype(np.uint8))
+
+
+def _fit(image: Image.Image, side_px: int) -> Image.Image:
+    """Return a square: the shorter side scaled to ``side_px``, the rest cropped at the centre."""
+    width, height = image.size
+    edge = min(width, height)
+    left, top = (width - edge) / 2, (height - edge) / 2
+    return image.resize((side_px, side_px), Image.Resampling.BILINEAR, box=(left, top, left + edge, top + edge), reducing_gap=2.0)

@@ -1,0 +1,128 @@
+"""Whether a dataset is what was written: files against the manifest, rows against the counts, and what nothing refers to."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from toolkit.dataset.reading import Dataset, open_dataset
+from toolkit.dataset.schema import STATES
+from toolkit.dataset.shards import file_sha256
+from toolkit.dataset.tables import SCHEMAS
+from toolkit.errors import DatasetError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from toolkit.locations import Location
+
+__all__ = ["VerifyResult", "verify"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyResult:
+    """What was checked and what is wrong."""
+
+    location: str
+    """The dataset."""
+    version: int
+    """The version checked."""
+    checked_file_count: int
+    """Files whose size and sha256 were compared with the manifest."""
+    problems: tuple[str, ...]
+    """One sentence each; empty when all is well."""
+    leftovers: tuple[str, ...]
+    """Files that no version refers to: what a killed run left. They do no harm; ``repair`` removes them."""
+    removed_count: int = 0
+    """Leftovers that were removed."""
+
+
+def verify(location: str | Path | Location | Dataset, *, repair: bool = False) -> VerifyResult:
+    """Return what is wrong with the newest version of a dataset; optionally remove what killed runs left.
+
+    Every file is hashed and compared with the manifest that was written with the version (Parquet footers and Delta's
+    log have no checksum of their own), its schema compared with this version's, and the counts with each other.
+    """
+    dataset = open_dataset(location)
+    problems: list[str] = []
+    try:
+        manifest = dataset.store.manifest(dataset.version)
+    except DatasetError as fault:
+        manifest = {}
+        problems.append(str(fault))
+    for name, facts in sorted(manifest.items()):
+        problems += _file_problems(dataset, name, facts["size_bytes"], facts["sha256"])
+    if not problems:
+        problems += _count_problems(dataset)
+    leftovers = _leftovers(dataset)
+    removed_count = _remove(dataset, leftovers) if repair else 0
+    return VerifyResult(
+        location=str(dataset.location),
+        version=dataset.version,
+        checked_file_count=len(manifest),
+        problems=tuple(problems),
+        leftovers=tuple(leftovers),
+        removed_count=removed_count,
+    )
+
+
+def _file_problems(dataset: Dataset, name: str, size_bytes: int, sha256: str) -> list[str]:
+    path = dataset.location.path / name
+    if not path.exists():
+        return [f"{name}: the file is gone"]
+    if path.stat().st_size != size_bytes:
+        return [f"{name}: {path.stat().st_size:,} bytes long, but {size_bytes:,} were written"]
+    if file_sha256(path) != sha256:
+        return [f"{name}: its bytes are not those that were written"]
+    expected = SCHEMAS[name.split("/", 1)[0]]
+    if not pq.read_schema(path).equals(expected):
+        return [f"{name}: its columns are not those of this version of Tonnage"]
+    return []
+
+
+def _count_problems(dataset: Dataset) -> list[str]:
+    """Return what does not add up between the tables."""
+    states = dict(dataset.scan("catalog").group_by("state").len().collect(engine="streaming").iter_rows())
+    image_count = dataset.scan("images").select(pl.len()).collect(engine="streaming").item()
+    refusal_count = dataset.scan("quarantine").select(pl.len()).collect(engine="streaming").item()
+    problems = [f"catalog: state '{state}' is not one of {', '.join(STATES)}" for state in states if state not in STATES]
+    for name, found, expected in (
+        ("images and the rows that the catalog calls kept", image_count, states.get("kept", 0)),
+        ("images and the count in the commit", image_count, len(dataset)),
+        ("quarantine and the rows that the catalog calls quarantined", refusal_count, states.get("quarantined", 0)),
+    ):
+        if found != expected:
+            problems.append(f"{name} differ: {found:,} and {expected:,}")
+    return problems
+
+
+def _leftovers(dataset: Dataset) -> list[str]:
+    """Return the files of killed runs: in no version's manifest, in staging, or temporary."""
+    root = dataset.location.path
+    referred = {name for state in dataset.store.states() for name in _names(dataset, state.version)}
+    found = [path.relative_to(root).as_posix() for table in SCHEMAS for path in (root / table).glob("*") if path.is_file()]
+    orphans = [name for name in found if name not in referred]
+    staging = dataset.store.private_path / "staging"
+    staged = [path.relative_to(root).as_posix() for path in staging.glob("*")] if staging.exists() else []
+    return sorted(orphans + staged)
+
+
+def _names(dataset: Dataset, version: int) -> list[str]:
+    try:
+        return list(dataset.store.manifest(version))
+    except DatasetError:
+        state = dataset.store.state(version)
+        assert state is not None
+        older = Dataset(dataset.store, version)
+        return [path.relative_to(dataset.location.path).as_posix() for table in SCHEMAS for path in older.table_paths(table)]
+
+
+def _remove(dataset: Dataset, leftovers: list[str]) -> int:
+    for name in leftovers:
+        path = dataset.location.path / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    return len(leftovers)
