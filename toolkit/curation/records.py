@@ -1,0 +1,44 @@
+"""Frames of facts as Arrow tables of a table's schema: missing columns as nulls, lists of pairs as maps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["arrow_table"]
+
+
+def arrow_table(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
+    """Return a frame as a table of exactly a schema's columns.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> frame = pl.DataFrame({"n": [1], "m": [[{"key": "a", "value": "b"}]], "other": [0]})
+    >>> schema = pa.schema({"n": pa.int32(), "m": pa.map_(pa.string(), pa.string()), "absent": pa.string()})
+    >>> arrow_table(frame, schema).to_pylist()
+    [{'n': 1, 'm': [('a', 'b')], 'absent': None}]
+    """
+    found = frame.rechunk().to_arrow()
+    columns = [
+        _column(found[field.name], field.type) if field.name in frame.columns else pa.nulls(len(frame), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _column(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    values = column.combine_chunks()
+    if pa.types.is_null(values.type):
+        return pa.nulls(len(values), kind)
+    if not pa.types.is_map(kind):
+        return values.cast(kind)
+    pairs = values.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
+    items = pairs.values
+    return pa.MapArray.from_arrays(
+        pairs.offsets, items.field("key"), items.field("value"), type=kind, mask=pairs.is_null() if pairs.null_count else None
+    )
