@@ -272,7 +272,7 @@ class DatasetStore:
             )
         else:
             delta.create_write_transaction(
-                actions, "append", schema, commit_properties=properties, post_commithook_properties=hooks
+                [*actions], "append", schema, commit_properties=properties, post_commithook_properties=hooks
             )
         return DeltaTable(path).version()
 
