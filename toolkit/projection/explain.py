@@ -1,0 +1,203 @@
+"""The ledger of a projection: every quantity with its formula, its inputs and where each came from, so that any can be asked why.
+
+A formula is a pure function over NumPy arrays (draws x months) marked with ``@formula``; the ledger calls it, and keeps
+beside the values what went in. Explanations are built from summaries (p10, p50, p90 by month), so that they survive a file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from toolkit.errors import UsageError
+from toolkit.units import show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    Draws = NDArray[np.float64]
+
+__all__ = ["EVIDENCE", "Explanation", "Ledger", "NodeSummary", "explain_node", "formula", "weakest"]
+
+EVIDENCE: Final = ("measured", "published", "vendor", "assumed")
+"""Kinds of evidence, the strongest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSummary:
+    """One quantity of a projection: its values in brief, and why."""
+
+    name: str
+    """Dotted name."""
+    unit: str
+    """Suffix of the unit, as ``toolkit.units.show`` takes it."""
+    p10: tuple[float, ...]
+    """10th percentile by month; one value when it does not change."""
+    p50: tuple[float, ...]
+    """Median by month."""
+    p90: tuple[float, ...]
+    """90th percentile by month."""
+    formula: str
+    """The formula in words, or an empty text for what is given."""
+    source: str
+    """Where the formula or the value comes from."""
+    evidence: str
+    """The weakest evidence among what it rests on."""
+    inputs: tuple[str, ...]
+    """Names of the quantities that went in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a quantity is what it is at one month, down to the leaves; ``str()`` draws the tree."""
+
+    name: str
+    """Dotted name."""
+    unit: str
+    """Suffix of the unit."""
+    value: float
+    """Median at the month."""
+    formula: str
+    """The formula in words, or an empty text for what is given."""
+    source: str
+    """Where it comes from."""
+    evidence: str
+    """The weakest evidence among what it rests on."""
+    inputs: tuple[Explanation, ...]
+    """The quantities that went in."""
+
+    def __str__(self) -> str:
+        """Return the tree, one line per quantity; what was drawn before is named and not drawn again."""
+        lines: list[str] = []
+        self._draw(lines, 0, set())
+        return "\n".join(lines)
+
+    def _draw(self, lines: list[str], depth: int, drawn: set[str]) -> None:
+        line = f"{'  ' * depth}{self.name} = {show(self.value, self.unit)}"
+        if self.name in drawn and self.inputs:
+            lines.append(f"{line}   (as above)")
+            return
+        drawn.add(self.name)
+        lines.append(f"{line}   [{self.evidence}]")
+        if self.formula:
+            lines.append(f"{'  ' * depth}    = {self.formula}")
+        if self.source:
+            lines.append(f"{'  ' * depth}    source: {self.source}")
+        for part in self.inputs:
+            part._draw(lines, depth + 1, drawn)
+
+
+def formula(unit: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Mark a pure function over arrays as a formula: its unit, and the formula in words.
+
+    The ``Source:`` line of its docstring becomes the source that explanations show.
+
+    Examples
+    --------
+    >>> @formula("bytes", "images x bytes per image")
+    ... def image_bytes(images, bytes_per_image):
+    ...     '''Bytes of a dataset.  Source: definition.'''
+    ...     return images * bytes_per_image
+    >>> image_bytes.unit, image_bytes.source, image_bytes(2, 3)
+    ('bytes', 'definition', 6)
+    """
+
+    def mark(function: Callable[..., Any]) -> Callable[..., Any]:
+        found = re.search(r"Source:\s*(.+?)(?:\n\s*\n|\Z)", function.__doc__ or "", re.DOTALL)
+        if found is None:
+            raise TypeError(f"the formula {function.__name__} names no source in its docstring")
+        function.unit = unit  # type: ignore[attr-defined]  # attributes of the function, read by the ledger
+        function.text = text  # type: ignore[attr-defined]
+        function.source = re.sub(r"\s+", " ", found.group(1)).strip().rstrip(".")  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def weakest(kinds: list[str]) -> str:
+    """Return the weakest of several kinds of evidence.
+
+    Examples
+    --------
+    >>> weakest(["measured", "assumed", "published"])
+    'assumed'
+    """
+    return max(kinds, key=EVIDENCE.index, default=EVIDENCE[0])
+
+
+class Ledger:
+    """Quantities in the order in which they were derived, each with its values over draws and months."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Draws] = {}
+        self._facts: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {}
+
+    def give(self, name: str, unit: str, values: Draws, *, source: str, evidence: str) -> Draws:
+        """Enter a quantity that is not derived; return its values."""
+        self.values[name] = values
+        self._facts[name] = (unit, "", source, evidence, ())
+        return values
+
+    def derive(self, name: str, function: Callable[..., Any], **inputs: str) -> Draws:
+        """Enter what a formula makes of other quantities, named by argument; return its values."""
+        result = function(**{argument: self.values[source] for argument, source in inputs.items()})
+        values = np.asarray(result, dtype=np.float64)
+        self.values[name] = values
+        evidence = weakest([self._facts[source][3] for source in inputs.values()])
+        marks: Any = function
+        self._facts[name] = (marks.unit, marks.text, marks.source, evidence, tuple(inputs.values()))
+        return values
+
+    def unit(self, name: str) -> str:
+        """Return the unit of a quantity."""
+        return self._facts[name][0]
+
+    def evidence(self, name: str) -> str:
+        """Return the weakest evidence that a quantity rests on."""
+        return self._facts[name][3]
+
+    def median(self, name: str, month_index: int = -1) -> float:
+        """Return the median of a quantity at a month."""
+        values = self.values[name]
+        return float(np.median(values[:, month_index if values.shape[1] > 1 else 0]))
+
+    def summaries(self) -> dict[str, NodeSummary]:
+        """Return every quantity in brief."""
+        return {name: self._summary(name) for name in self.values}
+
+    def _summary(self, name: str) -> NodeSummary:
+        unit, text, source, evidence, inputs = self._facts[name]
+        p10, p50, p90 = (tuple(row.tolist()) for row in np.quantile(self.values[name], (0.1, 0.5, 0.9), axis=0))
+        return NodeSummary(
+            name=name, unit=unit, p10=p10, p50=p50, p90=p90, formula=text, source=source, evidence=evidence, inputs=inputs
+        )
+
+
+def explain_node(nodes: Mapping[str, NodeSummary], name: str, month_index: int) -> Explanation:
+    """Return why a quantity is what it is at a month.
+
+    Raises
+    ------
+    UsageError
+        If there is no such quantity; the message names those that are close.
+    """
+    if name not in nodes:
+        import difflib
+
+        close = difflib.get_close_matches(name, nodes, n=3, cutoff=0.4) or sorted(nodes)[:5]
+        raise UsageError(f"there is no quantity '{name}'; did you mean {', '.join(close)}?")
+    node = nodes[name]
+    return Explanation(
+        name=name,
+        unit=node.unit,
+        value=node.p50[month_index if len(node.p50) > 1 else 0],
+        formula=node.formula,
+        source=node.source,
+        evidence=node.evidence,
+        inputs=tuple(explain_node(nodes, source, month_index) for source in node.inputs),
+    )

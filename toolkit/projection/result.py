@@ -1,0 +1,205 @@
+"""What a projection found: quantities over time, the plan, and why each number is what it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import polars as pl
+
+from toolkit.errors import DatasetError, UsageError
+from toolkit.facts import read_facts
+from toolkit.projection.explain import Explanation, NodeSummary, explain_node
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Plan", "Projection"]
+
+PROJECTION_SCHEMA: Final = "tonnage.projection/1"
+
+_TEXT, _NUMBER = pl.String(), pl.Float64()
+FRAME_SCHEMA: Final = {
+    "month": pl.Int32(), "quantity": _TEXT, "unit": _TEXT, "p10": _NUMBER, "p50": _NUMBER, "p90": _NUMBER, "evidence": _TEXT,
+}  # fmt: skip
+PLAN_SCHEMA: Final = {
+    "phase": _TEXT, "item": _TEXT, "count": _NUMBER, "unit_price_usd": _NUMBER, "price_usd": _NUMBER, "power_w": _NUMBER,
+    "needed_by_month": pl.Int32(), "reason": _TEXT, "evidence": _TEXT,
+}  # fmt: skip
+DOUBLING_SCHEMA: Final = {
+    "resource": _TEXT, "quantity": _TEXT, "unit": _TEXT, "x1": _NUMBER, "x2": _NUMBER, "x4": _NUMBER, "x8": _NUMBER,
+    "exponent": _NUMBER, "why": _TEXT,
+}  # fmt: skip
+SENSITIVITY_SCHEMA: Final = {
+    "quantity": _TEXT, "unit": _TEXT, "input": _TEXT, "low_input": _NUMBER, "high_input": _NUMBER, "low_result": _NUMBER,
+    "high_result": _NUMBER,
+}  # fmt: skip
+ASSUMPTION_SCHEMA: Final = {
+    "name": _TEXT, "value": _NUMBER, "unit": _TEXT, "shown": _TEXT, "evidence": _TEXT, "source": _TEXT,
+}  # fmt: skip
+BOTTLENECK_SCHEMA: Final = {
+    "month": pl.Int32(), "phase": _TEXT, "resource": _TEXT, "demand": _NUMBER, "supply": _NUMBER, "unit": _TEXT,
+    "load_share": _NUMBER,
+}  # fmt: skip
+
+_FRAMES: Final = {
+    "frame": FRAME_SCHEMA,
+    "doubling": DOUBLING_SCHEMA,
+    "sensitivity": SENSITIVITY_SCHEMA,
+    "assumptions": ASSUMPTION_SCHEMA,
+    "bottlenecks": BOTTLENECK_SCHEMA,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to buy or rent, when, and what limits."""
+
+    frame: pl.DataFrame
+    """phase, item, count, unit_price_usd, price_usd, power_w, needed_by_month, reason, evidence. An unknown price is null."""
+    summary: str
+    """The answer in a sentence or two."""
+    bottleneck: str
+    """What limits, and by how much."""
+    next_bottleneck: str
+    """What would limit next, once that is widened."""
+
+    @property
+    def total_price_usd(self) -> float:
+        """Sum of the prices that are known."""
+        return float(self.frame["price_usd"].sum())
+
+    @property
+    def unpriced_items(self) -> list[str]:
+        """Items whose price is unknown: they need the user's input, and are not in the total."""
+        return self.frame.filter(pl.col("price_usd").is_null())["item"].to_list()
+
+    @property
+    def total_power_w(self) -> float:
+        """Sum of the power that is known."""
+        return float(self.frame["power_w"].sum())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """Demand, supply, bottleneck and plan of a scenario over months."""
+
+    name: str
+    """Name of the scenario."""
+    scenario: Mapping[str, Any] = field(repr=False)
+    """The scenario, as plain JSON."""
+    months: tuple[int, ...] = field(repr=False)
+    """Months projected, 0 is now."""
+    frame: pl.DataFrame = field(repr=False)
+    """month, quantity, unit, p10, p50, p90, evidence; one line per month and quantity."""
+    plan: Plan = field(repr=False)
+    """What to buy."""
+    doubling: pl.DataFrame = field(repr=False)
+    """resource, quantity, unit, x1, x2, x4, x8, exponent, why: what more data does to each."""
+    sensitivity: pl.DataFrame = field(repr=False)
+    """quantity, unit, input, low_input, high_input, low_result, high_result: what moves the headline numbers."""
+    assumptions: pl.DataFrame = field(repr=False)
+    """name, value, unit, shown, evidence, source: everything that was put in."""
+    bottlenecks: pl.DataFrame = field(repr=False)
+    """month, phase, resource, demand, supply, unit, load_share."""
+    flags: tuple[str, ...] = ()
+    """Warnings, one sentence each."""
+    limits: tuple[str, ...] = ()
+    """What the projection does not say, one sentence each."""
+    explanations: Mapping[str, NodeSummary] = field(repr=False, default_factory=dict)
+    """Every quantity with its formula, inputs and source."""
+
+    def explain(self, quantity: str, month: int | None = None) -> Explanation:
+        """Return why a quantity is what it is at a month (by default the last).
+
+        Raises
+        ------
+        UsageError
+            If there is no such quantity or month.
+        """
+        if month is not None and month not in self.months:
+            raise UsageError(f"month {month} is not projected; the months are {self.months[0]} to {self.months[-1]}")
+        index = len(self.months) - 1 if month is None else self.months.index(month)
+        return explain_node(self.explanations, quantity, index)
+
+    def value(self, quantity: str, month: int | None = None, percentile: str = "p50") -> float:
+        """Return one number of the projection, in its base unit.
+
+        Raises
+        ------
+        UsageError
+            If there is no such quantity or month.
+        """
+        self.explain(quantity, month)
+        wanted = self.months[-1] if month is None else month
+        row = self.frame.filter((pl.col("quantity") == quantity) & (pl.col("month") == wanted))
+        if row.is_empty():
+            raise UsageError(f"'{quantity}' is an input, not a result; see projection.assumptions")
+        return float(row[percentile][0])
+
+    def __repr__(self) -> str:
+        return f"<Projection {self.name!r}: {len(self.months)} months, {self.frame['quantity'].n_unique()} quantities>\n{self.plan.summary}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types, with the schema version."""
+        return {
+            "schema": PROJECTION_SCHEMA,
+            "name": self.name,
+            "scenario": dict(self.scenario),
+            "months": list(self.months),
+            **{name: getattr(self, name).to_dict(as_series=False) for name in _FRAMES},
+            "plan": {
+                "frame": self.plan.frame.to_dict(as_series=False),
+                "summary": self.plan.summary,
+                "bottleneck": self.plan.bottleneck,
+                "next_bottleneck": self.plan.next_bottleneck,
+            },
+            "flags": list(self.flags),
+            "limits": list(self.limits),
+            "explanations": [dataclasses.asdict(node) for node in self.explanations.values()],
+        }
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> Self:
+        """Return the projection held in plain JSON types.
+
+        Raises
+        ------
+        DatasetError
+            If it was written with another schema version.
+        """
+        if facts.get("schema") != PROJECTION_SCHEMA:
+            raise DatasetError(
+                f"a projection of schema '{PROJECTION_SCHEMA}' was expected, but '{facts.get('schema')}' was found"
+            )
+        plan = dict(facts["plan"])
+        nodes = (
+            NodeSummary(**{name: tuple(value) if isinstance(value, list) else value for name, value in node.items()})
+            for node in facts["explanations"]
+        )
+        return cls(
+            name=facts["name"],
+            scenario=facts["scenario"],
+            months=tuple(facts["months"]),
+            plan=Plan(**(plan | {"frame": pl.DataFrame(plan["frame"], schema=PLAN_SCHEMA)})),
+            flags=tuple(facts["flags"]),
+            limits=tuple(facts["limits"]),
+            explanations={node.name: node for node in nodes},
+            **{name: pl.DataFrame(facts[name], schema=schema) for name, schema in _FRAMES.items()},
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write JSON to ``path`` and the long frame to Parquet beside it; return the JSON's path."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.frame.write_parquet(target.with_suffix(".parquet"))
+        target.write_text(json.dumps(self.to_dict(), ensure_ascii=False) + "\n", encoding="utf-8")
+        return target
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Return the projection saved at ``path``."""
+        return cls.from_dict(read_facts(path, "projection"))
