@@ -1,0 +1,113 @@
+"""Facts written by hand for the report's tests: a profile, measurements, and frames of a projection, calm or hostile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toolkit.facts import (
+    CacheProof,
+    Ceiling,
+    DatasetProfile,
+    Environment,
+    Measurement,
+    MeasurementSet,
+    Quantiles,
+    Sample,
+    VersionFacts,
+)
+
+HOSTILE = "<script>alert('x')</script>\"quoted\"\nsecond line </script><!-- \u202egnp"
+
+
+def profile(**changes: Any) -> DatasetProfile:
+    """A small dataset's profile; any field can be changed."""
+    facts: dict[str, Any] = {
+        "name": "flowers",
+        "location": "/data/flowers",
+        "version": 2,
+        "source_count": 407,
+        "source_bytes": 9_800_000,
+        "image_count": 361,
+        "image_bytes": 8_900_000,
+        "shard_count": 3,
+        "shard_bytes": 9_010_000,
+        "pixel_count": 48_000_000,
+        "image_size_bytes": Quantiles(
+            count=361, mean=24_654.0, values=(420.0, 700.0, 1_900.0, 3_200.0, 8_000.0, 17_000.0, 33_000.0, 56_000.0, 81_000.0, 160_000.0, 240_000.0)
+        ),
+        "image_pixels": Quantiles(
+            count=361, mean=132_964.0, values=(1_024.0, 4_096.0, 9_000.0, 16_384.0, 49_152.0, 98_304.0, 172_800.0, 300_000.0, 420_000.0, 800_000.0, 1_200_000.0)
+        ),
+        "states": {"kept": 361, "dropped": 0, "duplicate": 25, "quarantined": 21},
+        "reasons": {"exact_duplicate": 25, "truncated": 8, "corrupt_data": 6, "not_an_image": 3, "empty": 2, "too_small": 1, "too_many_pixels": 1},
+        "other_files": {"annotation": 14, "container": 3, "skipped(hidden)": 2},
+        "formats": {"jpeg": 240, "png": 71, "webp": 20, "tiff": 12, "gif": 9, "bmp": 5, "avif": 4},
+        "modes": {"RGB": 310, "L": 31, "P": 12, "RGBA": 8},
+        "labels": {"rose": 90, "tulip": 80, "daisy": 71, "sunflower": 60, "orchid": 40},
+        "label_count": 5,
+        "splits": {"train": 290, "validation": 36, "test": 35},
+        "near_duplicate_group_count": 12,
+        "near_duplicate_image_count": 27,
+        "versions": (
+            VersionFacts(version=1, committed_at="2026-01-01T10:00:00Z", kind="batch", batch="a1", image_count=300, size_bytes=7_000_000, shard_count=2),
+            VersionFacts(version=2, committed_at="2026-01-02T10:00:00Z", kind="batch", batch="b2", image_count=361, size_bytes=8_900_000, shard_count=3),
+        ),
+        "curation": {"elapsed_s": 2.4, "cpu_s": 3.9, "images_per_s": 169.6, "bytes_per_s": 4_083_333.0, "worker_count": 2, "core_count": 2},
+    }  # fmt: skip
+    return DatasetProfile(**(facts | changes))
+
+
+def empty_profile() -> DatasetProfile:
+    """A dataset in which nothing was found."""
+    nothing = Quantiles(count=0, mean=0.0, values=())
+    return profile(
+        source_count=0, source_bytes=0, image_count=0, image_bytes=0, shard_count=0, shard_bytes=0, pixel_count=0,
+        image_size_bytes=nothing, image_pixels=nothing, states={"kept": 0, "dropped": 0, "duplicate": 0, "quarantined": 0},
+        reasons={}, other_files={}, formats={}, modes={}, labels={}, label_count=0, splits={}, near_duplicate_group_count=0,
+        near_duplicate_image_count=0, versions=(), curation={},
+    )  # fmt: skip
+
+
+def measurement(metric: str, title: str, unit: str, median: float, ceiling: float | None = None, **changes: Any) -> Measurement:
+    """A measurement of nine windows about its median."""
+    cache = changes.pop("cache", None)
+    proof = None
+    if cache:
+        proof = CacheProof(
+            intended=cache, verdict=cache, evidence="read_bytes", device_bytes=10**6 * (cache == "cold"), payload_bytes=10**6
+        )
+    samples = tuple(
+        Sample(invocation=i // 3, order=i, started_at="2026-01-02T11:00:00Z", elapsed_s=0.2, cpu_s=0.2, operations=100, payload_bytes=10**6,
+               images=100, value=median * (0.94 + 0.015 * i), cache=proof)
+        for i in range(9)
+    )  # fmt: skip
+    facts: dict[str, Any] = {
+        "metric": metric, "title": title, "unit": unit, "conditions": {"cache": cache} if cache else {"workers": 2}, "samples": samples,
+        "median": median, "interval_low": median * 0.93, "interval_high": median * 1.08, "limits": "It says nothing of a busy machine.",
+        "ceiling": None if ceiling is None else Ceiling(metric="ceiling.x", value=ceiling, explanation="The same bytes, summed once."),
+        "bytes_per_image": 24_654.0 if unit == "images_per_s" else 0.0, "flags": ("few_invocations",),
+    }  # fmt: skip
+    return Measurement(**(facts | changes))
+
+
+def measurements(*found: Measurement) -> MeasurementSet:
+    """A run of ``measure`` on a small machine."""
+    usual = (
+        measurement("ceiling.memory_copy", "Memory copy", "bytes_per_s", 9.6e9),
+        measurement("ceiling.page_cache_read", "Page cache read", "bytes_per_s", 8.1e9),
+        measurement("ceiling.device_read", "Device read", "bytes_per_s", 1.9e9),
+        measurement("ceiling.decode_core", "Decode on one core", "images_per_s", 1010.0),
+        measurement("read.sequential", "Sequential read of shards, cold", "bytes_per_s", 1.4e9, 1.9e9, cache="cold"),
+        measurement("read.sequential", "Sequential read of shards, warm", "bytes_per_s", 5.2e9, 8.1e9, cache="warm"),
+        measurement("read.random", "Random read of single images, cold", "bytes_per_s", 2.1e8, 1.9e9, cache="cold"),
+        measurement("read.random", "Random read of single images, warm", "bytes_per_s", 2.4e9, 8.1e9, cache="warm"),
+        measurement("decode.all_cores", "Decode on all cores", "images_per_s", 1720.0, 2020.0),
+        measurement("loader.decoded", "Loader, decoded images", "images_per_s", 1510.0, 2020.0),
+        measurement("loader.time_to_first_batch", "Loader, time to the first batch", "s", 0.118),
+        measurement("transfer.http_range", "HTTP range requests", "bytes_per_s", 1.6e9, 4.4e9, flags=("loopback",)),
+    )
+    return MeasurementSet(
+        dataset="/data/flowers", dataset_version=2, plan="quick", started_at="2026-01-02T11:00:00Z", elapsed_s=41.0,
+        environment=Environment(host="bench-1", facts={"cpu": "Example 9000", "core_count": 2, "memory_bytes": 8_589_934_592, "kernel": "6.1"}),
+        measurements=found or usual,
+    )  # fmt: skip

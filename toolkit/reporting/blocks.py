@@ -1,0 +1,158 @@
+"""What a report is made of: sections of blocks. Plain frozen data; the template alone knows how they look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["Block", "Cell", "Chart", "Detail", "KeyFact", "KeyFacts", "Notes", "Picture", "Pictures", "Prose", "Section", "Table"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A small image with its name; without a ``uri`` where the bytes cannot be drawn."""
+
+    name: str
+    """Where it came from."""
+    uri: str | None = None
+    """A ``data:`` URI, or None."""
+    note: str = ""
+    """A few words below it."""
+    width_px: int = 0
+    """Width of the thumbnail; 0 without one."""
+    height_px: int = 0
+    """Height of the thumbnail; 0 without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One cell of a table."""
+
+    text: str
+    """What it says."""
+    badge: str = ""
+    """Kind of evidence, shown as a badge: measured, published, vendor, assumed."""
+    why: str = ""
+    """Identifier of the explanation behind the number."""
+    href: str = ""
+    """An address outside that the text links to; followed only when clicked."""
+    heat: float | None = None
+    """0 to 1: how dark the cell is in a heat map."""
+    quiet: bool = False
+    """Whether the text is a remark, shown small."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table with a caption; numbers stand to the right."""
+
+    kind: ClassVar[str] = "table"
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    numeric: frozenset[int] = frozenset()
+    """Columns that hold numbers."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A figure, with the table behind it."""
+
+    kind: ClassVar[str] = "chart"
+    id: str
+    figure: go.Figure
+    table: Table | None = None
+
+    @property
+    def meta(self) -> Mapping[str, str]:
+        """The sentence that the figure shows, and how to read it."""
+        return dict(self.figure.layout.meta or {"finding": "", "about": ""})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFact:
+    """A number that stands for itself."""
+
+    label: str
+    value: str
+    note: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFacts:
+    """A row of numbers."""
+
+    kind: ClassVar[str] = "facts"
+    items: tuple[KeyFact, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prose:
+    """A paragraph."""
+
+    kind: ClassVar[str] = "prose"
+    text: str
+    calm: bool = False
+    """Whether it says that something is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """A row of thumbnails under a heading."""
+
+    kind: ClassVar[str] = "pictures"
+    title: str
+    pictures: tuple[Picture, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notes:
+    """A list of sentences."""
+
+    kind: ClassVar[str] = "notes"
+    items: tuple[str, ...]
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """How one number is made: folded, with what it is made of inside."""
+
+    kind: ClassVar[str] = "detail"
+    id: str
+    title: str
+    value: str
+    formula: str = ""
+    source: str = ""
+    evidence: str = ""
+    inputs: tuple[Detail, ...] = ()
+    why: str = ""
+    """Set where the inputs stand under another detail, to which this links."""
+
+
+Block = Table | Chart | KeyFacts | Prose | Pictures | Notes | Detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A part of the report: a title, one sentence that says what it found, and its blocks."""
+
+    id: str
+    title: str
+    lead: str
+    blocks: tuple[Block, ...]
+    short: str = ""
+    """The title's word in the table of contents."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def text_rows(rows: Sequence[Sequence[object]]) -> tuple[tuple[Cell, ...], ...]:
+    """Return rows of plain values as rows of cells."""
+    return tuple(tuple(value if isinstance(value, Cell) else Cell(text=str(value)) for value in row) for row in rows)

@@ -1,0 +1,130 @@
+"""Chart forms that several subjects share: ranked bars with their names above them, fans of p10 to p90, and their axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import plotly.graph_objects as go
+
+from toolkit.reporting.design import MUTED, band, new_figure, plain
+from toolkit.units import show
+
+__all__ = ["add_fan", "axis_ticks", "finish_rows", "log_ticks", "ranked_bars", "row_height", "row_label"]
+
+ROW_PX: Final = 46
+"""Height of a bar with its name above it."""
+
+
+def row_height(rows: int) -> int:
+    """Return the height in pixels of a figure of ``rows`` bars, axis and title included."""
+    return 110 + ROW_PX * rows
+
+
+def row_label(figure: go.Figure, place: int, text: str, note: str = "") -> None:
+    """Write a row's name above its bar, so that names of any length leave the bars their width, on a phone too."""
+    shown = f'{text} <span style="color:{MUTED}">{note}</span>' if note else text
+    figure.add_annotation(
+        text=shown, x=0, xref="paper", y=place, yshift=17, showarrow=False, xanchor="left", align="left", font={"size": 12.5}
+    )
+
+
+def finish_rows(figure: go.Figure, rows: int) -> None:
+    """Fix the category axis of a figure drawn with ``row_label``: first row on top, no ticks."""
+    figure.update_yaxes(range=[rows - 0.55, -0.8], showticklabels=False, showgrid=False, zeroline=False)
+    figure.update_layout(showlegend=False, margin={"t": 48, "b": 46}, height=row_height(rows))
+
+
+def ranked_bars(
+    counts: Mapping[str, int], *, finding: str, unit: str, color: str, top: int = 15, about: str = ""
+) -> go.Figure | None:
+    """Return horizontal bars of the largest counts, largest first, the rest summed in a last bar; None without counts."""
+    ranked = sorted(((name, count) for name, count in counts.items() if count > 0), key=lambda pair: (-pair[1], pair[0]))
+    if not ranked:
+        return None
+    shown, rest = (ranked, []) if len(ranked) <= top else (ranked[: top - 1], ranked[top - 1 :])
+    rows = [(plain(name), count, color) for name, count in shown]
+    if rest:
+        rows.append((f"{len(rest):,} others together", sum(count for _, count in rest), band(color)))
+    figure = new_figure(finding, about=about or f"Bars of {unit}, largest first.")
+    total = sum(counts.values())
+    figure.add_bar(
+        x=[count for _, count, _ in rows], y=list(range(len(rows))), orientation="h", width=0.34,
+        marker={"color": [shade for *_, shade in rows]},
+        hovertext=[f"{name}: {count:,} {unit}" for name, count, _ in rows], hoverinfo="text",
+    )  # fmt: skip
+    for place, (name, count, _) in enumerate(rows):
+        row_label(figure, place, name, f"{count:,} · {show(count / total, 'share')}")
+    figure.update_xaxes(title_text=unit, rangemode="tozero", **axis_ticks(max(count for _, count, _ in rows), unit))
+    finish_rows(figure, len(rows))
+    return figure
+
+
+def add_fan(
+    figure: go.Figure, months: Sequence[int], low: Sequence[float], middle: Sequence[float], high: Sequence[float],
+    *, name: str, unit: str, color: str, dash: str = "solid",
+) -> None:  # fmt: skip
+    """Draw a median line over its p10 to p90 band, with hover text in the unit that people read."""
+    figure.add_scatter(
+        x=[*months, *reversed(months)], y=[*high, *reversed(low)], fill="toself", fillcolor=band(color), mode="lines",
+        line={"width": 0, "color": color}, hoverinfo="skip", showlegend=False, legendgroup=name,
+    )  # fmt: skip
+    words = [f"{show(m, unit)} ({show(a, unit)} to {show(b, unit)})" for a, m, b in zip(low, middle, high, strict=True)]
+    figure.add_scatter(
+        x=list(months), y=list(middle), mode="lines", name=name, line={"color": color, "width": 2.5, "dash": dash},
+        customdata=words, hovertemplate=f"{name}, month %{{x}}<br>%{{customdata}}<extra></extra>", legendgroup=name,
+    )  # fmt: skip
+
+
+def axis_ticks(top: float, unit: str, bottom: float = 0.0, most: int = 5) -> dict[str, object]:
+    """Return round ticks of a linear axis with their labels in the unit that people read, and a range a little past ``top``.
+
+    Examples
+    --------
+    >>> ticks = axis_ticks(4.2e12, "bytes")
+    >>> ticks["ticktext"]
+    ['0 B', '1 TB', '2 TB', '3 TB', '4 TB']
+    """
+    if not (math.isfinite(top) and math.isfinite(bottom)) or top <= bottom:
+        top, bottom = max(bottom + 1.0, 1.0) if math.isfinite(bottom) else 1.0, bottom if math.isfinite(bottom) else 0.0
+    scale = _scale_of(top, unit)
+    step = _round_step((top - bottom) / scale / most) * scale
+    if unit in {"images", "occurrences", "count", ""}:
+        step = max(step, 1.0)
+    first = math.ceil(bottom / step - 1e-9)
+    marks = [step * i for i in range(first, math.floor(top / step + 1e-9) + 1)] or [bottom, top]
+    shown = unit if unit not in {"images", "occurrences"} else "count"
+    return {"tickvals": marks, "ticktext": [show(mark, shown) for mark in marks], "range": [bottom, top + (top - bottom) * 0.04]}
+
+
+def _scale_of(top: float, unit: str) -> float:
+    """Return the size of the unit in which a time this long is read, so that ticks fall on round numbers of it."""
+    if unit != "s":
+        return 1.0
+    steps = (2 * 31_557_600.0, 31_557_600.0), (2 * 86_400.0, 86_400.0), (7_200.0, 3_600.0), (120.0, 60.0)
+    return next((scale for least, scale in steps if top >= least), 1.0)
+
+
+def _round_step(rough: float) -> float:
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
+
+
+def log_ticks(values: Sequence[float], unit: str, most: int = 5) -> dict[str, object]:
+    """Return ticks of a logarithmic axis in the unit that people read, at most ``most`` powers of ten, and a range."""
+    low, high = math.log10(min(values)), math.log10(max(values))
+    first, last = math.floor(low), math.ceil(high)
+    if last - first <= 1:
+        marks = [m * 10.0**first for m in (1, 2, 5, 10)]
+    else:
+        step = max(-(-(last - first) // most), 1)
+        marks = [10.0**power for power in range(first, last + 1, step)]
+    margin = max((high - low) * 0.05, 0.05)
+    marks = [mark for mark in marks if low - margin <= math.log10(mark) <= high + margin] or [10.0**low]
+    return {
+        "type": "log",
+        "tickvals": marks,
+        "ticktext": [show(mark, unit) for mark in marks],
+        "range": [low - margin, high + margin],
+    }

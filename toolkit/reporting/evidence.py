@@ -1,0 +1,158 @@
+"""What a report shows of a dataset beyond its profile: refusals, look-alikes, extremes, and thumbnails of them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from toolkit.reporting.blocks import Picture
+from toolkit.units import show
+
+if TYPE_CHECKING:
+    from toolkit.dataset.reading import Dataset
+    from toolkit.facts import DatasetProfile
+
+__all__ = ["PICTURE_BUDGET_BYTES", "DatasetEvidence", "gather"]
+
+PICTURE_BUDGET_BYTES: Final = 400_000
+"""All thumbnails of a report together, as they stand in the page."""
+
+THUMBNAIL_PX: Final = 112
+_SAMPLE_ROWS: Final = 3_000
+_REFUSALS_HELD: Final = 500
+_PICTURES_PER_REASON: Final = 4
+_GROUPS_SHOWN: Final = 8
+_GROUP_PICTURES: Final = 5
+_EXTREMES_SHOWN: Final = 6
+
+_EXTREMES: Final = {
+    "Darkest": ("brightness_share", False, "share", "brightness"),
+    "Lightest": ("brightness_share", True, "share", "brightness"),
+    "Least sharp": ("sharpness_score", False, "", "sharpness"),
+    "Least contrast": ("contrast_share", False, "share", "contrast"),
+    "Most elongated": ("aspect_share", False, "share", "short over long side"),
+    "Fewest pixels": ("pixels", False, "pixels", "pixels"),
+}
+"""Contact sheets: the column by which images are ranked, whether from the top, its unit, and its words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetEvidence:
+    """A dataset's profile, with what can be shown of it; only the profile when the dataset itself is not there."""
+
+    profile: DatasetProfile
+    refusals: pl.DataFrame | None = None
+    """Source, reason, message, size_bytes: the first few hundred refusals."""
+    refused: Mapping[str, tuple[Picture, ...]] = field(default_factory=dict)
+    """Thumbnails of refused images by reason."""
+    groups: tuple[tuple[Picture, ...], ...] = ()
+    """Near duplicates, side by side."""
+    extremes: Mapping[str, tuple[Picture, ...]] = field(default_factory=dict)
+    """Contact sheets by title."""
+    images: pl.DataFrame | None = None
+    """Facts and scores of at most a few thousand images, evenly spaced over the dataset."""
+
+
+class Gallery:
+    """Turns bytes into thumbnails until the budget is spent."""
+
+    def __init__(self, budget_bytes: int = PICTURE_BUDGET_BYTES) -> None:
+        self.left_bytes = budget_bytes
+
+    def picture(self, payload: Callable[[], bytes | None], name: str, note: str = "") -> Picture:
+        """Return the picture of some bytes; without a thumbnail where they cannot be drawn or the budget is spent."""
+        from PIL import Image
+
+        from toolkit.curation.decode import preview
+
+        if self.left_bytes <= 0:
+            return Picture(name=name, note=note)
+        encoded = payload()
+        if not encoded:
+            return Picture(name=name, note=note)
+        try:
+            thumbnail = preview(encoded, THUMBNAIL_PX)
+            with Image.open(io.BytesIO(thumbnail), formats=("WEBP", "JPEG", "PNG")) as drawn:
+                kind, (width, height) = str(drawn.format).lower(), drawn.size
+        except Exception:  # noqa: BLE001  # whatever a damaged image does to a decoder, the report says that it cannot be drawn
+            return Picture(name=name, note=note)
+        uri = f"data:image/{kind};base64,{base64.b64encode(thumbnail).decode()}"
+        if len(uri) > self.left_bytes:
+            return Picture(name=name, note=note)
+        self.left_bytes -= len(uri)
+        return Picture(name=name, uri=uri, note=note, width_px=width, height_px=height)
+
+
+def gather(dataset: Dataset, gallery: Gallery) -> DatasetEvidence:
+    """Return what a report shows of a dataset, read from its tables: a few hundred rows, a few dozen images."""
+    refusals = dataset.refusals()
+    images = _ranked(dataset)
+    return DatasetEvidence(
+        profile=dataset.profile,
+        refusals=refusals.head(_REFUSALS_HELD),
+        refused=_refused(dataset, refusals, gallery),
+        groups=_groups(dataset, gallery),
+        extremes={title: _extreme(dataset, images, gallery, *how) for title, how in _EXTREMES.items()},
+        images=images.gather_every(max(images.height // _SAMPLE_ROWS, 1)),
+    )
+
+
+def _ranked(dataset: Dataset) -> pl.DataFrame:
+    columns = ("source", "width_px", "height_px", "size_bytes", "sharpness_score", "brightness_share", "dark_share", "light_share",
+               "contrast_share", "entropy_bits", "aspect_share")  # fmt: skip
+    pixels = (pl.col("width_px").cast(pl.Int64) * pl.col("height_px")).alias("pixels")
+    return dataset.scan("images").select(*columns, pixels).collect().with_row_index("position")
+
+
+def _refused(dataset: Dataset, refusals: pl.DataFrame, gallery: Gallery) -> dict[str, tuple[Picture, ...]]:
+    shown: dict[str, tuple[Picture, ...]] = {}
+    for (reason,), rows in refusals.group_by("reason", maintain_order=True):
+        pictures = []
+        for row in rows.head(_PICTURES_PER_REASON).iter_rows(named=True):
+            payload = _refused_payload(dataset, row["source"])
+            pictures.append(gallery.picture(payload, row["source"], show(row["size_bytes"], "bytes")))
+        shown[str(reason)] = tuple(pictures)
+    return shown
+
+
+def _refused_payload(dataset: Dataset, source: str) -> Callable[[], bytes | None]:
+    return lambda: dataset.refused_bytes(source)
+
+
+def _groups(dataset: Dataset, gallery: Gallery) -> tuple[tuple[Picture, ...], ...]:
+    rows = dataset.scan("images").select("source", "duplicate_group", "width_px", "height_px", "size_bytes").collect()
+    rows = rows.with_row_index("position").filter(pl.col("duplicate_group").is_not_null())
+    large = rows.with_columns(members=pl.len().over("duplicate_group")).filter(pl.col("members") > 1)
+    large = large.sort("members", "duplicate_group", "position", descending=[True, False, False])
+    groups = []
+    for _, members in large.group_by("duplicate_group", maintain_order=True):
+        if len(groups) == _GROUPS_SHOWN:
+            break
+        groups.append(
+            tuple(_kept(dataset, row, gallery, _size_words(row)) for row in members.head(_GROUP_PICTURES).iter_rows(named=True))
+        )
+    return tuple(groups)
+
+
+def _extreme(
+    dataset: Dataset, images: pl.DataFrame, gallery: Gallery, column: str, from_top: bool, unit: str, words: str
+) -> tuple[Picture, ...]:
+    rows = (
+        images.filter(pl.col(column).is_not_null()).sort(column, "position", descending=[from_top, False]).head(_EXTREMES_SHOWN)
+    )
+    return tuple(_kept(dataset, row, gallery, f"{words} {show(row[column], unit)}") for row in rows.iter_rows(named=True))
+
+
+def _kept(dataset: Dataset, row: Mapping[str, object], gallery: Gallery, note: str) -> Picture:
+    position = row["position"]
+    assert isinstance(position, int)
+    return gallery.picture(lambda: dataset.get(position), str(row["source"]), note)
+
+
+def _size_words(row: Mapping[str, object]) -> str:
+    return f"{row['width_px']} × {row['height_px']} px, {show(float(str(row['size_bytes'])), 'bytes')}"

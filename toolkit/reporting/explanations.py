@@ -1,0 +1,55 @@
+"""How each projected number is made: a detail per quantity, linked to those it is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from toolkit.reporting.blocks import Detail
+from toolkit.units import show
+
+if TYPE_CHECKING:
+    from toolkit.projection.result import Explanation, Projection
+
+__all__ = ["details_of", "last_month", "why_id"]
+
+_DEPTH: Final = 5
+_DETAILS_HELD: Final = 80
+
+
+def why_id(quantity: str, prefix: str = "") -> str:
+    """Return the identifier of a quantity's explanation in the page."""
+    return f"{prefix}why-" + quantity.replace(".", "-").replace("_", "-")
+
+
+def last_month(projection: Projection) -> int:
+    """Return the last month of a projection; 0 when it has none."""
+    return max(projection.months, default=0)
+
+
+def details_of(projection: Projection, prefix: str = "") -> tuple[Detail, ...]:
+    """Return the explanation of every quantity in the last month in which it has a value."""
+    frame = projection.frame.filter(pl.col("p50").is_not_null()).sort("month")
+    months = frame.group_by("quantity", maintain_order=True).agg(pl.col("month").last())
+    known = set(months["quantity"].to_list())
+    details = []
+    for quantity, month in months.head(_DETAILS_HELD).iter_rows():
+        tree = projection.explain(quantity, month)
+        details.append(_detail(tree, known, prefix, title=f"{quantity}, month {month}", top=True))
+    return tuple(details)
+
+
+def _detail(tree: Explanation, known: set[str], prefix: str, *, title: str = "", top: bool = False, depth: int = 0) -> Detail:
+    elsewhere = tree.name in known and not top
+    deeper = () if elsewhere or depth >= _DEPTH else tree.inputs
+    return Detail(
+        id=why_id(tree.name, prefix) if top else "",
+        title=title or tree.name,
+        value=show(tree.value, tree.unit),
+        formula=tree.formula or "",
+        source=tree.source or "",
+        evidence=tree.evidence or "",
+        inputs=tuple(_detail(part, known, prefix, depth=depth + 1) for part in deeper),
+        why=why_id(tree.name, prefix) if elsewhere else "",
+    )

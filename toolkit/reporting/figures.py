@@ -1,0 +1,42 @@
+"""``toolkit.figures``: the plotly figures of whatever is given, by name, to look at or to restyle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import UsageError
+from toolkit.facts import DatasetProfile, MeasurementSet
+from toolkit.reporting.figures_dataset import dataset_figures
+from toolkit.reporting.figures_measurements import measurement_figures
+from toolkit.reporting.figures_projection import projection_figures
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["figures"]
+
+
+def figures(subject: Any) -> dict[str, go.Figure]:
+    """Return the figures of a dataset, a profile, measurements or a projection, by name.
+
+    Figures with nothing to show are left out.
+
+    Raises
+    ------
+    UsageError
+        If no figures can be made of the subject.
+    """
+    from toolkit.dataset.reading import Dataset
+    from toolkit.projection.result import Projection
+
+    if isinstance(subject, Dataset):
+        return dataset_figures(subject.profile)
+    if isinstance(subject, DatasetProfile):
+        return dataset_figures(subject)
+    if isinstance(subject, MeasurementSet):
+        return measurement_figures(subject)
+    if isinstance(subject, Projection):
+        return projection_figures(subject)
+    raise UsageError(
+        f"there are no figures of a {type(subject).__name__}: give a dataset, a profile, measurements or a projection"
+    )

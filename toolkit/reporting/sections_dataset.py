@@ -1,0 +1,221 @@
+"""The sections of a dataset: what came in, what was refused, what is left, and what looks alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Pictures, Prose, Section, Table, text_rows
+from toolkit.reporting.figures_dataset import dataset_figures, quality_boxes, scatter_of_shapes
+from toolkit.units import show
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from toolkit.facts import DatasetProfile
+    from toolkit.reporting.evidence import DatasetEvidence
+
+__all__ = ["dataset_sections"]
+
+_LABELS_IN_TABLE = 200
+_REFUSALS_IN_TABLE = 100
+
+
+def dataset_sections(evidence: DatasetEvidence, prefix: str = "") -> list[Section]:
+    """Return the sections of a dataset; ``prefix`` keeps the identifiers of several datasets apart."""
+    figures = dataset_figures(evidence.profile)
+    sections = [
+        _came_in(evidence.profile, figures, prefix),
+        _refused(evidence, figures, prefix),
+        _made_of(evidence, figures, prefix),
+        _look_alikes(evidence, prefix),
+    ]
+    return [section for section in sections if section is not None]
+
+
+def _came_in(profile: DatasetProfile, figures: dict[str, go.Figure], prefix: str) -> Section:
+    others = sum(profile.other_files.values())
+    lead = (
+        f"{profile.source_count:,} image occurrences ({show(profile.source_bytes, 'bytes')}) and {others:,} other files were found; "
+        f"{profile.image_count:,} images ({show(profile.image_bytes, 'bytes')}) are in the dataset."
+    )
+    blocks: list[Block] = []
+    if "funnel" in figures:
+        blocks.append(Chart(id=f"{prefix}funnel", figure=figures["funnel"], table=_balance(profile)))
+    else:
+        blocks.append(Prose(text="Nothing was found in the sources, so there is nothing to draw.", calm=True))
+    if "versions" in figures:
+        blocks.append(Chart(id=f"{prefix}versions", figure=figures["versions"], table=_versions(profile)))
+    elif profile.versions:
+        blocks.append(_versions(profile))
+    if profile.curation.get("elapsed_s"):
+        blocks.append(_speed(profile))
+    return Section(id=f"{prefix}came-in", title="What came in", short="Came in", lead=lead, blocks=tuple(blocks))
+
+
+def _balance(profile: DatasetProfile) -> Table:
+    rows: list[tuple[str, str]] = [(f"images: {state}", f"{count:,}") for state, count in profile.states.items()]
+    rows += [("images found, the sum of these", f"{profile.source_count:,}")]
+    rows += [(f"other files: {kind}", f"{count:,}") for kind, count in sorted(profile.other_files.items())]
+    total = profile.source_count + sum(profile.other_files.values())
+    rows += [("everything found", f"{total:,}")]
+    rows += [(f"split: {split}", f"{count:,}") for split, count in profile.splits.items()]
+    gap = profile.source_count - sum(profile.states.values())
+    note = (
+        "The states add up to what was found."
+        if gap == 0
+        else f"The states differ from what was found by {gap:,}: run tonnage verify."
+    )
+    return Table(
+        caption="Every occurrence, once", columns=("what", "count"), rows=text_rows(rows), numeric=frozenset({1}), note=note
+    )
+
+
+def _versions(profile: DatasetProfile) -> Table:
+    rows = [
+        (f"v{v.version}", v.committed_at, v.kind, f"{v.image_count:,}", show(v.size_bytes, "bytes"), f"{v.shard_count:,}")
+        for v in profile.versions
+    ]
+    columns = ("version", "committed (UTC)", "by", "images", "size", "shards")
+    return Table(caption="Versions", columns=columns, rows=text_rows(rows), numeric=frozenset({3, 4, 5}))
+
+
+def _speed(profile: DatasetProfile) -> KeyFacts:
+    facts = profile.curation
+    items = [
+        KeyFact(label="last batch took", value=show(facts["elapsed_s"], "s")),
+        KeyFact(label="images", value=show(facts.get("images_per_s"), "images_per_s")),
+        KeyFact(label="bytes read", value=show(facts.get("bytes_per_s"), "bytes_per_s")),
+        KeyFact(label="workers", value=f"{facts.get('worker_count', 0):.0f}", note=f"on {facts.get('core_count', 0):.0f} cores"),
+    ]
+    return KeyFacts(items=tuple(items))
+
+
+def _refused(evidence: DatasetEvidence, figures: dict[str, go.Figure], prefix: str) -> Section:
+    profile, refusals = evidence.profile, evidence.refusals
+    count = profile.states.get("quarantined", 0)
+    left_out = sum(profile.reasons.values())
+    lead = f"{count:,} occurrences were refused and kept in quarantine; {left_out - count:,} more were left out as duplicates or by a rule."
+    blocks: list[Block] = []
+    if left_out == 0:
+        lead = "Nothing was refused, dropped or duplicated."
+        blocks.append(Prose(text="Every image that was found is in the dataset.", calm=True))
+    if "reasons" in figures:
+        table = _counts_table("Left out, by reason", "reason", profile.reasons)
+        blocks.append(Chart(id=f"{prefix}reasons", figure=figures["reasons"], table=table))
+    for reason, pictures in evidence.refused.items():
+        whole = profile.reasons.get(reason, len(pictures))
+        note = f"{whole:,} refused" + (f", {len(pictures)} shown" if whole > len(pictures) else "")
+        blocks.append(Pictures(title=reason, pictures=pictures, note=note))
+    if refusals is not None and refusals.height:
+        blocks.append(_refusals_table(evidence))
+    elif count and refusals is None:
+        blocks.append(Prose(text="Names and thumbnails are shown when the dataset itself is given to the report.", calm=True))
+    return Section(id=f"{prefix}refused", title="What was refused, and why", short="Refused", lead=lead, blocks=tuple(blocks))
+
+
+def _refusals_table(evidence: DatasetEvidence) -> Table:
+    assert evidence.refusals is not None
+    shown = evidence.refusals.head(_REFUSALS_IN_TABLE)
+    rows = [
+        (row["source"], row["reason"], Cell(text=row["message"], quiet=True), show(row["size_bytes"], "bytes"))
+        for row in shown.iter_rows(named=True)
+    ]
+    total = evidence.profile.states.get("quarantined", evidence.refusals.height)
+    note = f"The first {len(rows):,} of {total:,}; all are in the dataset's quarantine table." if total > len(rows) else ""
+    return Table(
+        caption="Each refusal",
+        columns=("source", "reason", "what is wrong", "size"),
+        rows=text_rows(rows),
+        numeric=frozenset({3}),
+        note=note,
+    )
+
+
+def _counts_table(caption: str, noun: str, counts: object, most: int = _LABELS_IN_TABLE, unit: str = "count") -> Table:
+    assert hasattr(counts, "items")
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    total = sum(count for _, count in ranked)
+    rows = [(name, f"{count:,}", show(count / total if total else 0.0, "share")) for name, count in ranked[:most]]
+    note = f"The {most:,} most frequent of {len(ranked):,}." if len(ranked) > most else ""
+    return Table(caption=caption, columns=(noun, unit, "share"), rows=text_rows(rows), numeric=frozenset({1, 2}), note=note)
+
+
+def _made_of(evidence: DatasetEvidence, figures: dict[str, go.Figure], prefix: str) -> Section:
+    profile = evidence.profile
+    if not profile.image_count:
+        calm = Prose(text="The dataset holds no images, so it has no sizes, formats or labels.", calm=True)
+        return Section(
+            id=f"{prefix}made-of", title="What the dataset is made of", short="Made of", lead="It is empty.", blocks=(calm,)
+        )
+    lead = (
+        f"{profile.image_count:,} images, {show(profile.mean_image_bytes, 'bytes')} and {show(profile.mean_pixels, 'pixels')} each on "
+        f"average, in {profile.shard_count:,} shards ({show(profile.shard_bytes, 'bytes')} on disk)."
+    )
+    blocks: list[Block] = [_key_facts(profile)]
+    for name in ("image_bytes", "image_pixels"):
+        if name in figures:
+            blocks.append(Chart(id=f"{prefix}{name.replace('_', '-')}", figure=figures[name], table=_quantiles(profile, name)))
+    blocks += [Chart(id=f"{prefix}{name}", figure=figure) for name, figure in _image_figures(evidence).items()]
+    if "formats" in figures:
+        table = _counts_table("Images by format", "format", profile.formats)
+        blocks.append(Chart(id=f"{prefix}formats", figure=figures["formats"], table=table))
+    if "labels" in figures:
+        table = _counts_table("Images by label", "label", profile.labels)
+        blocks.append(Chart(id=f"{prefix}labels", figure=figures["labels"], table=table))
+    else:
+        blocks.append(Prose(text="No image has a label.", calm=True))
+    blocks += [Pictures(title=title, pictures=pictures) for title, pictures in evidence.extremes.items() if pictures]
+    return Section(id=f"{prefix}made-of", title="What the dataset is made of", short="Made of", lead=lead, blocks=tuple(blocks))
+
+
+def _image_figures(evidence: DatasetEvidence) -> dict[str, go.Figure]:
+    if evidence.images is None or evidence.images.is_empty():
+        return {}
+    found = {"shapes": scatter_of_shapes(evidence.images), "quality": quality_boxes(evidence.images)}
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def _key_facts(profile: DatasetProfile) -> KeyFacts:
+    items = [
+        KeyFact(label="images", value=f"{profile.image_count:,}", note=f"version {profile.version}"),
+        KeyFact(
+            label="bytes an image",
+            value=show(profile.mean_image_bytes, "bytes"),
+            note=f"median {show(profile.image_size_bytes.median, 'bytes')}",
+        ),
+        KeyFact(
+            label="pixels an image",
+            value=show(profile.mean_pixels, "pixels"),
+            note=f"median {show(profile.image_pixels.median, 'pixels')}",
+        ),
+        KeyFact(
+            label="labels", value=f"{profile.label_count:,}", note=", ".join(f"{k} {v:,}" for k, v in profile.splits.items())
+        ),
+    ]
+    return KeyFacts(items=tuple(items))
+
+
+def _quantiles(profile: DatasetProfile, name: str) -> Table:
+    from toolkit.facts import QUANTILE_SHARES
+
+    sketch, unit = (profile.image_size_bytes, "bytes") if name == "image_bytes" else (profile.image_pixels, "pixels")
+    rows = [(show(share, "share"), show(value, unit)) for share, value in zip(QUANTILE_SHARES, sketch.values, strict=False)]
+    return Table(caption="Quantiles", columns=("share of images", "at most"), rows=text_rows(rows), numeric=frozenset({0, 1}))
+
+
+def _look_alikes(evidence: DatasetEvidence, prefix: str) -> Section | None:
+    profile = evidence.profile
+    if not profile.image_count:
+        return None
+    if not profile.near_duplicate_group_count:
+        lead, blocks = "No two images kept look alike.", ()
+        return Section(id=f"{prefix}alike", title="What looks alike", short="Alike", lead=lead, blocks=blocks)
+    lead = (
+        f"{profile.near_duplicate_image_count:,} images form {profile.near_duplicate_group_count:,} groups of near duplicates; "
+        "each group stays in one split."
+    )
+    rows = tuple(Pictures(title=f"Group {i + 1}", pictures=group) for i, group in enumerate(evidence.groups))
+    shown: tuple[Block, ...] = rows or (
+        Prose(text="The groups are shown when the dataset itself is given to the report.", calm=True),
+    )
+    return Section(id=f"{prefix}alike", title="What looks alike", short="Alike", lead=lead, blocks=shown)

@@ -1,0 +1,103 @@
+"use strict";
+(() => {
+  const twins = JSON.parse(document.getElementById("dark-twins").textContent);
+  const darkScreen = window.matchMedia("screen and (prefers-color-scheme: dark)");
+  const plots = [...document.querySelectorAll("[data-plot]")];
+  const PAPER_WIDTH_PX = 660;
+  let onPaper = false;
+
+  /* A figure's JSON with every colour swapped for its dark twin, when the screen is dark. */
+  const colored = (value) => {
+    if (typeof value === "string") {
+      if (twins[value]) return twins[value];
+      return value.includes("color:#") ? value.replace(/#[0-9a-f]{6}/g, (hex) => twins[hex] || hex) : value;
+    }
+    if (Array.isArray(value)) return value.map(colored);
+    if (value && typeof value === "object") {
+      return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, colored(part)]));
+    }
+    return value;
+  };
+
+  const draw = (plot) => {
+    const source = document.querySelector(`[data-figure="${plot.dataset.plot}"]`);
+    let figure = JSON.parse(source.textContent);
+    if (darkScreen.matches && !onPaper) figure = colored(figure);
+    const layout = figure.layout;
+    const narrow = plot.clientWidth < 520;
+    delete layout.title;
+    layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
+    layout.autosize = !onPaper;
+    if (onPaper) layout.width = PAPER_WIDTH_PX;
+    layout.margin = Object.assign({ l: 12, r: 16, b: 48 }, layout.margin, { t: Math.max(((layout.margin || {}).t || 48) - 34, 12) });
+    layout.height -= 34;
+    layout.dragmode = false;
+    for (const key of Object.keys(layout)) {
+      if (/^[xy]axis/.test(key)) {
+        layout[key].fixedrange = true;
+        if (narrow && key[0] === "x" && layout[key].tickvals && layout[key].tickvals.length > 4) thin(layout[key]);
+      }
+    }
+    plot.style.height = `${layout.height}px`;
+    return Plotly.react(plot, figure.data, layout, { responsive: true, displaylogo: false, displayModeBar: false }).then(() => {
+      plot.dataset.drawn = figure.data.length;
+    });
+  };
+
+  /* Every second tick on a narrow screen. */
+  const thin = (axis) => {
+    axis.tickvals = axis.tickvals.filter((_, i) => i % 2 === 0);
+    axis.ticktext = axis.ticktext.filter((_, i) => i % 2 === 0);
+  };
+
+  /* What comes into view is drawn first; the rest follows one by one, so that the page stays responsive. */
+  const waiting = new Set(plots);
+  const drawOnce = (plot) => (waiting.delete(plot) ? draw(plot) : undefined);
+  const watch = new IntersectionObserver((seen) => seen.forEach((entry) => entry.isIntersecting && drawOnce(entry.target)), {
+    rootMargin: "400px",
+  });
+  plots.forEach((plot) => watch.observe(plot));
+  const later = window.requestIdleCallback || ((work) => setTimeout(work, 30));
+  const drawNext = () => {
+    const [plot] = waiting;
+    if (!plot) return void (document.documentElement.dataset.figures = "drawn");
+    Promise.resolve(drawOnce(plot)).then(() => later(drawNext));
+  };
+  later(drawNext);
+
+  const drawAll = () => plots.forEach((plot) => (waiting.delete(plot), draw(plot)));
+  darkScreen.addEventListener("change", drawAll);
+  window.addEventListener("beforeprint", () => ((onPaper = true), drawAll()));
+  window.addEventListener("afterprint", () => ((onPaper = false), drawAll()));
+
+  /* A link to a number's explanation opens it. */
+  const openTarget = () => {
+    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target && target.tagName === "DETAILS") {
+      target.open = true;
+      target.scrollIntoView({ block: "center" });
+      target.querySelector("summary").focus({ preventScroll: true });
+    }
+  };
+  window.addEventListener("hashchange", openTarget);
+  openTarget();
+
+  /* The table of contents shows where one is. */
+  const links = [...document.querySelectorAll(".contents a")];
+  const places = links.map((link) => document.querySelector(link.getAttribute("href")));
+  const mark = () => {
+    const line = window.innerHeight * 0.3;
+    let here = 0;
+    places.forEach((place, i) => place && place.getBoundingClientRect().top < line && (here = i));
+    links.forEach((link, i) => (i === here ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
+    const bar = links[here].closest(".contents");
+    if (bar.scrollWidth > bar.clientWidth) bar.scrollTo({ left: links[here].offsetLeft - bar.clientWidth / 3 });
+  };
+  let pending = false;
+  window.addEventListener("scroll", () => {
+    if (pending) return;
+    pending = true;
+    requestAnimationFrame(() => ((pending = false), mark()));
+  }, { passive: true });
+  mark();
+})();

@@ -1,0 +1,88 @@
+"""What a report is about: objects or paths, told apart and loaded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import DatasetError, MissingError, UsageError
+from toolkit.facts import DatasetProfile, MeasurementSet, read_facts
+from toolkit.reporting.evidence import DatasetEvidence, Gallery, gather
+
+if TYPE_CHECKING:
+    from toolkit.projection.result import Projection
+
+__all__ = ["Subjects", "subjects_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subjects:
+    """What was given to a report, by kind; each in the order given."""
+
+    datasets: tuple[DatasetEvidence, ...] = ()
+    measurements: tuple[MeasurementSet, ...] = ()
+    projections: tuple[Projection, ...] = ()
+
+
+def subjects_of(given: tuple[Any, ...], gallery: Gallery) -> Subjects:
+    """Return the subjects behind objects and paths; a dataset's folder brings its newest measurements along.
+
+    Raises
+    ------
+    UsageError
+        If nothing was given, or something that no report can be made of.
+    MissingError
+        If a path is not there.
+    """
+    from toolkit.dataset.reading import Dataset
+    from toolkit.projection.result import Projection
+
+    if not given:
+        raise UsageError("there is nothing to report: name a dataset, measurements or a projection")
+    found: dict[type, list[Any]] = {DatasetEvidence: [], MeasurementSet: [], Projection: []}
+    for item in [part for one in given for part in _loaded(one)]:
+        if isinstance(item, Dataset):
+            found[DatasetEvidence].append(gather(item, gallery))
+        elif isinstance(item, DatasetProfile):
+            found[DatasetEvidence].append(DatasetEvidence(profile=item))
+        elif isinstance(item, DatasetEvidence | MeasurementSet | Projection):
+            kind = next(kind for kind in found if isinstance(item, kind))
+            if item not in found[kind]:
+                found[kind].append(item)
+        else:
+            raise UsageError(f"a report cannot be made of a {type(item).__name__}: give a dataset, measurements or a projection")
+    return Subjects(
+        datasets=tuple(found[DatasetEvidence]), measurements=tuple(found[MeasurementSet]), projections=tuple(found[Projection])
+    )
+
+
+def _loaded(item: Any) -> list[Any]:
+    if not isinstance(item, str | Path):
+        return [item]
+    path = Path(item)
+    if not path.exists():
+        raise MissingError(f"there is nothing at '{item}' to report on")
+    return _folder(path) if path.is_dir() else [_file(path)]
+
+
+def _folder(path: Path) -> list[Any]:
+    from toolkit.dataset.reading import open_dataset
+
+    taken = sorted((path / "measurements").glob("*.json"))
+    return [open_dataset(path), *([MeasurementSet.load(taken[-1])] if taken else [])]
+
+
+def _file(path: Path) -> Any:
+    from toolkit.projection.result import Projection
+
+    facts = read_facts(path, "facts")
+    schema = str(facts.get("schema", ""))
+    if schema.startswith("tonnage.measurements/"):
+        return MeasurementSet.from_dict(facts)
+    if schema.startswith("tonnage.profile/"):
+        return DatasetProfile.from_dict(facts)
+    if schema.startswith("tonnage.projection/"):
+        return Projection.load(path)
+    raise DatasetError(f"'{path}' holds neither measurements, a profile nor a projection; its schema is {json.dumps(schema)}")
