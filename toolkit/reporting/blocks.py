@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import plotly.graph_objects as go
 
-__all__ = ["Block", "Cell", "Chart", "Detail", "KeyFact", "KeyFacts", "Notes", "Picture", "Pictures", "Prose", "Section", "Table"]
+__all__ = [
+    "Block",
+    "Cell",
+    "Chart",
+    "Detail",
+    "KeyFact",
+    "KeyFacts",
+    "Notes",
+    "Picture",
+    "Pictures",
+    "Prose",
+    "Section",
+    "Table",
+    "text_rows",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +55,10 @@ class Cell:
     """Identifier of the explanation behind the number."""
     href: str = ""
     """An address outside that the text links to; followed only when clicked."""
-    heat: float | None = None
-    """0 to 1: how dark the cell is in a heat map."""
     quiet: bool = False
     """Whether the text is a remark, shown small."""
+    below: str = ""
+    """A remark below the text, shown small."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +72,11 @@ class Table:
     numeric: frozenset[int] = frozenset()
     """Columns that hold numbers."""
     note: str = ""
+    """A sentence below the table."""
+    stacked: bool = False
+    """Whether each row becomes a card of its own on a phone; else the table scrolls there."""
+    folded: bool = False
+    """Whether only the caption shows until it is opened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +85,13 @@ class Chart:
 
     kind: ClassVar[str] = "chart"
     id: str
+    """Unique in the page."""
     figure: go.Figure
+    """Titled with its finding."""
     table: Table | None = None
+    """The numbers that it draws."""
+    half: bool = False
+    """Whether it needs only half the width of a wide screen."""
 
     @property
     def meta(self) -> Mapping[str, str]:
@@ -145,12 +170,15 @@ class Section:
     """A part of the report: a title, one sentence that says what it found, and its blocks."""
 
     id: str
+    """Unique in the page."""
     title: str
+    """A few words."""
     lead: str
+    """What the section found."""
     blocks: tuple[Block, ...]
-    short: str = ""
+    """What follows."""
+    short: str
     """The title's word in the table of contents."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def text_rows(rows: Sequence[Sequence[object]]) -> tuple[tuple[Cell, ...], ...]:

@@ -1,62 +1,73 @@
-"""Chart forms that several subjects share: ranked bars with their names above them, fans of p10 to p90, and their axes."""
+"""Chart forms that several subjects share: rows with their names above them, fans of p10 to p90, and axes in people's units."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import plotly.graph_objects as go
-
-from toolkit.reporting.design import MUTED, band, new_figure, plain
+from toolkit.reporting.design import MUTED, SURFACE, TOP_PX, TRACK, band, new_figure
+from toolkit.reporting.wording import interval, plain, plural
 from toolkit.units import show
 
-__all__ = ["add_fan", "axis_ticks", "finish_rows", "log_ticks", "ranked_bars", "row_height", "row_label"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
-ROW_PX: Final = 46
-"""Height of a bar with its name above it."""
+    import plotly.graph_objects as go
+
+__all__ = ["add_fan", "axis_ticks", "finish_rows", "guide_lines", "log_ticks", "ranked_bars", "row_label"]
+
+ROW_PX: Final = 44
+"""Height of a row: its name and the bar below it."""
+
+_BOTTOM_PX: Final = 46
+_COUNTED: Final = {"images", "occurrences", "count", ""}
 
 
-def row_height(rows: int) -> int:
-    """Return the height in pixels of a figure of ``rows`` bars, axis and title included."""
-    return 110 + ROW_PX * rows
-
-
-def row_label(figure: go.Figure, place: int, text: str, note: str = "") -> None:
+def row_label(figure: go.Figure, place: int, text: str, note: str = "", *, above_px: int = 17) -> None:
     """Write a row's name above its bar, so that names of any length leave the bars their width, on a phone too."""
-    shown = f'{text} <span style="color:{MUTED}">{note}</span>' if note else text
+    shown = f'{text}  <span style="color:{MUTED}">{note}</span>' if note else text
     figure.add_annotation(
-        text=shown, x=0, xref="paper", y=place, yshift=17, showarrow=False, xanchor="left", align="left", font={"size": 12.5}
-    )
+        text=shown, x=0, xref="paper", y=place, yshift=above_px, showarrow=False, xanchor="left", align="left",
+        font={"size": 12.5}, bgcolor=SURFACE, borderpad=0,
+    )  # fmt: skip
 
 
-def finish_rows(figure: go.Figure, rows: int) -> None:
-    """Fix the category axis of a figure drawn with ``row_label``: first row on top, no ticks."""
-    figure.update_yaxes(range=[rows - 0.55, -0.8], showticklabels=False, showgrid=False, zeroline=False)
-    figure.update_layout(showlegend=False, margin={"t": 48, "b": 46}, height=row_height(rows))
+def finish_rows(figure: go.Figure, rows: int, *, pitch_px: int = ROW_PX) -> None:
+    """Fix the category axis of a figure drawn with ``row_label``: first row on top, no ticks, ``pitch_px`` a row."""
+    height = TOP_PX + _BOTTOM_PX + round(pitch_px * (rows + 0.25))
+    figure.update_yaxes(range=[rows - 0.5, -0.75], showticklabels=False, showgrid=False, zeroline=False)
+    figure.update_layout(showlegend=False, margin={"t": TOP_PX, "b": _BOTTOM_PX}, height=height)
+
+
+def guide_lines(figure: go.Figure, rows: int) -> None:
+    """Draw a pale line through each row of dots, so that the eye finds the name that belongs to them."""
+    for row in range(rows):
+        figure.add_shape(
+            type="line", xref="paper", x0=0, x1=1, y0=row, y1=row, layer="below", line={"color": TRACK, "width": 1.5}
+        )
 
 
 def ranked_bars(
-    counts: Mapping[str, int], *, finding: str, unit: str, color: str, top: int = 15, about: str = ""
+    counts: Mapping[str, int], *, finding: str, unit: str, color: str, top: int = 12, about: str = ""
 ) -> go.Figure | None:
     """Return horizontal bars of the largest counts, largest first, the rest summed in a last bar; None without counts."""
     ranked = sorted(((name, count) for name, count in counts.items() if count > 0), key=lambda pair: (-pair[1], pair[0]))
     if not ranked:
         return None
     shown, rest = (ranked, []) if len(ranked) <= top else (ranked[: top - 1], ranked[top - 1 :])
-    rows = [(plain(name), count, color) for name, count in shown]
+    rows = [(plain(name, 40), count, color) for name, count in shown]
     if rest:
         rows.append((f"{len(rest):,} others together", sum(count for _, count in rest), band(color)))
-    figure = new_figure(finding, about=about or f"Bars of {unit}, largest first.")
+    figure = new_figure(finding, about=about or f"{plural(len(ranked), 'bar')} of {unit}, largest first.")
     total = sum(counts.values())
     figure.add_bar(
-        x=[count for _, count, _ in rows], y=list(range(len(rows))), orientation="h", width=0.34,
+        x=[count for _, count, _ in rows], y=list(range(len(rows))), orientation="h", width=0.3,
         marker={"color": [shade for *_, shade in rows]},
         hovertext=[f"{name}: {count:,} {unit}" for name, count, _ in rows], hoverinfo="text",
     )  # fmt: skip
     for place, (name, count, _) in enumerate(rows):
-        row_label(figure, place, name, f"{count:,} · {show(count / total, 'share')}")
-    figure.update_xaxes(title_text=unit, rangemode="tozero", **axis_ticks(max(count for _, count, _ in rows), unit))
+        row_label(figure, place, name, f"{count:,} · {show(count / total, 'share', 2)}")
+    figure.update_xaxes(title_text=unit, **axis_ticks(max(count for _, count, _ in rows), unit))
     finish_rows(figure, len(rows))
     return figure
 
@@ -70,7 +81,7 @@ def add_fan(
         x=[*months, *reversed(months)], y=[*high, *reversed(low)], fill="toself", fillcolor=band(color), mode="lines",
         line={"width": 0, "color": color}, hoverinfo="skip", showlegend=False, legendgroup=name,
     )  # fmt: skip
-    words = [f"{show(m, unit)} ({show(a, unit)} to {show(b, unit)})" for a, m, b in zip(low, middle, high, strict=True)]
+    words = [f"{show(m, unit)} ({interval(a, b, unit)})" for a, m, b in zip(low, middle, high, strict=True)]
     figure.add_scatter(
         x=list(months), y=list(middle), mode="lines", name=name, line={"color": color, "width": 2.5, "dash": dash},
         customdata=words, hovertemplate=f"{name}, month %{{x}}<br>%{{customdata}}<extra></extra>", legendgroup=name,
@@ -82,19 +93,19 @@ def axis_ticks(top: float, unit: str, bottom: float = 0.0, most: int = 5) -> dic
 
     Examples
     --------
-    >>> ticks = axis_ticks(4.2e12, "bytes")
-    >>> ticks["ticktext"]
+    >>> axis_ticks(4.2e12, "bytes")["ticktext"]
     ['0 B', '1 TB', '2 TB', '3 TB', '4 TB']
     """
     if not (math.isfinite(top) and math.isfinite(bottom)) or top <= bottom:
-        top, bottom = max(bottom + 1.0, 1.0) if math.isfinite(bottom) else 1.0, bottom if math.isfinite(bottom) else 0.0
+        bottom = bottom if math.isfinite(bottom) else 0.0
+        top = bottom + max(abs(bottom), 1.0)
     scale = _scale_of(top, unit)
     step = _round_step((top - bottom) / scale / most) * scale
-    if unit in {"images", "occurrences", "count", ""}:
+    if unit in _COUNTED:
         step = max(step, 1.0)
-    first = math.ceil(bottom / step - 1e-9)
-    marks = [step * i for i in range(first, math.floor(top / step + 1e-9) + 1)] or [bottom, top]
-    shown = unit if unit not in {"images", "occurrences"} else "count"
+    first, last = math.ceil(bottom / step - 1e-9), math.floor(top / step + 1e-9)
+    marks = [step * i for i in range(first, last + 1)] or [bottom, top]
+    shown = "count" if unit in _COUNTED else unit
     return {"tickvals": marks, "ticktext": [show(mark, shown) for mark in marks], "range": [bottom, top + (top - bottom) * 0.04]}
 
 

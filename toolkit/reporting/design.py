@@ -1,4 +1,4 @@
-"""One small design system: colours for light and dark, a plotly template, and text made safe to show.
+"""One small design system: colours for light and dark, and the plotly template that uses them.
 
 The categorical colours follow Okabe and Ito (2008, colour-blind safe), darkened or lightened until each has a contrast of
 at least 3:1 with its background (WCAG 2.2, 1.4.11), and differ in lightness so that they survive gray print.
@@ -6,10 +6,11 @@ at least 3:1 with its background (WCAG 2.2, 1.4.11), and differ in lightness so 
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Final
 
 import plotly.graph_objects as go
+
+from toolkit.reporting.wording import plain
 
 __all__ = [
     "BLUE",
@@ -18,18 +19,18 @@ __all__ = [
     "INK",
     "MUTED",
     "ORANGE",
+    "PALE",
     "PINK",
     "SEQUENCE",
     "SKY",
     "SURFACE",
     "TEMPLATE",
+    "TOP_PX",
+    "TRACK",
     "VERMILLION",
     "band",
     "dark_twins",
     "new_figure",
-    "plain",
-    "shorten",
-    "visible",
 ]
 
 INK: Final = "#1b2430"
@@ -70,8 +71,8 @@ _DARK: Final = {
 
 _BAND_SHARE: Final = 0.2
 
-_JOINERS: Final = "\u200c\u200d"
-"""Format characters that scripts and emoji need."""
+TOP_PX: Final = 64
+"""Room for a figure's title; a page that writes the title itself takes it away."""
 
 FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', Arial, sans-serif"
 
@@ -102,6 +103,7 @@ def _axis() -> dict[str, object]:
         "zerolinecolor": AXIS,
         "zerolinewidth": 1,
         "ticks": "",
+        "ticklabelstandoff": 5,
         "tickfont": tick,
         "title": {"font": {"color": MUTED, "size": 12}, "standoff": 10},
         "automargin": True,
@@ -119,7 +121,7 @@ TEMPLATE: Final = go.layout.Template(
         "yaxis": _axis(),
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
         "hoverlabel": {"font": {"family": FONT, "size": 12}, "align": "left"},
-        "margin": {"l": 12, "r": 16, "t": 64, "b": 48},
+        "margin": {"l": 12, "r": 16, "t": TOP_PX, "b": 48},
         "bargap": 0.35,
     }
 )
@@ -143,51 +145,3 @@ def new_figure(finding: str, *, height: int = 360, about: str = "") -> go.Figure
         template=TEMPLATE, title={"text": plain(finding, 400)}, height=height, meta={"finding": finding, "about": about}
     )
     return figure
-
-
-def visible(text: object) -> str:
-    r"""Return a text without anything that changes its own display: control and direction characters become symbols.
-
-    Examples
-    --------
-    >>> visible("a\nb\x00"), visible("user\u202egnp.exe")
-    ('a␊b␀', 'user⟨U+202E⟩gnp.exe')
-    """
-    shown = []
-    for char in str(text):
-        point = ord(char)
-        if point < 0x20:
-            shown.append(chr(0x2400 + point))
-        elif point == 0x7F:
-            shown.append("␡")
-        elif char not in _JOINERS and unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
-            shown.append(f"⟨U+{point:04X}⟩")
-        else:
-            shown.append(char)
-    return "".join(shown)
-
-
-def shorten(text: object, longest: int = 48) -> str:
-    """Return a visible text of at most ``longest`` characters, cut in the middle: names differ at both ends.
-
-    Examples
-    --------
-    >>> shorten("photos/2024/summer/IMG_0001.jpg", 20)
-    'photos/20…G_0001.jpg'
-    """
-    shown = visible(text)
-    if len(shown) <= longest:
-        return shown
-    tail = longest // 2
-    return shown[: longest - tail - 1] + "…" + shown[-tail:]
-
-
-def plain(text: object, longest: int = 48) -> str:
-    """Return a text that plotly draws as it is: plotly reads a few HTML tags in every label.
-
-    Examples
-    --------
-    >>> plain("<b>bold</b> & co")
-    '&lt;b&gt;bold&lt;/b&gt; &amp; co'
-    """
-    return shorten(text, longest).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

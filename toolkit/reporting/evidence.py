@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from toolkit.reporting.blocks import Picture
+from toolkit.reporting.wording import TIMES
 from toolkit.units import show
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from toolkit.dataset.reading import Dataset
     from toolkit.facts import DatasetProfile
 
@@ -75,13 +77,12 @@ class Gallery:
         encoded = payload()
         if not encoded:
             return Picture(name=name, note=note)
-        try:
-            thumbnail = preview(encoded, THUMBNAIL_PX)
-            with Image.open(io.BytesIO(thumbnail), formats=("WEBP", "JPEG", "PNG")) as drawn:
-                kind, (width, height) = str(drawn.format).lower(), drawn.size
-        except Exception:  # noqa: BLE001  # whatever a damaged image does to a decoder, the report says that it cannot be drawn
+        thumbnail = preview(encoded, THUMBNAIL_PX)
+        if not thumbnail:
             return Picture(name=name, note=note)
-        uri = f"data:image/{kind};base64,{base64.b64encode(thumbnail).decode()}"
+        with Image.open(io.BytesIO(thumbnail), formats=("WEBP",)) as drawn:
+            width, height = drawn.size
+        uri = f"data:image/webp;base64,{base64.b64encode(thumbnail).decode()}"
         if len(uri) > self.left_bytes:
             return Picture(name=name, note=note)
         self.left_bytes -= len(uri)
@@ -103,10 +104,22 @@ def gather(dataset: Dataset, gallery: Gallery) -> DatasetEvidence:
 
 
 def _ranked(dataset: Dataset) -> pl.DataFrame:
-    columns = ("source", "width_px", "height_px", "size_bytes", "sharpness_score", "brightness_share", "dark_share", "light_share",
-               "contrast_share", "entropy_bits", "aspect_share")  # fmt: skip
+    shown = ("source", "width_px", "height_px", "size_bytes")
+    scores = (
+        "sharpness_score",
+        "brightness_share",
+        "dark_share",
+        "light_share",
+        "contrast_share",
+        "entropy_bits",
+        "aspect_share",
+    )
     pixels = (pl.col("width_px").cast(pl.Int64) * pl.col("height_px")).alias("pixels")
-    return dataset.scan("images").select(*columns, pixels).collect().with_row_index("position")
+    return dataset.scan("images").select(*shown, *scores, pixels).collect().with_row_index("position")
+
+
+_NEVER_DRAWN: Final = frozenset({"too_many_pixels", "too_many_frames", "decoder_crash"})
+"""Reasons for which the bytes are not decoded again, not even for a thumbnail."""
 
 
 def _refused(dataset: Dataset, refusals: pl.DataFrame, gallery: Gallery) -> dict[str, tuple[Picture, ...]]:
@@ -114,14 +127,14 @@ def _refused(dataset: Dataset, refusals: pl.DataFrame, gallery: Gallery) -> dict
     for (reason,), rows in refusals.group_by("reason", maintain_order=True):
         pictures = []
         for row in rows.head(_PICTURES_PER_REASON).iter_rows(named=True):
-            payload = _refused_payload(dataset, row["source"])
+            payload = _refused_payload(dataset, row["source"], drawn=reason not in _NEVER_DRAWN)
             pictures.append(gallery.picture(payload, row["source"], show(row["size_bytes"], "bytes")))
         shown[str(reason)] = tuple(pictures)
     return shown
 
 
-def _refused_payload(dataset: Dataset, source: str) -> Callable[[], bytes | None]:
-    return lambda: dataset.refused_bytes(source)
+def _refused_payload(dataset: Dataset, source: str, *, drawn: bool) -> Callable[[], bytes | None]:
+    return lambda: dataset.refused_bytes(source) if drawn else None
 
 
 def _groups(dataset: Dataset, gallery: Gallery) -> tuple[tuple[Picture, ...], ...]:
@@ -129,7 +142,7 @@ def _groups(dataset: Dataset, gallery: Gallery) -> tuple[tuple[Picture, ...], ..
     rows = rows.with_row_index("position").filter(pl.col("duplicate_group").is_not_null())
     large = rows.with_columns(members=pl.len().over("duplicate_group")).filter(pl.col("members") > 1)
     large = large.sort("members", "duplicate_group", "position", descending=[True, False, False])
-    groups = []
+    groups: list[tuple[Picture, ...]] = []
     for _, members in large.group_by("duplicate_group", maintain_order=True):
         if len(groups) == _GROUPS_SHOWN:
             break
@@ -155,4 +168,4 @@ def _kept(dataset: Dataset, row: Mapping[str, object], gallery: Gallery, note: s
 
 
 def _size_words(row: Mapping[str, object]) -> str:
-    return f"{row['width_px']} × {row['height_px']} px, {show(float(str(row['size_bytes'])), 'bytes')}"
+    return f"{row['width_px']} {TIMES} {row['height_px']} px, {show(float(str(row['size_bytes'])), 'bytes')}"

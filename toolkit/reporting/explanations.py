@@ -10,7 +10,8 @@ from toolkit.reporting.blocks import Detail
 from toolkit.units import show
 
 if TYPE_CHECKING:
-    from toolkit.projection.result import Explanation, Projection
+    from toolkit.projection.explain import Explanation
+    from toolkit.projection.result import Projection
 
 __all__ = ["details_of", "last_month", "why_id"]
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-import plotly.graph_objects as go
-
 from toolkit.facts import QUANTILE_SHARES
-from toolkit.reporting.charts import finish_rows, log_ticks, ranked_bars, row_label
-from toolkit.reporting.design import BLUE, GRAY, GREEN, ORANGE, PINK, SKY, SURFACE, VERMILLION, band, new_figure, plain
+from toolkit.reporting.charts import axis_ticks, finish_rows, log_ticks, ranked_bars, row_label
+from toolkit.reporting.design import BLUE, GRAY, GREEN, ORANGE, PINK, SKY, VERMILLION, band, new_figure
+from toolkit.reporting.wording import TIMES, interval, plain, plural
 from toolkit.units import show
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import plotly.graph_objects as go
     import polars as pl
 
     from toolkit.facts import DatasetProfile, Quantiles
@@ -37,7 +38,12 @@ def dataset_figures(profile: DatasetProfile) -> dict[str, go.Figure]:
     """Return the figures that a profile alone can give, by name; those without anything to show are left out."""
     figures = {
         "funnel": funnel(profile),
-        "reasons": ranked_bars(profile.reasons, finding=_reasons_finding(profile), unit="occurrences", color=VERMILLION),
+        "reasons": ranked_bars(
+            {_words(reason): count for reason, count in profile.reasons.items()},
+            finding=_reasons_finding(profile),
+            unit="occurrences",
+            color=VERMILLION,
+        ),
         "image_bytes": cumulative(profile.image_size_bytes, unit="bytes", noun="size of an image"),
         "image_pixels": cumulative(profile.image_pixels, unit="pixels", noun="pixels of an image"),
         "formats": ranked_bars(profile.formats, finding=_leading("format", profile.formats), unit="images", color=BLUE),
@@ -53,33 +59,30 @@ def funnel(profile: DatasetProfile) -> go.Figure | None:
     found = profile.source_count + sum(others.values())
     if not found:
         return None
-    finding = f"{profile.image_count:,} of {profile.source_count:,} image occurrences were kept"
-    figure = new_figure(finding, height=330, about=_funnel_words(profile, others))
+    finding = f"{profile.image_count:,} of {plural(profile.source_count, 'image occurrence')} were kept"
+    figure = new_figure(finding, about="Each bar is a part of the one above it, and its pieces add up to it.")
+    kept = _colored(profile.splits, _SPLIT_COLORS) or [("kept", profile.image_count, BLUE)]
     rows: list[tuple[str, list[tuple[str, int, str]]]] = [
         (f"{found:,} found", [("images", profile.source_count, BLUE), *_colored(others, _OTHER_COLORS)]),
-        (f"{profile.source_count:,} images among them", [(s, profile.states.get(s, 0), c) for s, c in _STATE_COLORS.items()]),
-        (
-            f"{profile.image_count:,} kept, by split",
-            _colored(profile.splits, _SPLIT_COLORS) or [("kept", profile.image_count, BLUE)],
-        ),
+        (plural(profile.source_count, "image"), [(s, profile.states.get(s, 0), c) for s, c in _STATE_COLORS.items()]),
+        (f"{profile.image_count:,} kept", kept),
     ]
     for place, (title, parts) in enumerate(rows):
-        _stack(figure, place, parts)
-        figure.add_annotation(text=f"<b>{title}</b>", x=0, xref="paper", y=place, yshift=32, showarrow=False, xanchor="left")
-    figure.update_layout(barmode="stack", showlegend=False, margin={"t": 56, "b": 44})
-    figure.update_xaxes(title_text="occurrences (files, archive members, table rows)", rangemode="tozero", range=[0, found])
-    figure.update_yaxes(range=[len(rows) - 0.55, -0.75], showticklabels=False, showgrid=False, zeroline=False)
+        present = [part for part in parts if part[1]]
+        _stack(figure, place, present)
+        words = " · ".join(f'<span style="color:{color}">■</span> {plain(name, 24)} {count:,}' for name, count, color in present)
+        row_label(figure, place, f"<b>{title}</b>", words, above_px=21)
+    figure.update_xaxes(title_text="occurrences (files, archive members, table rows)", **axis_ticks(found, "occurrences"))
+    finish_rows(figure, len(rows), pitch_px=66)
+    figure.update_layout(barmode="stack")
     return figure
 
 
 def _stack(figure: go.Figure, place: int, parts: Sequence[tuple[str, int, str]]) -> None:
     for name, count, color in parts:
-        if not count:
-            continue
         figure.add_bar(
-            x=[count], y=[place], orientation="h", name=plain(name), width=0.42, text=[f"{plain(name)} {count:,}"],
-            marker={"color": color, "line": {"color": SURFACE, "width": 1.5}}, textposition="inside", insidetextanchor="middle",
-            textangle=0, insidetextfont={"color": SURFACE, "size": 12}, hovertemplate=f"{plain(name)}: {count:,}<extra></extra>",
+            x=[count], y=[place], orientation="h", name=plain(name), width=0.3, marker={"color": color},
+            hovertemplate=f"{plain(name)}: {count:,}<extra></extra>",
         )  # fmt: skip
 
 
@@ -87,18 +90,16 @@ def _colored(counts: Mapping[str, int], colors: Sequence[str]) -> list[tuple[str
     return [(name, count, colors[i % len(colors)]) for i, (name, count) in enumerate(counts.items()) if count]
 
 
-def _funnel_words(profile: DatasetProfile, others: Mapping[str, int]) -> str:
-    states = ", ".join(f"{count:,} {state}" for state, count in profile.states.items())
-    rest = ", ".join(f"{count:,} {kind}" for kind, count in others.items())
-    return f"Images found: {profile.source_count:,} ({states}). Other files: {rest or 'none'}."
-
-
 def _reasons_finding(profile: DatasetProfile) -> str:
     out = sum(profile.reasons.values())
     if not out:
         return "Nothing was left out"
     reason, count = max(profile.reasons.items(), key=lambda pair: pair[1])
-    return f"{out:,} occurrences were left out, most often for '{reason}' ({count:,})"
+    return f"{plural(out, 'occurrence')} left out, most often as {_words(reason)} ({count:,})"
+
+
+def _words(code: str) -> str:
+    return code.replace("_", " ")
 
 
 def _leading(noun: str, counts: Mapping[str, int]) -> str:
@@ -106,7 +107,7 @@ def _leading(noun: str, counts: Mapping[str, int]) -> str:
     if not total:
         return f"No {noun} to show"
     name, count = max(counts.items(), key=lambda pair: pair[1])
-    return f"{show(count / total, 'share')} of the images have {noun} {name}"
+    return f"{show(count / total, 'share', 2)} of the images are {name}" if noun == "format" else f"{name} leads"
 
 
 def _labels_finding(profile: DatasetProfile) -> str:
@@ -126,8 +127,8 @@ def cumulative(sketch: Quantiles, *, unit: str, noun: str) -> go.Figure | None:
     if not sketch.count or not values:
         return None
     shares = [QUANTILE_SHARES.index(s) for s in (0.05, 0.5, 0.95)]
-    low, middle, high = (show(sketch.values[i], unit) for i in shares)
-    finding = f"Half the images are under {middle}; nine in ten lie between {low} and {high}"
+    low, middle, high = (sketch.values[i] for i in shares)
+    finding = f"Half the images are under {show(middle, unit)}; nine in ten measure {interval(low, high, unit)}"
     figure = new_figure(finding, height=300, about=f"Cumulative distribution of the {noun}, mean {show(sketch.mean, unit)}.")
     labels = [show(value, unit) for value in sketch.values]
     figure.add_scatter(
@@ -174,7 +175,7 @@ def scatter_of_shapes(images: pl.DataFrame) -> go.Figure | None:
     figure.add_scatter(
         x=images["width_px"].to_list(), y=images["height_px"].to_list(), mode="markers",
         marker={"color": BLUE, "size": 7, "opacity": 0.55, "line": {"width": 0}}, text=[plain(s, 60) for s in images["source"]],
-        hovertemplate="%{x:,} × %{y:,} px<br>%{text}<extra></extra>",
+        hovertemplate="%{x:,} " + TIMES + " %{y:,} px<br>%{text}<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(title_text="width (px, logarithmic)", type="log", dtick=1, tickformat="~s")
     figure.update_yaxes(title_text="height (px, logarithmic)", type="log", dtick=1, tickformat="~s")
@@ -196,7 +197,7 @@ def quality_boxes(images: pl.DataFrame) -> go.Figure | None:
             y=[place], lowerfence=[low], q1=[q1], median=[median], q3=[q3], upperfence=[high], orientation="h", width=0.34,
             line={"color": BLUE, "width": 1.5}, fillcolor=band(BLUE), name=words, hoverinfo="x",
         )  # fmt: skip
-        row_label(figure, place, words, f"median {show(median, 'share')}")
+        row_label(figure, place, words, f"median {show(median, 'share', 2)}")
     figure.update_xaxes(title_text="score (0 to 1)", tickformat=".0%", range=[-0.02, 1.02])
     finish_rows(figure, len(rows))
     return figure
@@ -204,4 +205,4 @@ def quality_boxes(images: pl.DataFrame) -> go.Figure | None:
 
 def _middle_half(values: pl.Series) -> str:
     low, high = values.quantile(0.25, "linear"), values.quantile(0.75, "linear")
-    return f"{show(low, 'share')} and {show(high, 'share')}"
+    return f"{show(low, 'share', 2)} and {show(high, 'share', 2)}"

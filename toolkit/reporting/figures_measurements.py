@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import plotly.graph_objects as go
-
-from toolkit.reporting.charts import axis_ticks, finish_rows, log_ticks, row_label
-from toolkit.reporting.design import BLUE, GRAY, GREEN, INK, ORANGE, SKY, TRACK, VERMILLION, band, new_figure, plain
+from toolkit.reporting.charts import axis_ticks, finish_rows, guide_lines, log_ticks, row_label
+from toolkit.reporting.design import BLUE, GRAY, GREEN, INK, ORANGE, SKY, TRACK, VERMILLION, new_figure
+from toolkit.reporting.wording import interval, plain, plural
 from toolkit.units import show
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import plotly.graph_objects as go
+
     from toolkit.facts import Measurement, MeasurementSet
 
 __all__ = ["condition_words", "measurement_figures", "measurement_name"]
 
-_CACHE_COLORS: Final = {"warm": ORANGE, "cold": SKY}
+_CACHE_COLORS: Final = {"cold": SKY, "warm": ORANGE}
+_WHISKER: Final = {"thickness": 1.3, "width": 4}
 
 
 def measurement_figures(found: MeasurementSet) -> dict[str, go.Figure]:
@@ -57,7 +60,7 @@ def against_ceilings(stages: Sequence[Measurement]) -> go.Figure | None:
     figure.add_bar(
         x=[share if math.isfinite(share) else None for share in shares], y=rows, orientation="h", width=0.34,
         marker={"color": [_stage_color(m) for m in stages]},
-        error_x={"type": "data", "symmetric": False, "array": highs, "arrayminus": lows, "color": INK, "thickness": 1.3, "width": 4},
+        error_x={"type": "data", "symmetric": False, "array": highs, "arrayminus": lows, "color": INK, **_WHISKER},
         hovertext=[_hover(m) for m in stages], hoverinfo="text",
     )  # fmt: skip
     for row, m in zip(rows, stages, strict=True):
@@ -75,7 +78,8 @@ def _ceiling_finding(known: Sequence[tuple[float, Measurement]]) -> str:
     best, highest = max(known, key=lambda pair: pair[0])
     if len(known) == 1:
         return f"{lowest.title} reaches {show(share, 'share', 2)} of its ceiling"
-    return f"{highest.title} comes nearest its ceiling ({show(best, 'share', 2)}); {lowest.title} is farthest ({show(share, 'share', 2)})"
+    far, near = show(share, "share", 2), show(best, "share", 2)
+    return f"{highest.title} comes nearest its ceiling ({near}); {lowest.title} is farthest ({far})"
 
 
 def _ceiling_words(m: Measurement) -> str:
@@ -96,8 +100,8 @@ def _stage_color(m: Measurement) -> str:
 
 
 def _hover(m: Measurement) -> str:
-    low, high = show(m.interval_low, m.unit), show(m.interval_high, m.unit)
-    lines = [plain(measurement_name(m), 80), f"{show(m.median, m.unit)} ({low} to {high}, 95 %)", plain(condition_words(m), 120)]
+    found = f"{show(m.median, m.unit)} ({interval(m.interval_low, m.interval_high, m.unit)}, 95 %)"
+    lines = [plain(measurement_name(m), 80), found, plain(condition_words(m), 120)]
     return "<br>".join(line for line in lines if line)
 
 
@@ -114,10 +118,11 @@ def in_bytes_per_s(found: Sequence[Measurement]) -> go.Figure | None:
     if len(found) < 2:
         return None
     ranked = sorted(found, key=lambda m: (-_bytes_per_s(m, m.median), m.metric))
-    slowest = ranked[-1]
+    stages = [m for m in ranked if not m.metric.startswith("ceiling.")] or ranked
+    slowest = stages[-1]
     finding = f"{measurement_name(slowest)} is the slowest stage: {show(_bytes_per_s(slowest, slowest.median), 'bytes_per_s')}"
     figure = new_figure(
-        finding, about="Encoded bytes a second at each stage; images/s are converted by the mean bytes of an image."
+        finding, about="Dots are stages, ticks are ceilings; images/s are converted by the mean bytes of an image."
     )
     values = [_bytes_per_s(m, m.median) for m in ranked]
     ticks = log_ticks(values, "bytes_per_s")
@@ -134,8 +139,9 @@ def in_bytes_per_s(found: Sequence[Measurement]) -> go.Figure | None:
     )  # fmt: skip
     for row, m in zip(rows, ranked, strict=True):
         kind = "ceiling · " if m.metric.startswith("ceiling.") else ""
-        row_label(figure, row, plain(measurement_name(m)), f"{kind}{show(values[row], 'bytes_per_s')}")
+        row_label(figure, row, plain(measurement_name(m)), f"{kind}{show(values[row], 'bytes_per_s')}", above_px=16)
     figure.update_xaxes(title_text="encoded bytes a second (logarithmic)", **ticks)
+    guide_lines(figure, len(rows))
     finish_rows(figure, len(rows))
     return figure
 
@@ -143,7 +149,7 @@ def in_bytes_per_s(found: Sequence[Measurement]) -> go.Figure | None:
 def _whiskers(found: Sequence[Measurement], values: Sequence[float]) -> dict[str, object]:
     highs = [max(_bytes_per_s(m, m.interval_high) - value, 0.0) for m, value in zip(found, values, strict=True)]
     lows = [max(value - max(_bytes_per_s(m, m.interval_low), value * 0.01), 0.0) for m, value in zip(found, values, strict=True)]
-    return {"type": "data", "symmetric": False, "array": highs, "arrayminus": lows, "thickness": 1.3, "width": 4}
+    return {"type": "data", "symmetric": False, "array": highs, "arrayminus": lows, "color": INK, **_WHISKER}
 
 
 def cold_and_warm(stages: Sequence[Measurement]) -> go.Figure | None:
@@ -160,7 +166,7 @@ def cold_and_warm(stages: Sequence[Measurement]) -> go.Figure | None:
     finding = "Cold and warm reads beside each other"
     if gains:
         metric, gain = max(gains.items(), key=lambda item: item[1])
-        finding = f"Once in memory, {_bare(both[metric]['warm'].title)} is {gain:.1f} times as fast as from the device"
+        finding = f"{_bare(both[metric]['warm'].title)}: {gain:.1f} times as fast from memory as from the device"
     figure = new_figure(
         finding, about="Cold: bytes came from the device; warm: from the page cache, as the kernel accounts them."
     )
@@ -168,11 +174,11 @@ def cold_and_warm(stages: Sequence[Measurement]) -> go.Figure | None:
         _add_cache_bars(figure, both, cache, color)
     for row, pair in enumerate(both.values()):
         words = " · ".join(f"{cache} {show(pair[cache].median, 'bytes_per_s')}" for cache in ("cold", "warm"))
-        row_label(figure, row, plain(_bare(pair["warm"].title)), words)
+        row_label(figure, row, plain(_bare(pair["warm"].title)), words, above_px=24)
     top = max(max(m.median, m.interval_high) for pair in both.values() for m in pair.values())
     figure.update_xaxes(title_text="bytes a second", **axis_ticks(top, "bytes_per_s"))
-    finish_rows(figure, len(both))
-    figure.update_layout(barmode="group", showlegend=True, margin={"t": 76}, height=170 + 56 * len(both), bargap=0.5)
+    finish_rows(figure, len(both), pitch_px=68)
+    figure.update_layout(barmode="group", showlegend=True, height=figure.layout.height + 24)
     return figure
 
 
@@ -182,8 +188,9 @@ def _add_cache_bars(figure: go.Figure, both: dict[str, dict[str, Measurement]], 
     named = {"unverified", "mixed"} & {m.cache_verdict for m in rows}
     figure.add_bar(
         x=[m.median for m in rows], y=list(range(len(rows))), orientation="h", name=f"{cache} (unproven)" if named else cache,
-        marker={"color": color}, hovertext=[_hover(m) for m in rows], hoverinfo="text", width=0.2, offset=0.0 if cache == "cold" else -0.2,
-        error_x={"type": "data", "symmetric": False, "array": errors[0], "arrayminus": errors[1], "thickness": 1.3, "width": 3},
+        marker={"color": color}, hovertext=[_hover(m) for m in rows], hoverinfo="text",
+        width=0.19, offset=-0.19 if cache == "cold" else 0.0,
+        error_x={"type": "data", "symmetric": False, "array": errors[0], "arrayminus": errors[1], "color": INK, **_WHISKER},
     )  # fmt: skip
 
 
@@ -201,25 +208,25 @@ def every_sample(stages: Sequence[Measurement]) -> go.Figure | None:
         return None
     spreads = {measurement_name(m): max(s.value for s in m.samples) / max(min(s.value for s in m.samples), 1e-12) for m in shown}
     widest = max(spreads, key=lambda name: spreads[name])
-    finding = f"{sum(len(m.samples) for m in shown):,} timed windows; {widest} varies most, by a factor of {spreads[widest]:.2g}"
+    finding = f"{widest} varies most: its fastest window is {spreads[widest]:.2g} times its slowest"
     figure = new_figure(finding, about="Each dot is one timed window over the median of its measurement.")
     for row, m in enumerate(shown):
         color = VERMILLION if m.flags and "neighbour_load" in m.flags else GREEN
         figure.add_scatter(
-            x=[s.value / m.median for s in m.samples], y=[row + 0.12 * ((s.invocation % 3) - 1) for s in m.samples], mode="markers",
+            x=[s.value / m.median for s in m.samples], y=[row + 0.1 * ((s.invocation % 3) - 1) for s in m.samples], mode="markers",
             marker={"size": 7, "color": color, "opacity": 0.55, "line": {"width": 0}}, name=plain(measurement_name(m)),
             hovertext=[f"{show(s.value, m.unit)}, process {s.invocation}, window of {show(s.elapsed_s, 's')}" for s in m.samples],
             hoverinfo="text",
         )  # fmt: skip
-        row_label(figure, row, plain(measurement_name(m)), f"{len(m.samples)} windows")
+        row_label(figure, row, plain(measurement_name(m)), plural(len(m.samples), "window"), above_px=16)
+    ratios = [s.value / m.median for m in shown for s in m.samples]
+    margin = max(max(ratios) - min(ratios), 0.1) * 0.06
     figure.add_vline(x=1, line={"color": GRAY, "width": 1, "dash": "dot"})
-    figure.update_xaxes(title_text="window over median (1 = the median)", rangemode="tozero", tickformat=".2~f")
+    figure.update_xaxes(title_text="window over median", tickformat=".0%", range=[min(ratios) - margin, max(ratios) + margin])
+    guide_lines(figure, len(shown))
     finish_rows(figure, len(shown))
     return figure
 
 
 def _is_number(value: float) -> bool:
     return math.isfinite(value)
-
-
-_ = band

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
@@ -11,19 +12,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.reporting.answer import Answer, answer_of_dataset, answer_of_measurements, answer_of_projection
-from toolkit.reporting.blocks import Chart, Notes, Section
-from toolkit.reporting.design import dark_twins, shorten, visible
+from toolkit.reporting.blocks import Chart, Section
+from toolkit.reporting.design import dark_twins
 from toolkit.reporting.evidence import Gallery
 from toolkit.reporting.sections_dataset import dataset_sections
 from toolkit.reporting.sections_measurements import measurement_sections
 from toolkit.reporting.sections_projection import projection_sections
 from toolkit.reporting.subjects import Subjects, subjects_of
+from toolkit.reporting.unsaid import unsaid
+from toolkit.reporting.wording import shorten, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import jinja2
     import plotly.graph_objects as go
 
 __all__ = ["render", "report"]
+
+_ORDER: Final = (
+    "plan", "came-in", "refused", "made-of", "alike", "measured", "growth", "load", "doubling", "sensitivity", "assumptions",
+    "unsaid", "formulas",
+)  # fmt: skip
+"""Sections in the order in which they are read."""
 
 _UNSAFE: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 """Characters that could end a script element or a line inside JSON, as their escapes."""
@@ -92,52 +103,24 @@ def _prefixed(items: tuple[Any, ...], letter: str) -> list[tuple[str, Any]]:
 
 
 def _sections(subjects: Subjects) -> list[Section]:
-    sections: list[Section] = []
-    last: list[Section] = []
-    for prefix, projection in _prefixed(subjects.projections, "p"):
-        found = projection_sections(projection, prefix)
-        named = _named(found, projection.name, many=len(subjects.projections) > 1)
-        sections += [section for section in named if not section.id.endswith("formulas")]
-        last += [section for section in named if section.id.endswith("formulas")]
-    for prefix, evidence in _prefixed(subjects.datasets, "d"):
-        sections += _named(dataset_sections(evidence, prefix), evidence.profile.name, many=len(subjects.datasets) > 1)
-    for prefix, taken in _prefixed(subjects.measurements, "m"):
-        sections += _named(measurement_sections(taken, prefix), taken.started_at, many=len(subjects.measurements) > 1)
-    return [*sections, _unsaid(subjects), *last]
-
-
-def _named(sections: list[Section], name: str, *, many: bool) -> list[Section]:
-    """Return the sections with the subject's name in their titles, where there are several subjects of a kind."""
-    if not many:
-        return sections
-    return [
-        Section(
-            id=s.id, title=f"{s.title}: {shorten(name)}", short=f"{s.short}: {shorten(name, 18)}", lead=s.lead, blocks=s.blocks
-        )
-        for s in sections
+    """Return the sections in the order of the story: the plan, what came in, what was measured, what lies ahead, how."""
+    found: list[tuple[str, Section]] = []
+    makers: list[tuple[tuple[Any, ...], str, Callable[..., dict[str, Section]], Callable[[Any], str]]] = [
+        (subjects.projections, "p", projection_sections, lambda projection: projection.name),
+        (subjects.datasets, "d", dataset_sections, lambda evidence: evidence.profile.name),
+        (subjects.measurements, "m", measurement_sections, lambda taken: taken.started_at),
     ]
+    for given, letter, make, name in makers:
+        for prefix, subject in _prefixed(given, letter):
+            suffix = f": {shorten(name(subject), 40)}" if len(given) > 1 else ""
+            found += [(kind, _suffixed(section, suffix)) for kind, section in make(subject, prefix).items()]
+    found.append(("unsaid", unsaid(subjects)))
+    return [section for kind in _ORDER for name, section in found if name == kind]
 
 
-def _unsaid(subjects: Subjects) -> Section:
-    """Return what the page does not say: the limits of its facts, and the subjects that were not given."""
-    notes: list[str] = []
-    for projection in subjects.projections:
-        notes += [limit for limit in projection.limits if limit not in notes]
-    for found in subjects.measurements:
-        notes.append(
-            f"Rates hold for {found.environment.host} on {found.started_at[:10]} and the dataset at version {found.dataset_version}."
-        )
-        if any("loopback" in m.flags for m in found.measurements):
-            notes.append("Transfers were taken over loopback: they show what the software can do, and nothing of a network.")
-    missing = {
-        "No dataset is part of this page: what came in and what was refused is not shown. 'tonnage curate' makes one.": subjects.datasets,
-        "No measurements are part of this page: rates are published or assumed. 'tonnage measure' takes them.": subjects.measurements,
-        "No projection is part of this page: it says what is, and not what will be needed. 'tonnage project' makes one.": subjects.projections,
-    }
-    notes += [sentence for sentence, given in missing.items() if not given]
-    lead = "The limits of what was measured and assumed, so that nobody reads more into this page than it holds."
-    title = "What this does not say"
-    return Section(id="unsaid", title=title, short="Not said", lead=lead, blocks=(Notes(items=tuple(notes)),) if notes else ())
+def _suffixed(section: Section, suffix: str) -> Section:
+    """Return the section with its subject's name in the title, where there are several subjects of a kind."""
+    return dataclasses.replace(section, title=section.title + suffix, short=section.short + suffix) if suffix else section
 
 
 @functools.cache

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Pictures, Prose, Section, Table, text_rows
 from toolkit.reporting.figures_dataset import dataset_figures, quality_boxes, scatter_of_shapes
+from toolkit.reporting.wording import begin, plural
 from toolkit.units import show
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import plotly.graph_objects as go
 
     from toolkit.facts import DatasetProfile
@@ -20,23 +23,24 @@ _LABELS_IN_TABLE = 200
 _REFUSALS_IN_TABLE = 100
 
 
-def dataset_sections(evidence: DatasetEvidence, prefix: str = "") -> list[Section]:
-    """Return the sections of a dataset; ``prefix`` keeps the identifiers of several datasets apart."""
+def dataset_sections(evidence: DatasetEvidence, prefix: str = "") -> dict[str, Section]:
+    """Return the sections of a dataset by name; ``prefix`` keeps the identifiers of several datasets apart."""
     figures = dataset_figures(evidence.profile)
-    sections = [
-        _came_in(evidence.profile, figures, prefix),
-        _refused(evidence, figures, prefix),
-        _made_of(evidence, figures, prefix),
-        _look_alikes(evidence, prefix),
-    ]
-    return [section for section in sections if section is not None]
+    sections = {
+        "came-in": _came_in(evidence.profile, figures, prefix),
+        "refused": _refused(evidence, figures, prefix),
+        "made-of": _made_of(evidence, figures, prefix),
+        "alike": _look_alikes(evidence, prefix),
+    }
+    return {name: section for name, section in sections.items() if section is not None}
 
 
 def _came_in(profile: DatasetProfile, figures: dict[str, go.Figure], prefix: str) -> Section:
     others = sum(profile.other_files.values())
     lead = (
-        f"{profile.source_count:,} image occurrences ({show(profile.source_bytes, 'bytes')}) and {others:,} other files were found; "
-        f"{profile.image_count:,} images ({show(profile.image_bytes, 'bytes')}) are in the dataset."
+        f"{plural(profile.source_count, 'image occurrence')} ({show(profile.source_bytes, 'bytes')}) and "
+        f"{plural(others, 'other file')} were found; {plural(profile.image_count, 'image')} "
+        f"({show(profile.image_bytes, 'bytes')}) are in the dataset."
     )
     blocks: list[Block] = []
     if "funnel" in figures:
@@ -94,7 +98,7 @@ def _refused(evidence: DatasetEvidence, figures: dict[str, go.Figure], prefix: s
     profile, refusals = evidence.profile, evidence.refusals
     count = profile.states.get("quarantined", 0)
     left_out = sum(profile.reasons.values())
-    lead = f"{count:,} occurrences were refused and kept in quarantine; {left_out - count:,} more were left out as duplicates or by a rule."
+    lead = f"Refused, and kept in quarantine: {count:,}. Left out as duplicates or by a rule: {max(left_out - count, 0):,}."
     blocks: list[Block] = []
     if left_out == 0:
         lead = "Nothing was refused, dropped or duplicated."
@@ -105,7 +109,7 @@ def _refused(evidence: DatasetEvidence, figures: dict[str, go.Figure], prefix: s
     for reason, pictures in evidence.refused.items():
         whole = profile.reasons.get(reason, len(pictures))
         note = f"{whole:,} refused" + (f", {len(pictures)} shown" if whole > len(pictures) else "")
-        blocks.append(Pictures(title=reason, pictures=pictures, note=note))
+        blocks.append(Pictures(title=begin(reason.replace("_", " ")), pictures=pictures, note=note))
     if refusals is not None and refusals.height:
         blocks.append(_refusals_table(evidence))
     elif count and refusals is None:
@@ -117,7 +121,7 @@ def _refusals_table(evidence: DatasetEvidence) -> Table:
     assert evidence.refusals is not None
     shown = evidence.refusals.head(_REFUSALS_IN_TABLE)
     rows = [
-        (row["source"], row["reason"], Cell(text=row["message"], quiet=True), show(row["size_bytes"], "bytes"))
+        (row["source"], row["reason"].replace("_", " "), Cell(text=row["message"], quiet=True), show(row["size_bytes"], "bytes"))
         for row in shown.iter_rows(named=True)
     ]
     total = evidence.profile.states.get("quarantined", evidence.refusals.height)
@@ -131,13 +135,12 @@ def _refusals_table(evidence: DatasetEvidence) -> Table:
     )
 
 
-def _counts_table(caption: str, noun: str, counts: object, most: int = _LABELS_IN_TABLE, unit: str = "count") -> Table:
-    assert hasattr(counts, "items")
+def _counts_table(caption: str, noun: str, counts: Mapping[str, int], most: int = _LABELS_IN_TABLE) -> Table:
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     total = sum(count for _, count in ranked)
     rows = [(name, f"{count:,}", show(count / total if total else 0.0, "share")) for name, count in ranked[:most]]
     note = f"The {most:,} most frequent of {len(ranked):,}." if len(ranked) > most else ""
-    return Table(caption=caption, columns=(noun, unit, "share"), rows=text_rows(rows), numeric=frozenset({1, 2}), note=note)
+    return Table(caption=caption, columns=(noun, "count", "share"), rows=text_rows(rows), numeric=frozenset({1, 2}), note=note)
 
 
 def _made_of(evidence: DatasetEvidence, figures: dict[str, go.Figure], prefix: str) -> Section:
@@ -148,21 +151,24 @@ def _made_of(evidence: DatasetEvidence, figures: dict[str, go.Figure], prefix: s
             id=f"{prefix}made-of", title="What the dataset is made of", short="Made of", lead="It is empty.", blocks=(calm,)
         )
     lead = (
-        f"{profile.image_count:,} images, {show(profile.mean_image_bytes, 'bytes')} and {show(profile.mean_pixels, 'pixels')} each on "
-        f"average, in {profile.shard_count:,} shards ({show(profile.shard_bytes, 'bytes')} on disk)."
+        f"{plural(profile.image_count, 'image')}, on average {show(profile.mean_image_bytes, 'bytes')} and "
+        f"{show(profile.mean_pixels, 'pixels')}, in {profile.shard_count:,} shards ({show(profile.shard_bytes, 'bytes')} on disk)."
     )
     blocks: list[Block] = [_key_facts(profile)]
     for name in ("image_bytes", "image_pixels"):
         if name in figures:
-            blocks.append(Chart(id=f"{prefix}{name.replace('_', '-')}", figure=figures[name], table=_quantiles(profile, name)))
-    blocks += [Chart(id=f"{prefix}{name}", figure=figure) for name, figure in _image_figures(evidence).items()]
-    if "formats" in figures:
-        table = _counts_table("Images by format", "format", profile.formats)
-        blocks.append(Chart(id=f"{prefix}formats", figure=figures["formats"], table=table))
-    if "labels" in figures:
-        table = _counts_table("Images by label", "label", profile.labels)
-        blocks.append(Chart(id=f"{prefix}labels", figure=figures["labels"], table=table))
-    else:
+            chart = Chart(
+                id=f"{prefix}{name.replace('_', '-')}", figure=figures[name], table=_quantiles(profile, name), half=True
+            )
+            blocks.append(chart)
+    blocks += [Chart(id=f"{prefix}{name}", figure=figure, half=True) for name, figure in _image_figures(evidence).items()]
+    for name, counts in (("formats", profile.formats), ("labels", profile.labels)):
+        if name in figures:
+            table = _counts_table(f"Images by {name[:-1]}", name[:-1], counts)
+            blocks.append(
+                Chart(id=f"{prefix}{name}", figure=figures[name], table=table, half={"formats", "labels"} <= figures.keys())
+            )
+    if "labels" not in figures:
         blocks.append(Prose(text="No image has a label.", calm=True))
     blocks += [Pictures(title=title, pictures=pictures) for title, pictures in evidence.extremes.items() if pictures]
     return Section(id=f"{prefix}made-of", title="What the dataset is made of", short="Made of", lead=lead, blocks=tuple(blocks))
@@ -176,17 +182,18 @@ def _image_figures(evidence: DatasetEvidence) -> dict[str, go.Figure]:
 
 
 def _key_facts(profile: DatasetProfile) -> KeyFacts:
+    median_bytes, median_pixels = show(profile.image_size_bytes.median, "bytes"), show(profile.image_pixels.median, "pixels")
     items = [
         KeyFact(label="images", value=f"{profile.image_count:,}", note=f"version {profile.version}"),
         KeyFact(
             label="bytes an image",
             value=show(profile.mean_image_bytes, "bytes"),
-            note=f"median {show(profile.image_size_bytes.median, 'bytes')}",
+            note=f"median {median_bytes}",
         ),
         KeyFact(
             label="pixels an image",
             value=show(profile.mean_pixels, "pixels"),
-            note=f"median {show(profile.image_pixels.median, 'pixels')}",
+            note=f"median {median_pixels}",
         ),
         KeyFact(
             label="labels", value=f"{profile.label_count:,}", note=", ".join(f"{k} {v:,}" for k, v in profile.splits.items())

@@ -1,207 +1,45 @@
-"""The sections of a projection: growth, storage, bandwidth, compute, the plan, doubling, sensitivity, assumptions, formulas."""
+"""The sections of a projection: the plan, growth, load, doubling, sensitivity, assumptions, and how each number is made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Notes, Prose, Section, Table, text_rows
 from toolkit.reporting.explanations import details_of, last_month, why_id
-from toolkit.reporting.figures_projection import projection_figures, quantity_words
+from toolkit.reporting.figures_projection import projection_figures
+from toolkit.reporting.wording import DASH, interval, list_words, plural, quantity_words
 from toolkit.units import show
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import plotly.graph_objects as go
 
     from toolkit.projection.result import Projection
 
-__all__ = ["projection_sections"]
+__all__ = ["answer_facts", "projection_sections"]
 
-_CHECKPOINTS: Final = 7
-"""Months shown in the table of quantities."""
+_MONTHS_SHOWN: Final = 7
+"""Months in a table of quantities, at most."""
+
+_EVIDENCE: Final = ("measured", "published", "vendor", "assumed")
+"""Kinds of evidence, the strongest first."""
 
 
-def projection_sections(projection: Projection, prefix: str = "") -> list[Section]:
-    """Return the sections of a projection; ``prefix`` keeps the identifiers of several projections apart."""
+def projection_sections(projection: Projection, prefix: str = "") -> dict[str, Section]:
+    """Return the sections of a projection by name; ``prefix`` keeps the identifiers of several projections apart."""
     figures = projection_figures(projection)
-    return [
-        plan_section(projection, prefix),
-        _growth(projection, figures, prefix),
-        _load(projection, figures, prefix),
-        _doubling(projection, figures, prefix),
-        _sensitivity(projection, figures, prefix),
-        _assumptions(projection, prefix),
-        _formulas(projection, prefix),
-    ]
-
-
-def _charts(figures: Mapping[str, go.Figure], prefix: str, names: Mapping[str, Table | None]) -> list[Block]:
-    return [Chart(id=f"{prefix}{name}", figure=figures[name], table=table) for name, table in names.items() if name in figures]
-
-
-def plan_section(projection: Projection, prefix: str) -> Section:
-    """Return the plan: what to buy or rent, how much, when, why, and what is not known about its price."""
-    rows = [_plan_row(row) for row in projection.plan.frame.iter_rows(named=True)]
-    columns = ("what", "count", "by month", "unit price", "price", "power", "why", "known from")
-    blocks: list[Block] = []
-    if rows:
-        note = "A price that nobody gave is shown as 'needs input', and is in no sum."
-        blocks.append(
-            Table(caption="The plan", columns=columns, rows=text_rows(rows), numeric=frozenset({1, 2, 3, 4, 5}), note=note)
-        )
-    else:
-        blocks.append(Prose(text="Nothing has to be bought or rented.", calm=True))
-    if projection.flags:
-        blocks.append(Notes(items=projection.flags, title="To watch"))
-    return Section(
-        id=f"{prefix}plan",
-        title="What to buy or rent, and when",
-        short="Plan",
-        lead=projection.plan.summary,
-        blocks=tuple(blocks),
-    )
-
-
-def _plan_row(row: Mapping[str, Any]) -> list[object]:
-    month = row.get("needed_by_month")
-    return [
-        f"{row['item']}" + (f" ({row['phase']})" if row.get("phase") else ""),
-        show(row["count"], "count"),
-        "–" if month is None else str(month),
-        _price(row.get("unit_price_usd")),
-        _price(row.get("price_usd")),
-        "–" if row.get("power_w") is None else show(row["power_w"], "w"),
-        Cell(text=str(row.get("reason") or ""), quiet=True),
-        _badge(row.get("evidence")),
-    ]
-
-
-def _price(value: float | None) -> str:
-    return "needs input" if value is None else show(value, "usd")
-
-
-def _badge(evidence: object) -> Cell:
-    kind = str(evidence or "").split(":")[0].strip() or "–"
-    return Cell(text="" if kind != "–" else kind, badge="" if kind == "–" else kind)
-
-
-def _growth(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
-    kinds = _months_table(projection, "storage.", "Storage by month (p50)", prefix)
-    images = _months_table(projection, "dataset.", "The dataset by month (p50)", prefix)
-    blocks = _charts(figures, prefix, {"growth": images, "storage": kinds})
-    lead = "How many images there will be, and what it takes to keep them. Bands hold 80 % of the draws (p10 to p90)."
-    if not blocks:
-        blocks = [Prose(text="The projection covers a single month, or no storage: there is no growth to draw.", calm=True)]
-        blocks += [table for table in (images, kinds) if table]
-    return Section(id=f"{prefix}growth", title="How much there will be to keep", short="Storage", lead=lead, blocks=tuple(blocks))
-
-
-def _load(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
-    tables = {
-        "bandwidth": _months_table(projection, "bandwidth.", "Bandwidth by month (p50)", prefix),
-        "bottlenecks": None,
-        "compute": _months_table(projection, "training.", "Training by month (p50)", prefix),
-        "cost": None,
-        "latency": _months_table(projection, "inference.", "Inference by month (p50)", prefix),
+    return {
+        "plan": _plan(projection, prefix),
+        "growth": _growth(projection, figures, prefix),
+        "load": _load(projection, figures, prefix),
+        "doubling": _doubling(projection, figures, prefix),
+        "sensitivity": _sensitivity(figures, prefix),
+        "assumptions": _assumptions(projection, prefix),
+        "formulas": _formulas(projection, prefix),
     }
-    blocks = _charts(figures, prefix, tables)
-    blocks += [t for name, t in tables.items() if t is not None and name not in figures]
-    network = _months_table(projection, "network.", "Network by month (p50)", prefix)
-    if network:
-        blocks.append(network)
-    lead = f"{projection.plan.bottleneck} {projection.plan.next_bottleneck}".strip()
-    title = "How fast it must move, and how much it must compute"
-    return Section(id=f"{prefix}load", title=title, short="Speed and compute", lead=lead, blocks=tuple(blocks))
-
-
-def _months_table(projection: Projection, start: str, caption: str, prefix: str) -> Table | None:
-    frame = projection.frame.filter(pl.col("quantity").str.starts_with(start))
-    if frame.is_empty():
-        return None
-    months = sorted(frame["month"].unique().to_list())
-    step = max(-(-(len(months) - 1) // (_CHECKPOINTS - 1)), 1)
-    picked = sorted({*months[::step], months[-1]})
-    rows: list[list[object]] = []
-    for (quantity,), lines in frame.group_by("quantity", maintain_order=True):
-        unit = lines["unit"][0]
-        by_month = {row["month"]: row for row in lines.iter_rows(named=True)}
-        cells: list[object] = [Cell(text=quantity_words(str(quantity), unit), why=why_id(str(quantity), prefix))]
-        cells += [show(by_month[m]["p50"], unit) if m in by_month else "–" for m in picked]
-        last = by_month.get(picked[-1])
-        cells.append(f"{show(last['p10'], unit)} to {show(last['p90'], unit)}" if last else "–")
-        rows.append(cells)
-    columns = ("quantity", *(f"month {m}" for m in picked), f"p10 to p90, month {picked[-1]}")
-    return Table(caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, len(columns))))
-
-
-def _doubling(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
-    rows = []
-    for row in projection.doubling.iter_rows(named=True):
-        exponent = "unknown" if row["exponent"] is None else f"{row['exponent']:.2f}"
-        cells = [show(row[c], row["unit"]) for c in ("x1", "x2", "x4", "x8")]
-        rows.append(
-            [
-                row["resource"],
-                quantity_words(row["quantity"], row["unit"]),
-                *cells,
-                exponent,
-                Cell(text=str(row["why"] or ""), quiet=True),
-            ]
-        )
-    columns = ("resource", "quantity", "as it is", "twice", "4 times", "8 times", "exponent", "why")
-    table = Table(caption="What doubling the data does", columns=columns, rows=text_rows(rows), numeric=frozenset({2, 3, 4, 5, 6}),
-                  note="An exponent of 1 grows in step with the data, 0 not at all.")  # fmt: skip
-    blocks = _charts(figures, prefix, {"doubling": table}) or [table]
-    if not rows:
-        blocks = [Prose(text="The projection holds no doubling table.", calm=True)]
-    lead = "What each resource becomes when the dataset is two, four and eight times as large, everything else unchanged."
-    return Section(id=f"{prefix}doubling", title="If the data doubles", short="Doubling", lead=lead, blocks=tuple(blocks))
-
-
-def _sensitivity(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
-    names = [name for name in figures if name.startswith("tornado-")]
-    blocks: list[Block] = [Chart(id=f"{prefix}{name}", figure=figures[name]) for name in names]
-    if not blocks:
-        blocks = [Prose(text="No input moves a result: each is known, or none was varied.", calm=True)]
-    lead = "Each input goes from its low to its high value while the others stay: what to find out first."
-    return Section(
-        id=f"{prefix}sensitivity", title="What would change the answer", short="Sensitivity", lead=lead, blocks=tuple(blocks)
-    )
-
-
-def _assumptions(projection: Projection, prefix: str) -> Section:
-    rows = [
-        [row["name"], Cell(text=str(row["shown"] or "")), _badge(row["evidence"]), _source(row["source"])]
-        for row in projection.assumptions.iter_rows(named=True)
-    ]
-    counts = projection.assumptions.group_by("evidence").len().sort("evidence") if rows else None
-    lead = "The projection names no assumption."
-    if counts is not None:
-        lead = (
-            "; ".join(f"{count:,} {kind}" for kind, count in counts.iter_rows())
-            + ". Measured beats published beats vendor beats assumed."
-        )
-    table = Table(
-        caption="Assumptions", columns=("what", "value", "known from", "source"), rows=text_rows(rows), numeric=frozenset({1})
-    )
-    return Section(
-        id=f"{prefix}assumptions", title="What was assumed", short="Assumptions", lead=lead, blocks=(table,) if rows else ()
-    )
-
-
-def _source(source: object) -> Cell:
-    text = str(source or "")
-    link = next((word.strip("().,;") for word in text.split() if word.startswith(("https://", "http://"))), "")
-    return Cell(text=text, quiet=True, href=link)
-
-
-def _formulas(projection: Projection, prefix: str) -> Section:
-    details = details_of(projection, prefix)
-    lead = f"Open a line to see the formula, what went into it, and where that came from. Medians, month {last_month(projection)} unless it says otherwise."
-    blocks: tuple[Block, ...] = details or (Prose(text="The projection holds no quantity.", calm=True),)
-    return Section(id=f"{prefix}formulas", title="How each number is made", short="Formulas", lead=lead, blocks=blocks)
 
 
 def answer_facts(projection: Projection, prefix: str = "") -> KeyFacts:
@@ -220,7 +58,184 @@ def answer_facts(projection: Projection, prefix: str = "") -> KeyFacts:
         row = rows.get(quantity)
         if row is None or row["p50"] is None:
             continue
-        low, high = show(row["p10"], row["unit"]), show(row["p90"], row["unit"])
-        note = f"month {month}" + ("" if low == high else f"; {low} to {high}")
-        items.append(KeyFact(label=label, value=show(row["p50"], row["unit"]), note=note, why=why_id(quantity, prefix)))
+        value, spread = show(row["p50"], row["unit"]), interval(row["p10"], row["p90"], row["unit"])
+        note = f"month {month}" + ("" if spread == value else f": {spread}")
+        items.append(KeyFact(label=label, value=value, note=note, why=why_id(quantity, prefix)))
     return KeyFacts(items=tuple(items))
+
+
+def _charts(
+    figures: Mapping[str, go.Figure], prefix: str, names: Mapping[str, Table | None], half: frozenset[str]
+) -> list[Block]:
+    return [
+        Chart(id=f"{prefix}{name}", figure=figures[name], table=table, half=name in half)
+        for name, table in names.items()
+        if name in figures
+    ]
+
+
+def _plan(projection: Projection, prefix: str) -> Section:
+    plan = projection.plan
+    rows = [_plan_row(row) for row in plan.frame.iter_rows(named=True)]
+    blocks: list[Block] = []
+    lead = "Nothing has to be bought or rented."
+    if rows:
+        lead = f"{plural(len(rows), 'item')}, {show(plan.total_price_usd, 'usd')} and {show(plan.total_power_w, 'w')} in all"
+        unpriced = f", without {plural(len(plan.unpriced_items), 'item')} that nobody gave a price for"
+        lead += (unpriced if plan.unpriced_items else "") + "."
+        columns = ("what", "count", "by month", "unit price", "price", "power", "why", "known from")
+        note = "A price that nobody gave is shown as 'needs input', and is in no sum."
+        blocks.append(
+            Table(
+                caption="The plan",
+                columns=columns,
+                rows=text_rows(rows),
+                numeric=frozenset({1, 2, 3, 4, 5}),
+                note=note,
+                stacked=True,
+            )
+        )
+    if projection.flags:
+        blocks.append(Notes(items=projection.flags, title="To watch"))
+    return Section(id=f"{prefix}plan", title="What to buy or rent, and when", short="Plan", lead=lead, blocks=tuple(blocks))
+
+
+def _plan_row(row: Mapping[str, Any]) -> list[object]:
+    month = row["needed_by_month"]
+    return [
+        Cell(text=str(row["item"]), below=str(row["phase"] or "")),
+        show(row["count"], "count"),
+        DASH if month is None else "now" if month <= 0 else str(month),
+        _price(row["unit_price_usd"]),
+        _price(row["price_usd"]),
+        DASH if row["power_w"] is None else show(row["power_w"], "w"),
+        Cell(text=str(row["reason"] or ""), quiet=True),
+        _badge(row["evidence"]),
+    ]
+
+
+def _price(value: float | None) -> str:
+    return "needs input" if value is None else show(value, "usd")
+
+
+def _badge(evidence: object) -> Cell:
+    kind = str(evidence or "").partition(":")[0].strip()
+    return Cell(text="", badge=kind) if kind else Cell(text=DASH)
+
+
+def _growth(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
+    tables = {
+        "growth": _months_table(projection, "dataset.", "The dataset by month, medians", prefix),
+        "storage": _months_table(projection, "storage.", "Storage by month, medians", prefix),
+    }
+    blocks = _charts(figures, prefix, tables, frozenset())
+    blocks += [table for name, table in tables.items() if table is not None and name not in figures]
+    if not blocks:
+        blocks = [Prose(text="The projection says nothing of images or storage.", calm=True)]
+    lead = "How many images there will be, and what it takes to keep them. Bands hold eight draws in ten (p10 to p90)."
+    return Section(id=f"{prefix}growth", title="How much there will be to keep", short="Storage", lead=lead, blocks=tuple(blocks))
+
+
+def _load(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
+    tables = {
+        "bandwidth": _months_table(projection, "bandwidth.", "Bandwidth by month, medians", prefix),
+        "bottlenecks": None,
+        "compute": None,
+        "elapsed": None,
+        "cost": None,
+        "latency": None,
+    }
+    more = [("network.", "Network"), ("training.", "Training"), ("inference.", "Inference")]
+    blocks = _charts(figures, prefix, tables, frozenset({"compute", "elapsed", "cost", "latency"}))
+    blocks += [tables["bandwidth"]] if tables["bandwidth"] and "bandwidth" not in figures else []
+    found = [_months_table(projection, start, f"{noun} by month, medians", prefix) for start, noun in more]
+    blocks += [table for table in found if table is not None]
+    if not blocks:
+        blocks = [Prose(text="The projection says nothing of bandwidth, training or inference.", calm=True)]
+    lead = f"{projection.plan.bottleneck} {projection.plan.next_bottleneck}".strip()
+    title = "How fast it must move, and how much it must compute"
+    return Section(id=f"{prefix}load", title=title, short="Speed and compute", lead=lead, blocks=tuple(blocks))
+
+
+def _months_table(projection: Projection, start: str, caption: str, prefix: str) -> Table | None:
+    frame = projection.frame.filter(pl.col("quantity").str.starts_with(start))
+    if frame.is_empty():
+        return None
+    months = sorted(frame["month"].unique().to_list())
+    step = max(-(-(len(months) - 1) // (_MONTHS_SHOWN - 1)), 1)
+    picked = sorted({*months[::step], months[-1]})
+    rows: list[list[object]] = []
+    for (quantity,), lines in frame.group_by("quantity", maintain_order=True):
+        unit = lines["unit"][0]
+        by_month = {row["month"]: row for row in lines.iter_rows(named=True)}
+        cells: list[object] = [Cell(text=quantity_words(str(quantity)), why=why_id(str(quantity), prefix))]
+        cells += [show(by_month[m]["p50"], unit) if m in by_month else DASH for m in picked]
+        last = by_month.get(picked[-1])
+        cells.append(interval(last["p10"], last["p90"], unit) if last else DASH)
+        rows.append(cells)
+    columns = ("quantity", *(f"month {m}" for m in picked), f"p10 to p90, month {picked[-1]}")
+    return Table(caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, len(columns))))
+
+
+def _doubling(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
+    rows = []
+    for row in projection.doubling.iter_rows(named=True):
+        exponent = "unknown" if row["exponent"] is None else f"{row['exponent']:.2f}"
+        cells = [show(row[c], row["unit"]) for c in ("x1", "x2", "x4", "x8")]
+        name = Cell(text=quantity_words(row["quantity"]), below=str(row["resource"] or ""), why=why_id(row["quantity"], prefix))
+        rows.append([name, *cells, exponent, Cell(text=str(row["why"] or ""), quiet=True)])
+    columns = ("what", "as it is", "2 times", "4 times", "8 times", "exponent", "why")
+    table = Table(caption="What more data does", columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, 6)))
+    blocks = _charts(figures, prefix, {"doubling": table}, frozenset()) or [table]
+    if not rows:
+        blocks = [Prose(text="The projection holds no doubling table.", calm=True)]
+    lead = "What each resource becomes when the dataset is two, four and eight times as large, everything else unchanged."
+    return Section(id=f"{prefix}doubling", title="If the data doubles", short="Doubling", lead=lead, blocks=tuple(blocks))
+
+
+def _sensitivity(figures: Mapping[str, go.Figure], prefix: str) -> Section:
+    names = [name for name in figures if name.startswith("tornado-")]
+    half = frozenset(names if len(names) % 2 == 0 else names[1:])
+    blocks = _charts(figures, prefix, dict.fromkeys(names), half)
+    if not blocks:
+        blocks = [Prose(text="No input moves a result: each is known, or none was varied.", calm=True)]
+    lead = "Each input goes from its low to its high value while the others stay: what to find out first."
+    title = "What would change the answer"
+    return Section(id=f"{prefix}sensitivity", title=title, short="Sensitivity", lead=lead, blocks=tuple(blocks))
+
+
+def _assumptions(projection: Projection, prefix: str) -> Section:
+    facts = list(projection.assumptions.iter_rows(named=True))
+    facts.sort(key=lambda row: (-_strength(row["evidence"]), row["name"]))
+    rows = [
+        [row["name"].replace("_", " "), str(row["shown"] or ""), _badge(row["evidence"]), _source(row["source"])] for row in facts
+    ]
+    kinds = [str(row["evidence"]) for row in facts]
+    counts = [f"{kinds.count(kind)} {kind}" for kind in _EVIDENCE if kind in kinds]
+    lead = (
+        f"{plural(len(rows), 'input')}: {list_words(counts)}. The weakest come first."
+        if rows
+        else "The projection names no input."
+    )
+    columns = ("what", "value", "known from", "source")
+    table = Table(caption="Inputs", columns=columns, rows=text_rows(rows), numeric=frozenset({1}), stacked=True)
+    return Section(
+        id=f"{prefix}assumptions", title="What was assumed", short="Assumptions", lead=lead, blocks=(table,) if rows else ()
+    )
+
+
+def _strength(evidence: str) -> int:
+    return _EVIDENCE.index(evidence) if evidence in _EVIDENCE else len(_EVIDENCE)
+
+
+def _source(source: object) -> Cell:
+    text = str(source or "")
+    link = next((word.strip("().,;") for word in text.split() if word.startswith("https://")), "")
+    return Cell(text=text, quiet=True, href=link)
+
+
+def _formulas(projection: Projection, prefix: str) -> Section:
+    details = details_of(projection, prefix)
+    lead = "Open a line for the formula, what went into it, and where that came from. Values are medians."
+    blocks: tuple[Block, ...] = details or (Prose(text="The projection holds no quantity.", calm=True),)
+    return Section(id=f"{prefix}formulas", title="How each number is made", short="Formulas", lead=lead, blocks=blocks)

@@ -3,7 +3,9 @@
   const twins = JSON.parse(document.getElementById("dark-twins").textContent);
   const darkScreen = window.matchMedia("screen and (prefers-color-scheme: dark)");
   const plots = [...document.querySelectorAll("[data-plot]")];
-  const PAPER_WIDTH_PX = 660;
+  const PAPER_WIDTH_PX = 640;
+  const TOP_PX = 10;
+  const TITLE_PX = 54; /* the page writes the title itself: what the figure kept for it, less TOP_PX */
   let onPaper = false;
 
   /* A figure's JSON with every colour swapped for its dark twin, when the screen is dark. */
@@ -29,8 +31,9 @@
     layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
     layout.autosize = !onPaper;
     if (onPaper) layout.width = PAPER_WIDTH_PX;
-    layout.margin = Object.assign({ l: 12, r: 16, b: 48 }, layout.margin, { t: Math.max(((layout.margin || {}).t || 48) - 34, 12) });
-    layout.height -= 34;
+    layout.margin = Object.assign({ l: 12, r: 16, b: 48 }, layout.margin, { t: TOP_PX });
+    layout.height -= TITLE_PX;
+    if (narrow && layout.showlegend !== false) layout.height += 20 * Math.max(figure.data.filter((trace) => trace.showlegend !== false).length / 2 - 1, 0);
     layout.dragmode = false;
     for (const key of Object.keys(layout)) {
       if (/^[xy]axis/.test(key)) {

@@ -1,0 +1,172 @@
+"""Words for people: names made safe to show, intervals without repeated units, and quantities by their names."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+from toolkit.units import show
+
+__all__ = ["DASH", "TIMES", "begin", "interval", "list_words", "plain", "plural", "quantity_words", "shorten", "visible"]
+
+DASH: Final = "\u2013"
+"""What stands in a table where there is nothing to say."""
+
+TIMES: Final = "\u00d7"
+"""The multiplication sign between width and height."""
+
+_JOINERS: Final = "\u200c\u200d"
+"""Format characters that scripts and emoji need."""
+
+_QUANTITIES: Final = {
+    "dataset.images": "images in the dataset",
+    "dataset.image_bytes": "encoded image bytes",
+    "storage.raw_bytes": "raw images",
+    "storage.curated_bytes": "curated dataset",
+    "storage.versions_bytes": "older versions",
+    "storage.checkpoint_bytes": "checkpoints",
+    "storage.protection_bytes": "replicas or parity",
+    "storage.headroom_bytes": "headroom",
+    "storage.capacity_bytes": "storage capacity",
+    "bandwidth.ingest_bytes_per_s": "ingest",
+    "bandwidth.epoch_read_bytes_per_s": "reading epochs",
+    "bandwidth.checkpoint_bytes_per_s": "writing checkpoints",
+    "bandwidth.storage_demand_bytes_per_s": "storage bandwidth, demand",
+    "bandwidth.storage_supply_bytes_per_s": "storage bandwidth, supply",
+    "network.allreduce_bytes_per_s": "gradient all-reduce",
+    "network.node_bytes_per_s": "network of a node",
+    "network.transfer_s": "moving the dataset",
+    "training.flop": "training compute",
+    "training.gpu_count": "GPUs for training",
+    "training.node_count": "training nodes",
+    "training.elapsed_s": "length of a training run",
+    "training.decode_core_count": "cores for decoding",
+    "training.energy_j": "training energy",
+    "training.power_w": "training power",
+    "training.cost_usd": "training cost",
+    "inference.instance_count": "inference instances",
+    "inference.latency_p50_s": "inference latency, median request",
+    "inference.latency_p99_s": "inference latency, 99th percentile",
+    "inference.memory_bytes": "inference memory",
+    "inference.power_w": "inference power",
+    "inference.cost_usd": "inference cost",
+}
+_UNIT_ENDINGS: Final = (
+    "_bytes_per_s",
+    "_images_per_s",
+    "_per_s",
+    "_bytes",
+    "_usd",
+    "_count",
+    "_flop",
+    "_share",
+    "_s",
+    "_w",
+    "_j",
+)
+
+
+def quantity_words(quantity: str) -> str:
+    """Return a dotted quantity as words, without its unit.
+
+    Examples
+    --------
+    >>> quantity_words("training.gpu_count"), quantity_words("network.spine_bytes_per_s")
+    ('GPUs for training', 'network: spine')
+    """
+    if quantity in _QUANTITIES:
+        return _QUANTITIES[quantity]
+    group, _, last = quantity.rpartition(".")
+    ending = next((ending for ending in _UNIT_ENDINGS if last.endswith(ending)), "")
+    words = last.removesuffix(ending).replace("_", " ")
+    return f"{group}: {words}" if group else words
+
+
+def interval(low: float | None, high: float | None, unit: str) -> str:
+    """Return two values as people write an interval: the unit once.
+
+    Examples
+    --------
+    >>> interval(74e12, 97.2e12, "bytes"), interval(0.9e9, 1.2e9, "bytes_per_s"), interval(3.0, 3.0, "count")
+    ('74 to 97.2 TB', '900 MB/s to 1.2 GB/s', '3')
+    """
+    first, last = show(low, unit), show(high, unit)
+    if first == last:
+        return first
+    number, _, suffix = first.partition(" ")
+    return f"{number} to {last}" if suffix and last.endswith(" " + suffix) else f"{first} to {last}"
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """Return a count with its noun.
+
+    Examples
+    --------
+    >>> plural(1, "item"), plural(1200, "image"), plural(2, "box", "boxes")
+    ('1 item', '1,200 images', '2 boxes')
+    """
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def list_words(parts: list[str]) -> str:
+    """Return parts as a list in a sentence.
+
+    Examples
+    --------
+    >>> list_words(["a"]), list_words(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
+
+
+def begin(sentence: str) -> str:
+    """Return a sentence with its first letter in upper case, the rest untouched."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def visible(text: object) -> str:
+    r"""Return a text without anything that changes its own display: control and direction characters become symbols.
+
+    Examples
+    --------
+    >>> visible("a\nb\x00"), visible("user\u202egnp.exe")
+    ('a␊b␀', 'user⟨U+202E⟩gnp.exe')
+    """
+    shown = []
+    for char in str(text):
+        point = ord(char)
+        if point < 0x20:
+            shown.append(chr(0x2400 + point))
+        elif point == 0x7F:
+            shown.append("␡")
+        elif char not in _JOINERS and unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+            shown.append(f"⟨U+{point:04X}⟩")
+        else:
+            shown.append(char)
+    return "".join(shown)
+
+
+def shorten(text: object, longest: int = 48) -> str:
+    """Return a visible text of at most ``longest`` characters, cut in the middle: names differ at both ends.
+
+    Examples
+    --------
+    >>> shorten("photos/2024/summer/IMG_0001.jpg", 20)
+    'photos/20…G_0001.jpg'
+    """
+    shown = visible(text)
+    if len(shown) <= longest:
+        return shown
+    tail = longest // 2
+    return shown[: longest - tail - 1] + "…" + shown[-tail:]
+
+
+def plain(text: object, longest: int = 48) -> str:
+    """Return a text that plotly draws as it is: plotly reads a few HTML tags in every label.
+
+    Examples
+    --------
+    >>> plain("<b>bold</b> & co")
+    '&lt;b&gt;bold&lt;/b&gt; &amp; co'
+    """
+    return shorten(text, longest).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
