@@ -1,0 +1,176 @@
+"""Folders: every file is an image to read, a container to open, an annotation, or skipped with a reason; none is overlooked."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from typing import TYPE_CHECKING, Final
+
+from toolkit.curation.annotations import ANNOTATION_SUFFIXES
+from toolkit.curation.reasons import refusal
+from toolkit.curation.sniffing import IMAGE_SUFFIXES, sniff
+from toolkit.curation.sources import archives, tables
+from toolkit.curation.sources.units import UNIT_BYTES, UNIT_ITEMS, Item, OtherFile, SourceUnit, class_folders, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["annotation_kind", "etag_of", "list_file", "list_folder"]
+
+_SYSTEM_NAMES: Final = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r", "__macosx"})
+_OTHER_ANNOTATIONS: Final = frozenset({".xml", ".yaml", ".yml", ".cls"})
+_SNIFF_BYTES: Final = 256
+
+
+def etag_of(info: os.stat_result) -> str:
+    """Return what tells a change of a file: its size and time of modification."""
+    return f"{info.st_size}-{info.st_mtime_ns}"
+
+
+def annotation_kind(name: str) -> str:
+    """Return what a file that is neither image nor container is, by its name.
+
+    Examples
+    --------
+    >>> annotation_kind("a/metadata.csv"), annotation_kind("notes.md")
+    ('annotation', 'skipped(other)')
+    """
+    suffix = posixpath.splitext(name)[1].lower()
+    return "annotation" if suffix in ANNOTATION_SUFFIXES or suffix in _OTHER_ANNOTATIONS else "skipped(other)"
+
+
+class _Filling:
+    """Items on their way into units."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.size_bytes = 0
+
+    def add(self, item: Item) -> SourceUnit | None:
+        """Take an item; return a unit when it is full."""
+        self.items.append(item)
+        self.size_bytes += item.size_bytes
+        return self.flush() if len(self.items) >= UNIT_ITEMS or self.size_bytes >= UNIT_BYTES else None
+
+    def flush(self) -> SourceUnit | None:
+        """Return what is there as a unit, if anything is."""
+        if not self.items:
+            return None
+        unit = SourceUnit(kind="files", path="", source="", items=tuple(self.items))
+        self.items, self.size_bytes = [], 0
+        return unit
+
+
+def list_folder(root: Path, name: str) -> Iterator[SourceUnit | OtherFile]:
+    """Yield the units and other files below a folder, in the order of their names' bytes.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    name : str
+        What its sources' keys begin with.
+    """
+    classes = class_folders({relative: _holds_images(files) for _, relative, files in _walk(root)})
+    filling = _Filling()
+    for folder, relative, files in _walk(root):
+        for entry in files:
+            key, raw = printable(posixpath.join(name, relative, entry.name))
+            label = posixpath.basename(printable(relative)[0]) if relative in classes else None
+            for found in _list_entry(entry, folder / entry.name, key, raw, label):
+                unit = filling.add(found) if isinstance(found, Item) else found
+                if unit is not None:
+                    yield unit
+    rest = filling.flush()
+    if rest is not None:
+        yield rest
+
+
+def list_file(path: Path, name: str) -> Iterator[SourceUnit | OtherFile]:
+    """Yield what one named file is: an image, or the contents of a container."""
+    filling = _Filling()
+    key, raw = printable(name)
+    for found in _list_path(path, path.stat(), key, raw, None):
+        unit = filling.add(found) if isinstance(found, Item) else found
+        if unit is not None:
+            yield unit
+    rest = filling.flush()
+    if rest is not None:
+        yield rest
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, str, list[os.DirEntry[str]]]]:
+    """Yield (folder, path below the root, files) depth first; a folder that was entered before is not entered again."""
+    seen: set[tuple[int, int]] = set()
+    stack: list[tuple[Path, str]] = [(root, "")]
+    while stack:
+        folder, relative = stack.pop()
+        info = folder.stat()
+        if (info.st_dev, info.st_ino) in seen:
+            continue
+        seen.add((info.st_dev, info.st_ino))
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
+        yield folder, relative, [entry for entry in entries if not _is_folder(entry)]
+        below = [entry for entry in entries if _is_folder(entry) and not _is_hidden(entry.name)]
+        stack += [(folder / entry.name, posixpath.join(relative, entry.name)) for entry in reversed(below)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in a circle
+        return False
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _SYSTEM_NAMES
+
+
+def _holds_images(files: list[os.DirEntry[str]]) -> bool:
+    return any(not _is_hidden(entry.name) and posixpath.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES for entry in files)
+
+
+def _list_entry(
+    entry: os.DirEntry[str], path: Path, key: str, raw: bytes | None, label: str | None
+) -> Iterator[Item | SourceUnit | OtherFile]:
+    if entry.name.startswith("."):
+        yield OtherFile(source=key, path=str(path), kind="skipped(hidden)")
+        return
+    if entry.name.lower() in _SYSTEM_NAMES:
+        yield OtherFile(source=key, path=str(path), kind="skipped(system)")
+        return
+    try:
+        info = entry.stat()
+    except OSError as fault:
+        yield Item(source=key, place=str(path), raw=raw, refusal=refusal("unreadable", fault.strerror or str(fault)))
+        return
+    if not stat.S_ISREG(info.st_mode):
+        yield OtherFile(source=key, path=str(path), kind="skipped(not_a_file)")
+        return
+    yield from _list_path(path, info, key, raw, label)
+
+
+def _list_path(
+    path: Path, info: os.stat_result, key: str, raw: bytes | None, label: str | None
+) -> Iterator[Item | SourceUnit | OtherFile]:
+    suffix = path.suffix.lower()
+    etag = etag_of(info)
+    if archives.is_archive(path.name):
+        yield from archives.list_archive(path, key, etag)
+    elif suffix == ".parquet":
+        yield from tables.list_table(path, key, etag)
+    elif suffix in IMAGE_SUFFIXES or (suffix not in ANNOTATION_SUFFIXES and _looks_like_image(path)):
+        yield Item(source=key, place=str(path), raw=raw, size_bytes=info.st_size, etag=etag, folder_label=label)
+    else:
+        yield OtherFile(source=key, path=str(path), kind=annotation_kind(path.name), etag=etag, size_bytes=info.st_size)
+
+
+def _looks_like_image(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return sniff(file.read(_SNIFF_BYTES)) not in {"unknown", "html", "svg", "pdf", "postscript"}
+    except OSError:
+        return True  # reading it will say why it cannot be read

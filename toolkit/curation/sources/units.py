@@ -1,0 +1,165 @@
+"""The small references that sources are listed as: what a worker opens, and what it finds there."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from toolkit.curation.reasons import Refusal
+
+__all__ = ["UNIT_BYTES", "UNIT_ITEMS", "Item", "Occurrence", "OtherFile", "SourceUnit", "class_folders", "printable"]
+
+UNIT_ITEMS: Final = 64
+UNIT_BYTES: Final = 32 * 2**20
+"""A unit is one task: large enough that its overhead does not count, small enough that all cores have some."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One image occurrence within a unit, not yet read."""
+
+    source: str
+    """Unique, printable key."""
+    place: str
+    """Absolute path of a file; name of an archive member."""
+    raw: bytes | None = None
+    """The name's own bytes, where they are not UTF-8."""
+    offset: int = 0
+    """Offset in bytes in a tar; position in a zip's directory; row of a table."""
+    size_bytes: int = 0
+    """Size, as the listing says."""
+    etag: str = ""
+    """Size and modification time of the file that holds it: what tells a change."""
+    folder_label: str | None = None
+    """Name of its class folder."""
+    refusal: Refusal | None = None
+    """Why it will not be read, if the listing says so already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceUnit:
+    """A piece of work: some files, or a part of one archive or table."""
+
+    kind: str
+    """``files``, ``zip``, ``tar``, ``tar_stream`` or ``parquet``."""
+    path: str
+    """The archive or table; empty for files."""
+    source: str
+    """Source key of the archive or table; empty for files."""
+    items: tuple[Item, ...] = ()
+    """What to read; empty for a stream, which is read through."""
+    row_group: int = 0
+    """Row group of a table."""
+    row_start: int = 0
+    """First row of that row group, counted over the table."""
+    column: str = ""
+    """Column of a table that holds the image bytes."""
+    etag: str = ""
+    """Of the archive or table."""
+
+    @property
+    def key(self) -> str:
+        """A text that is equal for equal work, to know finished work again after a stop."""
+        if self.kind in {"files", "zip", "tar"}:
+            content = [(item.source, item.etag, item.offset) for item in self.items]
+            return json.dumps([self.kind, self.source, self.etag, content], ensure_ascii=True)
+        return json.dumps([self.kind, self.source, self.etag, self.row_group], ensure_ascii=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """One image occurrence, read."""
+
+    source: str
+    """Unique, printable key."""
+    source_raw: bytes | None
+    """The name's own bytes, where they are not UTF-8."""
+    member: str | None
+    """Member of an archive or row of a table; None for a plain file."""
+    etag: str
+    """What tells a change."""
+    payload: bytes | None
+    """The bytes; None where they could not be had."""
+    refusal: Refusal | None
+    """Why there are none."""
+    locator: str
+    """JSON by which ``reread`` finds the bytes again."""
+    folder_label: str | None = None
+    """Name of its class folder."""
+    hints: dict[str, Any] = field(default_factory=dict)
+    """What a table says beside the image: ``label``, ``captions``, ``metadata``, ``licence``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherFile:
+    """A file found that is no image."""
+
+    source: str
+    """Printable key."""
+    path: str
+    """Absolute path of the file, or of the archive that holds it."""
+    kind: str
+    """``annotation``, ``container``, or ``skipped(reason)``."""
+    member: str | None = None
+    """Name within an archive."""
+    etag: str = ""
+    """What tells a change."""
+    size_bytes: int = 0
+    """Its size."""
+
+
+def printable(name: str) -> tuple[str, bytes | None]:
+    r"""Return a name as valid text, and its own bytes if they were not UTF-8 (as ``os`` hands them over, escaped).
+
+    Examples
+    --------
+    >>> printable("café"), printable("caf\udce9")
+    (('café', None), ('caf\\xe9', b'caf\xe9'))
+    """
+    raw = name.encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode("utf-8"), None
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "backslashreplace"), raw
+
+
+def class_folders(folders: dict[str, bool]) -> set[str]:
+    """Return the folders whose names are labels.
+
+    A folder is a class when it holds images itself and no folder below it does, it has a sibling that is like it, its
+    parent holds no images itself, and every sibling with images is like it too. (``train/cat``, ``train/dog`` are;
+    ``raw/captions`` beside ``raw/by_class/cat`` is not.)
+
+    Parameters
+    ----------
+    folders : dict of str to bool
+        Every folder (path with ``/``), and whether it holds images itself.
+
+    Examples
+    --------
+    >>> sorted(class_folders({"a": False, "a/cat": True, "a/dog": True, "b": True}))
+    ['a/cat', 'a/dog']
+    """
+    with_images = {folder for folder, has in folders.items() if has}
+    above = {parent for folder in with_images for parent in _parents(folder)}
+    children: dict[str, list[str]] = {}
+    for folder in with_images | above:
+        if folder:
+            children.setdefault(posixpath.dirname(folder), []).append(folder)
+    found: set[str] = set()
+    for parent, names in children.items():
+        all_leaves = all(name in with_images and name not in above for name in names)
+        if len(names) > 1 and all_leaves and parent not in with_images:
+            found.update(names)
+    return found
+
+
+def _parents(folder: str) -> list[str]:
+    parents = []
+    while folder:
+        folder = posixpath.dirname(folder)
+        parents.append(folder)
+    return parents
