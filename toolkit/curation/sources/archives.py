@@ -223,7 +223,7 @@ class _ZipReader:
 
 class _TarReader:
     def __init__(self, path: str) -> None:
-        self.file: IO[bytes] = Path(path).open("rb")
+        self.file: IO[bytes] = Path(path).open("rb")  # noqa: SIM115 -- closed by __exit__
 
     def __enter__(self) -> Self:
         return self
