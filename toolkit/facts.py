@@ -253,9 +253,9 @@ class Measurement:
     median: float
     """Median over invocations of each invocation's median."""
     interval_low: float
-    """Lower end of the 95 % bootstrap interval over invocations."""
+    """Lower end of the 95 % interval over invocations: bootstrap, or Student's t when they are few."""
     interval_high: float
-    """Upper end of the 95 % bootstrap interval over invocations."""
+    """Upper end of the 95 % interval over invocations."""
     ceiling: Ceiling | None = None
     """The limit of the same stage in the same run; None for ceilings themselves."""
     bytes_per_image: float = 0.0
@@ -267,10 +267,14 @@ class Measurement:
 
     @property
     def ceiling_share(self) -> float | None:
-        """Median as a share of the ceiling; None without one, or where the ceiling is flagged as understated."""
-        if self.ceiling is None or "ceiling_understated" in self.flags or self.ceiling.value <= 0:
+        """Median as a share of the ceiling; None without one, or where the ceiling is flagged as understated.
+
+        Of a time it is the other way round: the shortest possible time as a share of the median.
+        """
+        if self.ceiling is None or "ceiling_understated" in self.flags or self.ceiling.value <= 0 or self.median <= 0:
             return None
-        return self.median / self.ceiling.value
+        share = self.median / self.ceiling.value
+        return 1 / share if self.unit == "s" else share
 
     @property
     def cache_verdict(self) -> str:

@@ -1,0 +1,206 @@
+"""From the windows of all invocations to measurements: medians, intervals, flags, and the ceiling beside each."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from typing import TYPE_CHECKING, Any, Final
+
+from toolkit.facts import CacheProof, Ceiling, Measurement, Sample
+from toolkit.measurement.statistics import MIN_BOOTSTRAP_INVOCATIONS, drift, median_interval
+from toolkit.units import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from toolkit.measurement.stages import Stage
+
+__all__ = ["UNDERSTATED_FACTOR", "findings_of", "understated"]
+
+UNDERSTATED_FACTOR: Final = 1.05
+"""A rate above this many times its ceiling shows that the ceiling was taken too low."""
+
+_NEIGHBOUR_SHARE: Final = 0.1
+_SHORT_SHARE: Final = 0.5
+_CACHE_MULTIPLE: Final = 4
+_ASSUMED_L3_BYTES: Final = 32 * MIB
+
+
+def findings_of(
+    stages: Sequence[Stage],
+    windows: Sequence[Mapping[str, Any]],
+    *,
+    environment: Mapping[str, Any],
+    window_s: float,
+    mean_image_bytes: float,
+    extra: Mapping[str, Any] | None = None,
+) -> list[Measurement]:
+    """Return the measurements of the stages that have windows, in the order of the stages, best setting of a ceiling first.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+        What was to be measured, ceilings included.
+    windows : sequence of mapping
+        Lines of the kind ``window`` that the invocations printed.
+    environment : mapping
+        Facts of the machine they ran on.
+    window_s : float
+        Intended length of a window.
+    mean_image_bytes : float
+        Mean encoded bytes of an image of the dataset, to convert rates that have no images of their own.
+    extra : mapping, optional
+        Conditions to add to each, such as the host when there are several.
+    """
+    by_key: dict[str, list[Mapping[str, Any]]] = {}
+    for line in sorted(windows, key=lambda line: (line["invocation"], line["order"])):
+        by_key.setdefault(_key(line), []).append(line)
+    found: list[tuple[Stage, Measurement]] = []
+    for stage in stages:
+        lines = by_key.get(stage.derived_from or stage.key, [])
+        if lines:
+            found.append((stage, _measurement(stage, lines, environment, window_s, mean_image_bytes)))
+    known = [measurement for _, measurement in found]
+    limited = [_with_ceiling(stage, measurement, known) for stage, measurement in found]
+    ceilings = sorted((m for m in limited if m.ceiling is None), key=lambda m: (_first_place(m, limited), -m.median))
+    others = [m for m in limited if m.ceiling is not None]
+    return [dataclasses.replace(m, conditions=dict(m.conditions) | dict(extra or {})) for m in (*ceilings, *others)]
+
+
+def understated(found: Sequence[Measurement]) -> tuple[str, ...]:
+    """Return the ceilings that some measurement passes, sorted: they are to be taken again."""
+    passed = {m.ceiling.metric for m in found if m.ceiling is not None and _passes(m, m.ceiling.value)}
+    return tuple(sorted(passed))
+
+
+def _key(line: Mapping[str, Any]) -> str:
+    import json
+
+    return json.dumps([line["metric"], dict(line["conditions"])], sort_keys=True)
+
+
+def _first_place(measurement: Measurement, found: Sequence[Measurement]) -> int:
+    """Return where a kind of measurement first stands, so that the settings of one ceiling stay together."""
+    return next(i for i, m in enumerate(found) if (m.metric, m.title) == (measurement.metric, measurement.title))
+
+
+def _measurement(
+    stage: Stage, lines: Sequence[Mapping[str, Any]], environment: Mapping[str, Any], window_s: float, mean_image_bytes: float
+) -> Measurement:
+    samples = tuple(sample for line in lines if (sample := _sample(stage, line)) is not None)
+    groups: dict[int, list[float]] = {}
+    for sample in samples:
+        groups.setdefault(sample.invocation, []).append(sample.value)
+    median, low, high = median_interval(groups)
+    images = sum(sample.images for sample in samples)
+    payload_bytes = sum(sample.payload_bytes for sample in samples)
+    return Measurement(
+        metric=stage.metric,
+        title=stage.title,
+        unit=stage.unit,
+        conditions=stage.conditions,
+        samples=samples,
+        median=median,
+        interval_low=low,
+        interval_high=high if high != float("inf") else max((sample.value for sample in samples), default=median),
+        bytes_per_image=payload_bytes / images if images else mean_image_bytes,
+        flags=_flags(stage, samples, lines, environment, window_s),
+        limits=stage.limits,
+    )
+
+
+def _sample(stage: Stage, line: Mapping[str, Any]) -> Sample | None:
+    window, cache = line["window"], line["cache"]
+    value = _value(stage.unit, window)
+    if value is None:
+        return None
+    return Sample(
+        invocation=line["invocation"],
+        order=line["order"],
+        started_at=window["started_at"],
+        elapsed_s=window["elapsed_s"],
+        cpu_s=window["cpu_s"],
+        operations=window["tally"]["operations"],
+        payload_bytes=window["tally"]["payload_bytes"],
+        images=window["tally"]["images"],
+        value=value,
+        cache=None if cache is None else CacheProof(**cache),
+    )
+
+
+def _value(unit: str, window: Mapping[str, Any]) -> float | None:
+    """Return a window's value in a unit; None when nothing was done in it."""
+    tally, elapsed_s = window["tally"], window["elapsed_s"]
+    if elapsed_s <= 0 or not tally["operations"]:
+        return None
+    if unit == "s":
+        return float(elapsed_s / tally["operations"])
+    amounts = {"bytes_per_s": "payload_bytes", "images_per_s": "images", "pixels_per_s": "pixels"}
+    return float(tally[amounts[unit]] / elapsed_s)
+
+
+def _flags(
+    stage: Stage, samples: Sequence[Sample], lines: Sequence[Mapping[str, Any]], environment: Mapping[str, Any], window_s: float
+) -> tuple[str, ...]:
+    flags: list[str] = []
+    if len({sample.invocation for sample in samples}) < MIN_BOOTSTRAP_INVOCATIONS:
+        flags.append("few_invocations")
+    if stage.unit != "s" and statistics.median(sample.elapsed_s for sample in samples) < _SHORT_SHARE * window_s:
+        flags.append("short_window")
+    neighbours = [line["neighbour_share"] for line in lines if line.get("neighbour_share") is not None]
+    if neighbours and statistics.median(neighbours) > _NEIGHBOUR_SHARE:
+        flags.append("neighbour_load")
+    if drift([sample.value for sample in samples]):
+        flags.append("drift")
+    if stage.conditions.get("path") == "loopback":
+        flags.append("loopback")
+    flags += _cache_flags(stage, samples, environment)
+    return tuple(flags)
+
+
+def _cache_flags(stage: Stage, samples: Sequence[Sample], environment: Mapping[str, Any]) -> list[str]:
+    """Return what is to be said of the cache: not as intended, not known, or the processor's own."""
+    intended = stage.conditions.get("cache")
+    verdicts = {sample.cache.verdict for sample in samples if sample.cache is not None}
+    flags = ["cache_unverified"] if "unverified" in verdicts else []
+    if intended in {"cold", "warm"} and verdicts - {intended, "unverified"}:
+        flags.append(f"not_{intended}")
+    held_bytes = environment.get("working_set_bytes", 0)
+    reads_shards = intended == "warm" or stage.metric.startswith("transfer.")
+    if reads_shards and held_bytes < _CACHE_MULTIPLE * (environment.get("l3_cache_bytes") or _ASSUMED_L3_BYTES):
+        flags.append("small_dataset")
+    return flags
+
+
+def _with_ceiling(stage: Stage, measurement: Measurement, known: Sequence[Measurement]) -> Measurement:
+    rule = stage.ceiling
+    if rule is None:
+        return measurement
+    settings = [m for m in known if m.metric == rule.metric and all(m.conditions.get(k) == v for k, v in rule.match.items())]
+    if not settings:
+        return measurement
+    best = max(settings, key=lambda m: m.median)
+    value = _converted(stage, measurement, best.median * rule.parallel_count)
+    ceiling = Ceiling(metric=rule.metric, value=value, explanation=rule.explanation)
+    flags = measurement.flags + (("ceiling_understated",) if _passes(measurement, value) else ())
+    return dataclasses.replace(measurement, ceiling=ceiling, flags=flags)
+
+
+def _converted(stage: Stage, measurement: Measurement, rate: float) -> float:
+    """Return a ceiling's rate in the unit of the stage."""
+    if stage.unit == "s":
+        images = sum(sample.images for sample in measurement.samples) / max(1, sum(s.operations for s in measurement.samples))
+        return images / rate if rate else 0.0
+    if stage.unit == "pixels_per_s":
+        pixels = sum(sample.value * sample.elapsed_s for sample in measurement.samples)
+        images = sum(sample.images for sample in measurement.samples)
+        return rate * pixels / images if images else 0.0
+    return rate
+
+
+def _passes(measurement: Measurement, ceiling: float) -> bool:
+    if ceiling <= 0:
+        return False
+    if measurement.unit == "s":
+        return measurement.median * UNDERSTATED_FACTOR < ceiling
+    return measurement.median > UNDERSTATED_FACTOR * ceiling

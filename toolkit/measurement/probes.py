@@ -1,0 +1,99 @@
+"""From a stage, which is data, to the probe that runs it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from toolkit.measurement import ceilings, decode, loader, storage, transfer
+from toolkit.measurement.stages import FULL, RESIZE_PX
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from toolkit.measurement.stages import Stage
+    from toolkit.measurement.subject import HeldImage, Subject
+    from toolkit.measurement.windows import Probe
+
+__all__ = ["Bench"]
+
+
+class Bench:
+    """What the probes of one invocation share: the subject, and a serving process once one asks for it.
+
+    Parameters
+    ----------
+    subject : Subject
+        What is measured.
+    stack : ExitStack
+        Ends the serving process.
+    """
+
+    def __init__(self, subject: Subject, stack: ExitStack) -> None:
+        self.subject = subject
+        self._stack = stack
+        self._server: transfer.TransferServer | None = None
+
+    @cached_property
+    def images(self) -> tuple[HeldImage, ...]:
+        """The images in memory that decode."""
+        return decode.decodable(self.subject.images)
+
+    @property
+    def server(self) -> transfer.TransferServer:
+        """The serving process, started by the first who asks."""
+        if self._server is None:
+            self._server = self._stack.enter_context(transfer.TransferServer(self.subject.paths))
+        return self._server
+
+    def server_cpu_s(self) -> float:
+        """Return the CPU time of the serving process so far; 0 when there is none."""
+        return 0.0 if self._server is None else self._server.cpu_s()
+
+    def probe_of(self, stage: Stage) -> Probe:
+        """Return the probe that measures a stage."""
+        facts: Any = stage.conditions
+        area, name = stage.metric.split(".", 1)
+        if area == "ceiling":
+            return self._ceiling(name, facts)
+        if area == "read":
+            kinds = {"sequential": storage.SequentialRead, "random": storage.RandomRead, "raw_files": storage.RawFileRead}
+            return kinds[name](self.subject, facts["cache"])
+        if area == "decode":
+            return decode.Decode(self.images, facts["threads"], _resize_px(facts), is_bare=False)
+        if area == "hash":
+            return decode.Hash(self.images)
+        if area == "loader":
+            return self._loader(name, facts)
+        if name == "flight":
+            return transfer.FlightGet(self.subject, self.server)
+        return transfer.HttpRange(self.subject, self.server, facts["range_bytes"], facts["streams"])
+
+    def _ceiling(self, name: str, facts: Any) -> Probe:
+        if name == "memory_copy":
+            return ceilings.MemoryCopy(facts["block_bytes"], facts["threads"])
+        if name == "mapped_sum":
+            return ceilings.MappedSum(self.subject, facts["threads"])
+        if name == "page_cache_read":
+            return ceilings.PageCacheRead(self.subject, facts["pattern"], facts["read_bytes"])
+        if name == "device_read":
+            is_direct = facts["access"] == "direct"
+            return ceilings.DeviceRead(self.subject, facts["pattern"], facts["read_bytes"], facts["depth"], is_direct=is_direct)
+        if name == "tcp_loopback":
+            return transfer.TcpStream(self.server, facts["source"], facts["streams"])
+        return decode.Decode(self.images, facts["threads"], _resize_px(facts), is_bare=True)
+
+    def _loader(self, name: str, facts: Any) -> Probe:
+        kind = loader.FirstBatch if name == "time_to_first_batch" else loader.LoaderEpochs
+        return kind(
+            self.subject,
+            facts["batch_size"],
+            facts["workers"],
+            decode=name != "bytes",
+            resize_px=_resize_px(facts),
+            verify=facts["verify"],
+        )
+
+
+def _resize_px(facts: Any) -> int | None:
+    return None if facts["output"] in {FULL, "encoded"} else RESIZE_PX

@@ -1,0 +1,226 @@
+"""The table of all that is measured: stages and ceilings, their conditions, the limit of each, and what it does not say.
+
+A stage is data: ``probes.py`` turns it into something that runs, ``findings.py`` turns its windows into a measurement.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from toolkit.units import KIB, MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from toolkit.measurement.plans import Plan
+
+__all__ = ["CeilingRule", "Stage", "ceiling_stages", "stages_of"]
+
+RESIZE_PX: Final = 224
+"""Side that training most often takes. Source: He et al., "Deep Residual Learning" (CVPR 2016), section 3.4."""
+
+FULL: Final = "full size"
+SCALED: Final = f"{RESIZE_PX} px"
+
+_BATCH_SIZE: Final = 64
+_HTTP_RANGES: Final = (MIB, 8 * MIB)
+
+_HERE: Final = "Payload at the Python interface, on this host, on these shards."
+_BELOW: Final = f"{_HERE} Caches below this kernel (hypervisor, array, drive) are out of sight: cold means cold for this kernel."
+_DECODE: Final = f"{_HERE} From memory, with the formats and sizes of this dataset; other images decode at other rates."
+_LOADER: Final = f"{_HERE} Warm, into host memory, batches dropped: no copy to an accelerator, no augmentation, no training step."
+_LOOPBACK: Final = f"{_HERE} Loopback: the cost of protocol and processors at both ends, which share this machine; not a network."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CeilingRule:
+    """Which ceiling limits a stage, and how it is brought to the stage's unit."""
+
+    metric: str
+    """The ceiling."""
+    match: Mapping[str, Any]
+    """Conditions that the ceiling's setting must have; the best of those that do is used."""
+    explanation: str
+    """Why it limits the stage."""
+    parallel_count: int = 1
+    """How many of it the stage can use at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Something to measure."""
+
+    metric: str
+    """Dotted name."""
+    title: str
+    """A few words for people."""
+    unit: str
+    """Suffix of the unit of its value."""
+    family: str
+    """What ``only`` chooses it by; ``ceiling`` for ceilings."""
+    limits: str
+    """What its figure does not say."""
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    """What must be equal for two values to be comparable."""
+    ceiling: CeilingRule | None = None
+    """Its limit."""
+    derived_from: str = ""
+    """Key of the stage whose windows are read again in another unit; empty for one that has windows of its own."""
+
+    @property
+    def key(self) -> str:
+        """Name and conditions in one text."""
+        return json.dumps([self.metric, dict(self.conditions)], sort_keys=True)
+
+
+def stages_of(
+    plan: Plan, families: Sequence[str], core_count: int, mean_image_bytes: float, image_count: int
+) -> tuple[Stage, ...]:
+    """Return the stages of some families and the ceilings they need, ceilings first."""
+    makers = {"read": _read, "decode": _decode, "loader": _loader, "transfer": _transfer}
+    batch_size = max(1, min(_BATCH_SIZE, image_count // 4))
+    chosen = [stage for family in families for stage in makers[family](plan, core_count, batch_size)]
+    needed = {"ceiling.memory_copy"} | {stage.ceiling.metric for stage in chosen if stage.ceiling is not None}
+    ceilings = [stage for stage in ceiling_stages(plan, core_count, mean_image_bytes) if stage.metric in needed]
+    return (*ceilings, *chosen)
+
+
+def ceiling_stages(plan: Plan, core_count: int, mean_image_bytes: float, *, is_sweep: bool = False) -> Iterator[Stage]:
+    """Yield the ceilings in the settings of a plan; with ``is_sweep`` in more of them, for taking a ceiling again."""
+    image_bytes = max(1, round(mean_image_bytes))
+    threads = sorted({1, core_count})
+    for count in threads:
+        yield _ceiling("memory_copy", "Memory copy", _HERE, threads=count, block_bytes=plan.copy_bytes)
+    for count in threads:
+        yield _ceiling("mapped_sum", "Sum of mapped bytes", _HERE, threads=count, cache="warm")
+    for size in (256 * KIB, MIB) if is_sweep else (MIB,):
+        yield _ceiling(
+            "page_cache_read", "Page-cache read", _HERE, pattern="sequential", read_bytes=size, threads=1, cache="warm"
+        )
+    title = "Page-cache read, image sized"
+    yield _ceiling("page_cache_read", title, _HERE, pattern="random", read_bytes=image_bytes, threads=1, cache="warm")
+    yield from _device_stages((1, 2, 4, 8, 16, 32) if is_sweep else plan.device_depths, image_bytes, is_sweep=is_sweep)
+    for streams in threads if plan.is_wide or is_sweep else (1,):
+        for source in ("memory", "sendfile"):
+            yield _ceiling("tcp_loopback", "TCP loopback", _LOOPBACK, streams=streams, source=source, path="loopback")
+    for output in (FULL, SCALED):
+        title = f"Decode on one core, {output}"
+        yield _ceiling("decode_core", title, _DECODE, unit="images_per_s", threads=1, output=output)
+
+
+def _device_stages(depths: Sequence[int], image_bytes: int, *, is_sweep: bool) -> Iterator[Stage]:
+    for size in (MIB, 4 * MIB) if is_sweep else (MIB,):
+        for depth in depths:
+            yield _device("sequential", size, depth, "direct")
+        yield _device("sequential", size, 1, "buffered")
+    yield _device("random", image_bytes, 1, "direct")
+    if is_sweep:
+        yield _device("random", image_bytes, 1, "buffered")
+
+
+def _device(pattern: str, size: int, depth: int, how: str) -> Stage:
+    title = "Device read" if pattern == "sequential" else "Device read, image sized"
+    return _ceiling("device_read", title, _BELOW, pattern=pattern, read_bytes=size, depth=depth, access=how, cache="cold")
+
+
+def _ceiling(name: str, title: str, limits: str, *, unit: str = "bytes_per_s", **conditions: Any) -> Stage:
+    return Stage(metric=f"ceiling.{name}", title=title, unit=unit, family="ceiling", limits=limits, conditions=conditions)
+
+
+def _read(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # noqa: ARG001 - one signature for all families
+    device = "The device, read by large direct requests or by the kernel's read-ahead, whichever is faster."
+    single = "The device, asked for pieces of an image's size one at a time at random places."
+    summed = "The same mapped bytes, summed once by NumPy on as many threads; nothing is parsed."
+    cached = "Page-cache reads of an image's size at random places of the same shards; nothing is parsed or checked."
+    rules = {
+        ("sequential", "cold"): CeilingRule(metric="ceiling.device_read", match={"pattern": "sequential"}, explanation=device),
+        ("sequential", "warm"): CeilingRule(metric="ceiling.mapped_sum", match={"threads": 1}, explanation=summed),
+        ("random", "cold"): CeilingRule(metric="ceiling.device_read", match={"pattern": "random"}, explanation=single),
+        ("random", "warm"): CeilingRule(metric="ceiling.page_cache_read", match={"pattern": "random"}, explanation=cached),
+        ("raw_files", "cold"): CeilingRule(metric="ceiling.device_read", match={"pattern": "random"}, explanation=single),
+        ("raw_files", "warm"): CeilingRule(metric="ceiling.page_cache_read", match={"pattern": "random"}, explanation=cached),
+    }
+    titles = {
+        "sequential": ("Sequential read of shards", {"format": "parquet", "checks": "none"}),
+        "random": ("Random read of single images", {"format": "parquet", "checks": "sha256"}),
+        "raw_files": ("Read of images as single files", {"format": "files", "checks": "none"}),
+    }
+    for (pattern, cache), rule in rules.items():
+        title, facts = titles[pattern]
+        conditions = {"cache": cache, "threads": 1} | facts
+        yield Stage(
+            metric=f"read.{pattern}", title=f"{title}, {cache}", unit="bytes_per_s", family="read", limits=_BELOW,
+            conditions=conditions, ceiling=rule,
+        )  # fmt: skip
+
+
+def _decode(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # noqa: ARG001 - one signature for all families
+    codec = "The codec alone on one core, in memory: no orientation, no conversion, no resizing"
+    for output in (FULL, SCALED):
+        rule = CeilingRule(metric="ceiling.decode_core", match={"output": output}, explanation=f"{codec}.")
+        core = Stage(
+            metric="decode.core", title=f"Decode to RGB on one core, {output}", unit="images_per_s", family="decode",
+            limits=_DECODE, conditions={"threads": 1, "output": output}, ceiling=rule,
+        )  # fmt: skip
+        yield core
+        if output == FULL:
+            yield Stage(
+                metric="decode.pixels", title="Decode to RGB on one core, pixels", unit="pixels_per_s", family="decode",
+                limits=_DECODE, conditions=core.conditions, ceiling=rule, derived_from=core.key,
+            )  # fmt: skip
+        yield Stage(
+            metric="decode.all_cores", title=f"Decode to RGB on all cores, {output}", unit="images_per_s", family="decode",
+            limits=_DECODE, conditions={"threads": core_count, "output": output}, ceiling=_cores(codec, output, core_count),
+        )  # fmt: skip
+    summed = "Mapped bytes summed by NumPy on one thread: what touching them costs."
+    yield Stage(
+        metric="hash.sha256", title="sha256 on one core", unit="bytes_per_s", family="decode", limits=_DECODE,
+        conditions={"threads": 1}, ceiling=CeilingRule(metric="ceiling.mapped_sum", match={"threads": 1}, explanation=summed),
+    )  # fmt: skip
+
+
+def _cores(codec: str, output: str, core_count: int) -> CeilingRule:
+    explanation = f"{codec}; times {core_count} cores."
+    return CeilingRule(metric="ceiling.decode_core", match={"output": output}, parallel_count=core_count, explanation=explanation)
+
+
+def _loader(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # noqa: ARG001 - one signature for all families
+    codec = "The codec alone in memory, with nothing read, checked, converted, resized or batched"
+    shared = {"workers": core_count, "batch_size": batch_size, "cache": "warm"}
+    for output in (FULL, SCALED):
+        yield Stage(
+            metric="loader.decoded", title=f"Loader, decoded images, {output}", unit="images_per_s", family="loader",
+            limits=_LOADER, conditions=shared | {"output": output, "verify": True}, ceiling=_cores(codec, output, core_count),
+        )  # fmt: skip
+    yield Stage(
+        metric="loader.time_to_first_batch", title="Loader, time to the first batch", unit="s", family="loader", limits=_LOADER,
+        conditions=shared | {"output": FULL, "verify": True}, ceiling=_cores(codec, FULL, core_count),
+    )  # fmt: skip
+    summed = "The same mapped bytes, summed once by NumPy on as many threads; nothing is parsed, copied or checked."
+    for verify in (True, False):
+        yield Stage(
+            metric="loader.bytes", title=f"Loader, encoded images, {'checked' if verify else 'unchecked'}", unit="bytes_per_s",
+            family="loader", limits=_LOADER, conditions=shared | {"output": "encoded", "verify": verify},
+            ceiling=CeilingRule(metric="ceiling.mapped_sum", match={"threads": core_count}, explanation=summed),
+        )  # fmt: skip
+
+
+def _transfer(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # noqa: ARG001 - one signature for all families
+    for streams in sorted({1, core_count}) if plan.is_wide else (1,):
+        for range_bytes in _HTTP_RANGES:
+            conditions = {"path": "loopback", "range_bytes": range_bytes, "streams": streams, "client": "http.client"}
+            yield Stage(
+                metric="transfer.http_range", title=f"HTTP ranges of {range_bytes // MIB} MiB", unit="bytes_per_s",
+                family="transfer", limits=_LOOPBACK, conditions=conditions, ceiling=_socket(streams),
+            )  # fmt: skip
+    yield Stage(
+        metric="transfer.flight", title="Arrow Flight", unit="bytes_per_s", family="transfer", limits=_LOOPBACK,
+        conditions={"path": "loopback", "streams": 1, "batch_rows": 32}, ceiling=_socket(1),
+    )  # fmt: skip
+
+
+def _socket(streams: int) -> CeilingRule:
+    explanation = "A plain socket over the same loopback with as many streams, from memory or by sendfile, whichever is faster."
+    return CeilingRule(metric="ceiling.tcp_loopback", match={"streams": streams}, explanation=explanation)
