@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from toolkit.curation.annotations import ANNOTATION_SUFFIXES
 from toolkit.curation.reasons import refusal
 from toolkit.curation.sniffing import IMAGE_SUFFIXES, sniff
-from toolkit.curation.sources import archives, tables
+from toolkit.curation.sources.archives import is_archive, list_archive
+from toolkit.curation.sources.tables import list_table
 from toolkit.curation.sources.units import UNIT_BYTES, UNIT_ITEMS, Item, OtherFile, SourceUnit, class_folders, printable
 
 if TYPE_CHECKING:
@@ -158,10 +159,10 @@ def _list_path(
 ) -> Iterator[Item | SourceUnit | OtherFile]:
     suffix = path.suffix.lower()
     etag = etag_of(info)
-    if archives.is_archive(path.name):
-        yield from archives.list_archive(path, key, etag)
+    if is_archive(path.name):
+        yield from list_archive(path, key, etag)
     elif suffix == ".parquet":
-        yield from tables.list_table(path, key, etag)
+        yield from list_table(path, key, etag)
     elif suffix in IMAGE_SUFFIXES or (suffix not in ANNOTATION_SUFFIXES and _looks_like_image(path)):
         yield Item(source=key, place=str(path), raw=raw, size_bytes=info.st_size, etag=etag, folder_label=label)
     else:

@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from toolkit.curation.reasons import Refusal
 
-__all__ = ["UNIT_BYTES", "UNIT_ITEMS", "Item", "Occurrence", "OtherFile", "SourceUnit", "class_folders", "printable"]
+__all__ = [
+    "MAX_PAYLOAD_BYTES",
+    "UNIT_BYTES",
+    "UNIT_ITEMS",
+    "Item",
+    "Occurrence",
+    "OtherFile",
+    "SourceUnit",
+    "class_folders",
+    "printable",
+]
+
+MAX_PAYLOAD_BYTES: Final = 2**30
+"""Largest file or member that is read into memory; an Arrow binary column holds at most 2 GiB in one chunk."""
 
 UNIT_ITEMS: Final = 64
 UNIT_BYTES: Final = 32 * 2**20

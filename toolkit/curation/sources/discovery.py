@@ -1,0 +1,41 @@
+"""Sources as users name them, into units of work and other files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.curation.sources.folders import list_file, list_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from toolkit.curation.sources.units import OtherFile, SourceUnit
+
+__all__ = ["discover", "source_names"]
+
+
+def source_names(sources: Sequence[str | Path]) -> list[tuple[Path, str]]:
+    """Return each source's absolute path and the name its keys begin with; a second of the same name gets ``~2``.
+
+    Keys hold no more of a path than that, so that a dataset is the same wherever its sources lay.
+
+    Examples
+    --------
+    >>> [name for _, name in source_names(["a/photos", "b/photos/", "c.zip"])]
+    ['photos', 'photos~2', 'c.zip']
+    """
+    seen: dict[str, int] = {}
+    named = []
+    for source in sources:
+        path = Path(source).expanduser().absolute()
+        base = path.name or "root"
+        seen[base] = seen.get(base, 0) + 1
+        named.append((path, base if seen[base] == 1 else f"{base}~{seen[base]}"))
+    return named
+
+
+def discover(sources: Sequence[str | Path]) -> Iterator[SourceUnit | OtherFile]:
+    """Yield the units to read and the other files found below sources, lazily and always in the same order."""
+    for path, name in source_names(sources):
+        yield from list_folder(path, name) if path.is_dir() else list_file(path, name)

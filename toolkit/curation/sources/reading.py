@@ -1,0 +1,159 @@
+"""Units into occurrences with their bytes; and chosen bytes found again by their locators, to pack them."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.curation.reasons import Refusal, refusal
+from toolkit.curation.sources.archives import read_members, staged_path, stream_items
+from toolkit.curation.sources.folders import etag_of
+from toolkit.curation.sources.tables import read_rows
+from toolkit.curation.sources.units import Item, Occurrence, OtherFile, SourceUnit, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+__all__ = ["read_other", "read_unit", "reread"]
+
+
+def read_unit(unit: SourceUnit, staging: Path | None = None) -> Iterator[Occurrence | OtherFile]:
+    """Yield every occurrence of a unit with its bytes, or why it has none.
+
+    Parameters
+    ----------
+    unit : SourceUnit
+        What to read.
+    staging : Path, optional
+        Folder in which members of compressed tars are laid down, which cannot be sought again.
+    """
+    if unit.kind == "files":
+        for item in unit.items:
+            yield _occurrence(unit, item, item.refusal or _read_file(item))
+    elif unit.kind in {"zip", "tar"}:
+        for item, found in read_members(unit):
+            yield _occurrence(unit, item, found)
+    elif unit.kind == "tar_stream":
+        for item, content in stream_items(unit, staging):
+            yield content if isinstance(content, OtherFile) else _occurrence(unit, item, content)
+    else:
+        for item, found, hints in read_rows(unit):
+            yield _occurrence(unit, item, found, hints)
+
+
+def _read_file(item: Item) -> bytes | Refusal:
+    try:
+        return Path(item.place).read_bytes()
+    except OSError as fault:
+        return refusal("unreadable", fault.strerror or str(fault))
+
+
+def _occurrence(unit: SourceUnit, item: Item, found: bytes | Refusal, hints: dict[str, Any] | None = None) -> Occurrence:
+    return Occurrence(
+        source=item.source,
+        source_raw=item.raw,
+        member=None if unit.kind == "files" else printable(item.place)[0],
+        etag=item.etag,
+        payload=None if isinstance(found, Refusal) else found,
+        refusal=found if isinstance(found, Refusal) else None,
+        locator=_locator(unit, item),
+        folder_label=item.folder_label,
+        hints=hints or {},
+    )
+
+
+def _locator(unit: SourceUnit, item: Item) -> str:
+    place = {
+        "kind": unit.kind,
+        "path": unit.path or item.place,
+        "at": item.offset,
+        "size": item.size_bytes,
+        "etag": item.etag,
+        "group": unit.row_group,
+        "start": unit.row_start,
+        "column": unit.column,
+    }
+    return json.dumps(place, sort_keys=True)
+
+
+def reread(wanted: Iterable[tuple[str, str]], staging: Path | None = None) -> Iterator[tuple[str, bytes | Refusal]]:
+    """Yield the bytes of chosen occurrences again, container by container, in an order of its own.
+
+    Parameters
+    ----------
+    wanted : iterable of (source, locator)
+        What to read.
+    staging : Path, optional
+        The folder given to ``read_unit``.
+    """
+    places: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for source, locator in wanted:
+        place = json.loads(locator)
+        places.setdefault(f"{place['kind']}\0{place['path']}\0{place['group']}", []).append((source, place))
+    for group in places.values():
+        yield from _reread_group(group, staging)
+
+
+def _reread_group(group: list[tuple[str, dict[str, Any]]], staging: Path | None) -> Iterator[tuple[str, bytes | Refusal]]:
+    """Yield the bytes of occurrences that lie in one file, unless that file has changed."""
+    first = group[0][1]
+    kind, path = first["kind"], first["path"]
+    if kind == "tar_stream":
+        folder = staging or Path()
+        yield from ((source, _read_file(Item(source=source, place=str(staged_path(folder, source))))) for source, _ in group)
+        return
+    try:
+        is_same = etag_of(Path(path).stat()) == first["etag"]
+    except OSError as fault:
+        refused = refusal("unreadable", fault.strerror or str(fault))
+        yield from ((source, refused) for source, _ in group)
+        return
+    if not is_same:
+        changed = refusal("changed_while_read", "its size or time of change is another")
+        yield from ((source, changed) for source, _ in group)
+    elif kind == "files":
+        yield from ((source, _read_file(Item(source=source, place=path))) for source, _ in group)
+    elif kind == "parquet":
+        yield from _rows_again(group, first)
+    else:
+        items = (Item(source=source, place="", offset=place["at"], size_bytes=place["size"]) for source, place in group)
+        unit = SourceUnit(kind=kind, path=path, source="", items=tuple(sorted(items, key=lambda item: item.offset)))
+        yield from ((item.source, found) for item, found in read_members(unit))
+
+
+def _rows_again(group: list[tuple[str, dict[str, Any]]], first: dict[str, Any]) -> Iterator[tuple[str, bytes | Refusal]]:
+    unit = SourceUnit(
+        kind="parquet",
+        path=first["path"],
+        source="",
+        row_group=first["group"],
+        row_start=first["start"],
+        column=first["column"],
+    )
+    sources = {place["at"]: source for source, place in group}
+    yield from ((sources[item.offset], found) for item, found, _ in read_rows(unit, set(sources)) if item.offset in sources)
+
+
+def read_other(other: OtherFile) -> bytes:
+    """Return the bytes of an annotation file, also of one inside a zip or tar.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    if other.member is None:
+        return Path(other.path).read_bytes()
+    try:
+        if other.path.lower().endswith(".zip"):
+            with zipfile.ZipFile(other.path) as archive:
+                return archive.read(other.member)
+        with tarfile.open(other.path) as tar:
+            reader = tar.extractfile(other.member)
+            return reader.read() if reader is not None else b""
+    except (KeyError, RuntimeError, zipfile.BadZipFile, tarfile.TarError) as fault:
+        raise OSError(f"'{other.source}' cannot be read: {fault}") from fault
