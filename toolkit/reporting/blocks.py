@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from toolkit.reporting.wording import DASH
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -60,6 +62,11 @@ class Cell:
     below: str = ""
     """A remark below the text, shown small."""
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the cell only says that there is nothing to say."""
+        return self.text == DASH
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
@@ -85,7 +92,7 @@ class Chart:
 
     kind: ClassVar[str] = "chart"
     id: str
-    """Unique in the page."""
+    """Unique among the page's figures."""
     figure: go.Figure
     """Titled with its finding."""
     table: Table | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from toolkit.facts import QUANTILE_SHARES
 from toolkit.reporting.charts import axis_ticks, finish_rows, log_ticks, ranked_bars, row_label
 from toolkit.reporting.design import BLUE, GRAY, GREEN, ORANGE, PINK, SKY, VERMILLION, band, new_figure
-from toolkit.reporting.wording import TIMES, interval, plain, plural
+from toolkit.reporting.wording import TIMES, interval, moment, plain, plural
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def dataset_figures(profile: DatasetProfile) -> dict[str, go.Figure]:
         "image_bytes": cumulative(profile.image_size_bytes, unit="bytes", noun="size of an image"),
         "image_pixels": cumulative(profile.image_pixels, unit="pixels", noun="pixels of an image"),
         "formats": ranked_bars(profile.formats, finding=_leading("format", profile.formats), unit="images", color=BLUE),
-        "labels": ranked_bars(profile.labels, finding=_labels_finding(profile), unit="images", color=GREEN, top=20),
+        "labels": ranked_bars(profile.labels, finding=_labels_finding(profile), unit="images", color=GREEN),
         "versions": versions(profile),
     }
     return {name: figure for name, figure in figures.items() if figure is not None}
@@ -148,12 +148,13 @@ def versions(profile: DatasetProfile) -> go.Figure | None:
         return None
     first, last = profile.versions[0], profile.versions[-1]
     finding = f"{len(profile.versions)} versions took the dataset from {first.image_count:,} to {last.image_count:,} images"
-    figure = new_figure(finding, height=300, about="Images in the dataset at each version.")
+    figure = new_figure(finding, height=290, about="Images in the dataset at each version.")
     figure.add_bar(
         x=[f"v{v.version}" for v in profile.versions],
         y=[v.image_count for v in profile.versions],
+        width=0.45,
         marker={"color": BLUE},
-        customdata=[[plain(v.kind), plain(v.committed_at), show(v.size_bytes, "bytes")] for v in profile.versions],
+        customdata=[[plain(v.kind), moment(v.committed_at), show(v.size_bytes, "bytes")] for v in profile.versions],
         hovertemplate="%{x}, %{customdata[0]}, %{customdata[1]}<br>%{y:,} images, %{customdata[2]}<extra></extra>",
     )
     figure.update_xaxes(title_text="version", type="category")

@@ -79,7 +79,7 @@ def _ceiling_finding(known: Sequence[tuple[float, Measurement]]) -> str:
     if len(known) == 1:
         return f"{lowest.title} reaches {show(share, 'share', 2)} of its ceiling"
     far, near = show(share, "share", 2), show(best, "share", 2)
-    return f"{highest.title} comes nearest its ceiling ({near}); {lowest.title} is farthest ({far})"
+    return f"Nearest its ceiling: {highest.title} ({near}); farthest: {lowest.title} ({far})"
 
 
 def _ceiling_words(m: Measurement) -> str:
@@ -120,7 +120,7 @@ def in_bytes_per_s(found: Sequence[Measurement]) -> go.Figure | None:
     ranked = sorted(found, key=lambda m: (-_bytes_per_s(m, m.median), m.metric))
     stages = [m for m in ranked if not m.metric.startswith("ceiling.")] or ranked
     slowest = stages[-1]
-    finding = f"{measurement_name(slowest)} is the slowest stage: {show(_bytes_per_s(slowest, slowest.median), 'bytes_per_s')}"
+    finding = f"The slowest stage: {measurement_name(slowest)}, {show(_bytes_per_s(slowest, slowest.median), 'bytes_per_s')}"
     figure = new_figure(
         finding, about="Dots are stages, ticks are ceilings; images/s are converted by the mean bytes of an image."
     )
@@ -208,12 +208,12 @@ def every_sample(stages: Sequence[Measurement]) -> go.Figure | None:
         return None
     spreads = {measurement_name(m): max(s.value for s in m.samples) / max(min(s.value for s in m.samples), 1e-12) for m in shown}
     widest = max(spreads, key=lambda name: spreads[name])
-    finding = f"{widest} varies most: its fastest window is {spreads[widest]:.2g} times its slowest"
+    finding = f"The least steady: {widest}, its fastest window {spreads[widest]:.3g} times its slowest"
     figure = new_figure(finding, about="Each dot is one timed window over the median of its measurement.")
     for row, m in enumerate(shown):
         color = VERMILLION if m.flags and "neighbour_load" in m.flags else GREEN
         figure.add_scatter(
-            x=[s.value / m.median for s in m.samples], y=[row + 0.1 * ((s.invocation % 3) - 1) for s in m.samples], mode="markers",
+            x=[s.value / m.median for s in m.samples], y=[row + 0.1 * (s.invocation % 3 - 1) for s in m.samples], mode="markers",
             marker={"size": 7, "color": color, "opacity": 0.55, "line": {"width": 0}}, name=plain(measurement_name(m)),
             hovertext=[f"{show(s.value, m.unit)}, process {s.invocation}, window of {show(s.elapsed_s, 's')}" for s in m.samples],
             hoverinfo="text",

@@ -66,7 +66,7 @@ def fan(frame: pl.DataFrame, quantity: str, subject: str) -> go.Figure | None:
     if first == last:
         finding = f"{subject}: {last} throughout{spread}"
     words = quantity_words(quantity)
-    figure = new_figure(finding, height=350, about=f"{begin(words)}: the line is the median, the band p10 to p90.")
+    figure = new_figure(finding, height=350, about="The line is the median, the band p10 to p90.")
     add_fan(figure, line.months, line.p10, line.p50, line.p90, name=words, unit=line.unit, color=BLUE)
     months_axis(figure, line.months)
     figure.update_yaxes(title_text=words, **axis_ticks(max(line.p90), line.unit))
@@ -126,7 +126,7 @@ def demand_and_supply(frame: pl.DataFrame) -> go.Figure | None:
         add_fan(figure, line.months, line.p10, line.p50, line.p90, name=name, unit=line.unit, color=color, dash=dash)
     if out is not None and out > demand.months[0]:
         figure.add_vline(x=out, line={"color": INK, "width": 1.2, "dash": "dot"})
-        side = "right" if out > demand.months[-1] * 0.6 else "left"
+        side = "right" if out > demand.months[-1] * 0.45 else "left"
         figure.add_annotation(
             x=out, y=1, yref="paper", text=f" runs out in month {out} ", showarrow=False, xanchor=side, yanchor="top"
         )

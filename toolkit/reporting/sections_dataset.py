@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Pictures, Prose, Section, Table, text_rows
 from toolkit.reporting.figures_dataset import dataset_figures, quality_boxes, scatter_of_shapes
-from toolkit.reporting.wording import begin, plural
+from toolkit.reporting.wording import begin, moment, plural
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ def _balance(profile: DatasetProfile) -> Table:
 
 def _versions(profile: DatasetProfile) -> Table:
     rows = [
-        (f"v{v.version}", v.committed_at, v.kind, f"{v.image_count:,}", show(v.size_bytes, "bytes"), f"{v.shard_count:,}")
+        (f"v{v.version}", moment(v.committed_at), v.kind, f"{v.image_count:,}", show(v.size_bytes, "bytes"), f"{v.shard_count:,}")
         for v in profile.versions
     ]
-    columns = ("version", "committed (UTC)", "by", "images", "size", "shards")
+    columns = ("version", "committed", "by", "images", "size", "shards")
     return Table(caption="Versions", columns=columns, rows=text_rows(rows), numeric=frozenset({3, 4, 5}))
 
 
@@ -152,7 +152,8 @@ def _made_of(evidence: DatasetEvidence, figures: dict[str, go.Figure], prefix: s
         )
     lead = (
         f"{plural(profile.image_count, 'image')}, on average {show(profile.mean_image_bytes, 'bytes')} and "
-        f"{show(profile.mean_pixels, 'pixels')}, in {profile.shard_count:,} shards ({show(profile.shard_bytes, 'bytes')} on disk)."
+        f"{show(profile.mean_pixels, 'pixels')}, in {plural(profile.shard_count, 'shard')} "
+        f"({show(profile.shard_bytes, 'bytes')} on disk)."
     )
     blocks: list[Block] = [_key_facts(profile)]
     for name in ("image_bytes", "image_pixels"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Prose, Section, Table, text_rows
 from toolkit.reporting.figures_measurements import condition_words, measurement_figures, measurement_name
-from toolkit.reporting.wording import DASH, interval, plural
+from toolkit.reporting.wording import DASH, interval, moment, plural
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def measurement_sections(found: MeasurementSet, prefix: str = "") -> dict[str, S
     windows = sum(len(m.samples) for m in found.measurements)
     lead = (
         f"{plural(len(found.measurements), 'measurement')} from {plural(windows, 'timed window')}, taken in "
-        f"{show(found.elapsed_s, 's')} on {found.environment.host} at {found.started_at} (plan {found.plan}, "
+        f"{show(found.elapsed_s, 's')} on {found.environment.host}, {moment(found.started_at)} (plan {found.plan}, "
         f"dataset version {found.dataset_version})."
     )
     blocks: list[Block] = [Prose(text="Nothing was measured in this run.", calm=True)]

@@ -7,7 +7,19 @@ from typing import Final
 
 from toolkit.units import show
 
-__all__ = ["DASH", "TIMES", "begin", "interval", "list_words", "plain", "plural", "quantity_words", "shorten", "visible"]
+__all__ = [
+    "DASH",
+    "TIMES",
+    "begin",
+    "interval",
+    "list_words",
+    "moment",
+    "plain",
+    "plural",
+    "quantity_words",
+    "shorten",
+    "visible",
+]
 
 DASH: Final = "\u2013"
 """What stands in a table where there is nothing to say."""
@@ -31,8 +43,8 @@ _QUANTITIES: Final = {
     "bandwidth.ingest_bytes_per_s": "ingest",
     "bandwidth.epoch_read_bytes_per_s": "reading epochs",
     "bandwidth.checkpoint_bytes_per_s": "writing checkpoints",
-    "bandwidth.storage_demand_bytes_per_s": "storage bandwidth, demand",
-    "bandwidth.storage_supply_bytes_per_s": "storage bandwidth, supply",
+    "bandwidth.storage_demand_bytes_per_s": "storage bandwidth needed",
+    "bandwidth.storage_supply_bytes_per_s": "storage bandwidth there",
     "network.allreduce_bytes_per_s": "gradient all-reduce",
     "network.node_bytes_per_s": "network of a node",
     "network.transfer_s": "moving the dataset",
@@ -117,6 +129,17 @@ def list_words(parts: list[str]) -> str:
     ('a', 'a, b and c')
     """
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
+
+
+def moment(stamp: str) -> str:
+    """Return an ISO 8601 time in UTC as people write it, to the minute.
+
+    Examples
+    --------
+    >>> moment("2026-01-02T11:00:05Z")
+    '2026-01-02 11:00 UTC'
+    """
+    return f"{stamp[:10]} {stamp[11:16]} UTC" if len(stamp) >= 16 else stamp
 
 
 def begin(sentence: str) -> str:

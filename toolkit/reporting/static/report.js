@@ -35,6 +35,7 @@
     layout.height -= TITLE_PX;
     if (narrow && layout.showlegend !== false) layout.height += 20 * Math.max(figure.data.filter((trace) => trace.showlegend !== false).length / 2 - 1, 0);
     layout.dragmode = false;
+    if (narrow || onPaper) wrapRows(layout, (onPaper ? PAPER_WIDTH_PX : plot.clientWidth) - 28);
     for (const key of Object.keys(layout)) {
       if (/^[xy]axis/.test(key)) {
         layout[key].fixedrange = true;
@@ -45,6 +46,30 @@
     return Plotly.react(plot, figure.data, layout, { responsive: true, displaylogo: false, displayModeBar: false }).then(() => {
       plot.dataset.drawn = figure.data.length;
     });
+  };
+
+  /* Row names that are longer than a narrow screen go on in further lines, and their rows grow by as much. */
+  const LINE_PX = 15;
+  const wrapped = (text, longest) => {
+    const lines = [];
+    let line = "";
+    for (const part of text.split(/(?=  <span| · )/)) {
+      const joined = line + part;
+      if (line && joined.replace(/<[^>]*>/g, "").length > longest) {
+        lines.push(line);
+        line = part.replace(/^(  | · )/, "");
+      } else line = joined;
+    }
+    return [...lines, line].join("<br>");
+  };
+  const wrapRows = (layout, width) => {
+    const rows = (layout.annotations || []).filter((note) => note.xref === "paper" && note.x === 0 && note.yref !== "paper");
+    rows.forEach((note) => (note.text = wrapped(note.text, width / 6.5)));
+    const added = rows.map((note) => note.text.split("<br>").length - 1);
+    const most = Math.max(0, ...added);
+    if (!most) return;
+    layout.height += most * LINE_PX * (rows.length + 0.25);
+    rows.forEach((note, i) => (note.yshift += added[i] * LINE_PX * 0.5 + most * 2));
   };
 
   /* Every second tick on a narrow screen. */

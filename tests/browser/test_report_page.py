@@ -1,0 +1,210 @@
+"""The report in a real browser: every figure drawn with data, no error, nothing asked of the network, readable everywhere."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+import reporting_facts as facts
+
+import toolkit
+
+pytestmark = pytest.mark.browser
+
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+DRAWN = "html[data-figures=drawn]"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    if os.environ.get("TONNAGE_NO_BROWSER") == "1":
+        pytest.skip("TONNAGE_NO_BROWSER=1")
+    path = os.environ.get("TONNAGE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.fail("Chromium is needed to test the report: install it (apt-get install chromium) or set TONNAGE_NO_BROWSER=1")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report") / "report.html"
+    return toolkit.report(facts.profile(), facts.measurements(), facts.projection(), out=out)
+
+
+class Visit:
+    """A page opened in the browser, with whatever it complained of or asked for."""
+
+    def __init__(self, browser: Any, path: Path, *, width_px: int = 1280, scheme: str = "light", **options: Any) -> None:
+        size = {"width": width_px, "height": 900}
+        self.context = browser.new_context(viewport=size, color_scheme=scheme, offline=True, **options)
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda fault: self.complaints.append(str(fault)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        if options.get("java_script_enabled", True):
+            self.page.wait_for_selector(DRAWN, state="attached", timeout=60_000)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+    def picture(self, name: str) -> None:
+        """Save what the page looks like, where the environment names a folder."""
+        folder = os.environ.get("TONNAGE_SCREENSHOTS")
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+PLOTS = """() => [...document.querySelectorAll("[data-plot]")].map((plot) => ({
+  name: plot.dataset.plot,
+  drawn: plot.classList.contains("js-plotly-plot"),
+  traces: (plot.data || []).length,
+  points: (plot.data || []).reduce((sum, t) => sum + (t.x || t.z || t.q1 || []).length, 0),
+  marks: plot.querySelectorAll(".main-svg path, .main-svg image").length,
+  beyond: [...plot.querySelectorAll(".annotation-text, .xtick text, .ytick text, .legendtext")]
+    .filter((text) => {
+      const [inner, outer] = [text.getBoundingClientRect(), plot.getBoundingClientRect()];
+      return inner.width && (inner.left < outer.left - 1 || inner.right > outer.right + 1 || inner.bottom > outer.bottom + 1);
+    })
+    .map((text) => text.textContent),
+}))"""
+
+
+@pytest.mark.parametrize(
+    ("name", "width_px", "scheme"), [("phone", 390, "light"), ("desk", 1280, "light"), ("dark", 1280, "dark")]
+)
+def test_every_figure_is_drawn_with_data_and_inside_its_frame(
+    chromium: Any, report: Path, name: str, width_px: int, scheme: str
+) -> None:
+    with Visit(chromium, report, width_px=width_px, scheme=scheme) as visit:
+        visit.picture(f"report-{name}")
+        plots = visit.page.evaluate(PLOTS)
+        assert len(plots) >= 18
+        for plot in plots:
+            assert plot["drawn"], plot
+            assert plot["traces"], plot
+            assert plot["points"], plot
+            assert plot["marks"], plot
+            assert not plot["beyond"], plot
+        assert not visit.complaints
+        assert [url for url in visit.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width_px
+
+
+def test_dark_and_light_follow_the_system_while_the_page_is_open(chromium: Any, report: Path) -> None:
+    ink = "() => getComputedStyle(document.querySelector('[data-plot] .xtick text')).fill"
+    with Visit(chromium, report) as visit:
+        light = visit.page.evaluate(ink)
+        visit.page.emulate_media(color_scheme="dark")
+        visit.page.wait_for_timeout(1500)
+        dark = visit.page.evaluate(ink)
+        assert light == "rgb(86, 97, 112)"
+        assert dark == "rgb(169, 180, 193)"
+        assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 19, 24)"
+
+
+def test_the_first_screen_reads_without_scripts(chromium: Any, report: Path) -> None:
+    with Visit(chromium, report, java_script_enabled=False) as visit:
+        assert "Two GPU servers now" in visit.page.inner_text("h1")
+        assert "needs input" in visit.page.inner_text("#plan")
+        assert visit.page.locator("noscript").count() == 1
+
+
+def test_a_number_leads_to_its_explanation_by_keyboard(chromium: Any, report: Path) -> None:
+    with Visit(chromium, report) as visit:
+        visit.page.focus("#answer a.why >> nth=0")
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_selector("#why-storage-capacity-bytes[open]")
+        assert "raw + curated" in visit.page.inner_text("#why-storage-capacity-bytes")
+        assert visit.page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+def test_the_contents_mark_where_one_is(chromium: Any, report: Path) -> None:
+    with Visit(chromium, report) as visit:
+        visit.page.click(".contents a[href='#measured']")
+        visit.page.wait_for_selector(".contents a[href='#measured'][aria-current]")
+        assert visit.page.locator(".contents a[aria-current]").count() == 1
+
+
+def test_figures_and_landmarks_have_names(chromium: Any, report: Path) -> None:
+    with Visit(chromium, report) as visit:
+        labels = visit.page.evaluate("[...document.querySelectorAll('[role=img]')].map((e) => e.getAttribute('aria-label'))")
+        assert all(len(label) > 20 for label in labels)
+        assert visit.page.locator("main").count() == 1
+        assert visit.page.locator("nav[aria-label]").count() == 1
+        assert visit.page.locator("h1").count() == 1
+        levels = visit.page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map((h) => +h.tagName[1])")
+        assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_text_has_the_contrast_that_wcag_asks_for(chromium: Any, report: Path) -> None:
+    script = """() => {
+      const channel = (v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+      const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+      const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
+      const behind = (node) => {
+        for (; node; node = node.parentElement) {
+          const color = numbers(getComputedStyle(node).backgroundColor);
+          if (color.length < 4 || color[3] > 0) return color;
+        }
+        return [255, 255, 255];
+      };
+      const poor = [];
+      for (const node of document.querySelectorAll("main *, nav *")) {
+        const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+        if (!own || node.closest("svg, script, .unseen")) continue;
+        const [a, b] = [light(numbers(getComputedStyle(node).color)), light(behind(node))].sort((x, y) => y - x);
+        if ((a + 0.05) / (b + 0.05) < 4.5) poor.push(node.className + ": " + node.textContent.slice(0, 40));
+      }
+      return poor;
+    }"""
+    for scheme in ("light", "dark"):
+        with Visit(chromium, report, scheme=scheme) as visit:
+            assert visit.page.evaluate(script) == []
+
+
+def test_it_prints_on_a4_with_every_figure_on_the_paper(chromium: Any, report: Path, tmp_path: Path) -> None:
+    with Visit(chromium, report, scheme="dark") as visit:
+        paper = tmp_path / "report.pdf"
+        visit.page.pdf(path=paper, format="A4")
+        assert visit.complaints == []
+        assert paper.stat().st_size > 50_000
+        if folder := os.environ.get("TONNAGE_SCREENSHOTS"):
+            shutil.copy(paper, Path(folder) / "report.pdf")
+        visit.page.emulate_media(media="print", color_scheme="dark")
+        visit.page.set_viewport_size({"width": 688, "height": 1000})  # A4 less its margins, at 96 px an inch
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 688
+        assert visit.page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 36, 48)"
+
+
+def test_hostile_names_run_nothing(chromium: Any, tmp_path: Path) -> None:
+    hostile = "<img src=x onerror=document.title='owned'></script><script>document.title='owned'</script>"
+    profile = facts.profile(
+        name=hostile, labels={hostile: 5, "javascript:alert(1)": 2}, formats={hostile: 361}, other_files={hostile: 2}
+    )
+    measurement = facts.measurement("read.sequential", hostile, "bytes_per_s", 1e9, 2e9, conditions={hostile: hostile})
+    projection = facts.projection(name=hostile, flags=(hostile,))
+    page = toolkit.report(profile, facts.measurements(measurement), projection, out=tmp_path / "hostile.html")
+    with Visit(chromium, page) as visit:
+        assert "owned" not in visit.page.title().replace("='owned'", "")
+        assert visit.complaints == []
+        assert [url for url in visit.requests if not url.startswith(("file:", "data:", "blob:"))] == []
