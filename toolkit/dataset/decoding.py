@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "decode_rgb", "open_image", "orientation_of", "to_rgb"]
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "JPEG2000", "MPO")
-"""The only openers of Pillow that are ever used: it registers 43, one of which calls Ghostscript."""
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "JPEG2000")
+"""The only openers of Pillow that are ever used: it registers 43, one of which calls Ghostscript. (JPEG's opens MPO too.)"""
 
 _ORIENTATION_TAG: Final = 0x0112
 
