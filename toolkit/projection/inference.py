@@ -1,0 +1,123 @@
+"""What serving takes: latency and capacity of a device from two numbers, instances, memory, power."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.projection.explain import formula
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Draws = NDArray[np.float64]
+
+__all__ = [
+    "capacity_at", "device_memory", "instances_for_load", "instances_for_streams", "latencies", "load_time", "offered",
+    "power_of_instances", "streams_per_device",
+]  # fmt: skip
+
+_ARRIVALS = 20_000
+
+
+@functools.lru_cache(maxsize=4096)
+def latencies(rate_per_s: float, single_s: float, offline_per_s: float, max_batch: int) -> tuple[float, float]:
+    """Return the median and 99th percentile of latency of one device under random arrivals.
+
+    A device takes all that wait, up to ``max_batch``, and serves them in ``t(b) = single + (b - 1) / offline``. Arrivals
+    are Poisson; the queue is simulated once for 20,000 of them with a fixed seed, so that the answer is always the same.
+
+    Source: the batch-service queue M/D^b/1 (Bailey 1954); batch latency from two published numbers as MLPerf reports them.
+
+    Examples
+    --------
+    >>> p50, p99 = latencies(1.0, 0.010, 1000.0, 8)
+    >>> round(p50, 3), p99 < 0.025
+    (0.01, True)
+    """
+    generator = np.random.default_rng(1)
+    arrivals = np.cumsum(generator.exponential(1 / rate_per_s, _ARRIVALS))
+    waits = np.empty(_ARRIVALS)
+    free_s, first = 0.0, 0
+    while first < _ARRIVALS:
+        start_s = max(free_s, arrivals[first])
+        last = min(int(np.searchsorted(arrivals, start_s, side="right")), first + max_batch)
+        last = max(last, first + 1)
+        free_s = start_s + single_s + (last - first - 1) / offline_per_s
+        waits[first:last] = free_s - arrivals[first:last]
+        first = last
+    settled = waits[_ARRIVALS // 10 :]
+    return float(np.quantile(settled, 0.5)), float(np.quantile(settled, 0.99))
+
+
+@functools.lru_cache(maxsize=1024)
+def capacity_at(objective_s: float, single_s: float, offline_per_s: float, max_batch: int) -> float:
+    """Return the largest rate at which 99 of 100 answers come within the objective; 0 if not even one alone does.
+
+    Source: bisection over ``latencies``, as Vidur and AIConfigurator search for capacity under an objective.
+
+    Examples
+    --------
+    >>> 11_000 < capacity_at(0.015, 0.356e-3, 13158.0, 256) < 13_158
+    True
+    """
+    if single_s > objective_s:
+        return 0.0
+    most = max_batch / (single_s + (max_batch - 1) / offline_per_s)
+    low, high = 0.0, most
+    for _ in range(14):
+        middle = (low + high) / 2
+        if latencies(middle, single_s, offline_per_s, max_batch)[1] <= objective_s:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@formula("per_s", "requests now x yearly factor ^ (months / 12)")
+def offered(start_per_s: Draws, yearly_factor: Draws, month_index: Draws) -> Any:
+    """Requests each second, by month.  Source: the scenario's growth of the load."""
+    return start_per_s * yearly_factor ** (month_index / 12)
+
+
+@formula("count", "requests / capacity of a device within the objective, rounded up, + spare instances")
+def instances_for_load(offered_per_s: Draws, capacity_per_s: Draws, spare_count: Draws) -> Any:
+    """Devices that serve the load within the objective.  Source: definition; a share of the load each."""
+    return np.ceil(offered_per_s / np.maximum(capacity_per_s, 1e-9)) + spare_count
+
+
+@formula("count", "capacity of a device within the objective / frames of a stream, rounded down")
+def streams_per_device(capacity_per_s: Draws, frames_per_s: Draws) -> Any:
+    """Streams that keep a device to themselves in turn.  Source: streams are not split over devices."""
+    return np.floor(capacity_per_s / frames_per_s)
+
+
+@formula("count", "streams / streams per device, rounded up, + spare instances")
+def instances_for_streams(stream_count: Draws, streams_per_device: Draws, spare_count: Draws) -> Any:
+    """Devices that serve exclusive streams.  Source: definition."""
+    return np.ceil(stream_count / np.maximum(streams_per_device, 1e-9)) + spare_count
+
+
+@formula("bytes", "parameters x bytes per weight + workspace + inputs in flight x input bytes")
+def device_memory(
+    param_count: Draws, weight_bytes: Draws, workspace_bytes: Draws, in_flight_count: Draws, input_bytes: Draws
+) -> Any:
+    """Bytes of device memory that hold the model and its inputs, so that nothing is fetched while serving.
+
+    Source: Little 1961: inputs in flight = rate x time in the system.
+    """
+    return param_count * weight_bytes + workspace_bytes + in_flight_count * input_bytes
+
+
+@formula("w", "instances x device power x (idle share + (1 - idle share) x load) x PUE")
+def power_of_instances(instance_count: Draws, device_w: Draws, idle_share: Draws, load_share: Draws, pue_factor: Draws) -> Any:
+    """Watts of serving.  Source: power is close to linear in load (Fan, Weber and Barroso 2007)."""
+    return instance_count * device_w * (idle_share + (1 - idle_share) * np.clip(load_share, 0, 1)) * pue_factor
+
+
+@formula("s", "model bytes / rate at which storage reads")
+def load_time(param_count: Draws, weight_bytes: Draws, read_bytes_per_s: Draws) -> Any:
+    """Seconds to load the model when an instance starts.  Source: definition."""
+    return param_count * weight_bytes / read_bytes_per_s

@@ -1,0 +1,193 @@
+"""What a training run takes: arithmetic, devices, nodes, cores that decode, checkpoints, time, power."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.projection.explain import formula
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Draws = NDArray[np.float64]
+
+__all__ = [
+    "allreduce", "checkpoint_size", "checkpoint_time", "daly_interval", "decode_cores", "decode_supply", "device_count",
+    "device_rate", "elapsed", "energy", "epoch_reads", "failure_interval", "goodput", "memory", "node_count", "node_network",
+    "power", "rate", "run_flop", "run_samples", "run_samples_fixed",
+]  # fmt: skip
+
+
+@formula("images", "images x epochs")
+def run_samples(images: Draws, epoch_count: Draws) -> Any:
+    """Samples of a run that passes over the dataset a fixed number of times.  Source: definition."""
+    return images * epoch_count
+
+
+@formula("images", "samples seen, however large the dataset")
+def run_samples_fixed(samples_seen: Draws, images: Draws) -> Any:
+    """Samples of a run of fixed length.  Source: definition."""
+    return samples_seen + 0 * images
+
+
+@formula("flop", "samples x 6 x forward multiply-accumulates")
+def run_flop(samples: Draws, forward_mac_count: Draws) -> Any:
+    """Floating-point operations of a run: 2 per multiply-accumulate, and a backward pass of twice the forward one.
+
+    Source: Narayanan et al. 2021 (arXiv 2104.04473); Kaplan et al. 2020 (arXiv 2001.08361), C = 6 N D.
+
+    Examples
+    --------
+    >>> float(run_flop(12.8e9, 87.7e9))
+    6.7353599999999995e+21
+    """
+    return samples * 6 * forward_mac_count
+
+
+@formula("images_per_s", "peak rate x share of the peak that training reaches / operations per sample")
+def device_rate(peak_flop_per_s: Draws, utilisation_share: Draws, forward_mac_count: Draws) -> Any:
+    """Samples each second on one device.  Source: model FLOP utilisation, Chowdhery et al. 2022 (arXiv 2204.02311)."""
+    return peak_flop_per_s * utilisation_share / (6 * forward_mac_count)
+
+
+@formula("count", "samples / (rate of a device x scaling x goodput x share left by neighbours x deadline), rounded up")
+def device_count(
+    samples: Draws, rate_images_per_s: Draws, scaling_share: Draws, goodput_share: Draws, own_share: Draws, deadline_s: Draws
+) -> Any:
+    """Devices that end a run within the deadline.  Source: definition."""
+    return np.ceil(samples / (rate_images_per_s * scaling_share * goodput_share * own_share * deadline_s))
+
+
+@formula("count", "devices / devices per node, rounded up")
+def node_count(device_count: Draws, devices_per_node: Draws) -> Any:
+    """Nodes.  Source: definition."""
+    return np.maximum(1, np.ceil(device_count / devices_per_node))
+
+
+@formula("images_per_s", "rate of a device x devices x scaling x goodput x share left by neighbours")
+def rate(device_count: Draws, rate_images_per_s: Draws, scaling_share: Draws, goodput_share: Draws, own_share: Draws) -> Any:
+    """Samples each second that the devices take in together.  Source: definition."""
+    return device_count * rate_images_per_s * scaling_share * goodput_share * own_share
+
+
+@formula("s", "samples / the least of what the devices take, the cores decode and the storage delivers")
+def elapsed(
+    samples: Draws, rate_images_per_s: Draws, decode_images_per_s: Draws, supply_bytes_per_s: Draws, read_bytes_per_image: Draws
+) -> Any:
+    """Seconds of a run.
+
+    Source: bottleneck law, throughput is at most the least of the stages' (Denning and Buzen 1978).
+    """
+    from_storage = supply_bytes_per_s / np.maximum(read_bytes_per_image, 1e-9)
+    return samples / np.minimum(np.minimum(rate_images_per_s, decode_images_per_s), from_storage)
+
+
+@formula("bytes_per_s", "rate x bytes per image x share not answered by the nodes' memory")
+def epoch_reads(rate_images_per_s: Draws, bytes_per_image: Draws, hit_share: Draws) -> Any:
+    """Bytes each second that a run reads from storage.  Source: definition."""
+    return rate_images_per_s * bytes_per_image * (1 - hit_share)
+
+
+@formula("count", "rate / images that a core decodes each second, rounded up")
+def decode_cores(rate_images_per_s: Draws, core_images_per_s: Draws) -> Any:
+    """Cores that decode as fast as the devices take in.  Source: definition."""
+    return np.ceil(rate_images_per_s / core_images_per_s)
+
+
+@formula("images_per_s", "nodes x cores per node x images that a core decodes each second")
+def decode_supply(node_count: Draws, cores_per_node: Draws, core_images_per_s: Draws) -> Any:
+    """Images each second that the nodes' cores decode.  Source: definition; threads scale by 1.9 to 2.0 on two cores."""
+    return node_count * cores_per_node * core_images_per_s
+
+
+@formula("bytes", "parameters x bytes of state per parameter")
+def checkpoint_size(param_count: Draws, state_bytes: Draws) -> Any:
+    """Bytes of a checkpoint: weights in half precision and the optimizer's state.
+
+    Source: MLPerf Storage v2.0 rules, table 2: 2 bytes of weights and 12 of Adam state per parameter.
+
+    Examples
+    --------
+    >>> round(float(checkpoint_size(8.03e9, 14.0)) / 2**30, 1)
+    104.7
+    """
+    return param_count * state_bytes
+
+
+@formula("s", "checkpoint bytes / rate at which storage writes")
+def checkpoint_time(checkpoint_bytes: Draws, write_bytes_per_s: Draws) -> Any:
+    """Seconds to write a checkpoint.  Source: definition."""
+    return checkpoint_bytes / write_bytes_per_s
+
+
+@formula("s", "a node's mean time between failures / nodes")
+def failure_interval(node_interval_s: Draws, node_count: Draws) -> Any:
+    """Mean time between failures of a run.  Source: failures of independent nodes add up."""
+    return node_interval_s / node_count
+
+
+@formula("s", "sqrt(2 d M) (1 + sqrt(d / 2M) / 3 + d / 18M) - d for write time d and time between failures M")
+def daly_interval(write_s: Draws, failure_s: Draws) -> Any:
+    """Seconds between checkpoints that lose the least.
+
+    Source: Daly 2006, "A higher order estimate of the optimum checkpoint interval"; Young 1974 is its first term.
+
+    Examples
+    --------
+    >>> round(float(daly_interval(np.array(60.0), np.array(86400.0))))
+    3180
+    """
+    ratio = write_s / (2 * failure_s)
+    optimum = np.sqrt(2 * write_s * failure_s) * (1 + np.sqrt(ratio) / 3 + ratio / 9) - write_s
+    return np.where(write_s < 2 * failure_s, optimum, failure_s)
+
+
+@formula("share", "(1 - (restart + interval / 2) / time between failures) / (1 + write time / interval)")
+def goodput(interval_s: Draws, write_s: Draws, failure_s: Draws, restart_s: Draws) -> Any:
+    """Share of the time in which a run goes forward.  Source: Kokolis et al. 2024 (arXiv 2410.21680), effective training time."""
+    return np.clip((1 - (restart_s + interval_s / 2) / failure_s) / (1 + write_s / interval_s), 0.01, 1.0)
+
+
+@formula("bytes_per_s", "2 (n - 1) / n x gradient bytes x steps each second, sent by each device")
+def allreduce(
+    device_count: Draws, param_count: Draws, gradient_bytes: Draws, rate_images_per_s: Draws, batch_images: Draws
+) -> Any:
+    """Bytes each second that each device sends to add up gradients (data parallel, ring).
+
+    Source: Patarasuk and Yuan 2009; nccl-tests, PERFORMANCE.md.
+    """
+    count = np.maximum(device_count, 1)
+    steps_per_s = rate_images_per_s / (count * batch_images)
+    return 2 * (count - 1) / count * param_count * gradient_bytes * steps_per_s
+
+
+@formula("bytes_per_s", "epoch reads / nodes + all-reduce of a node's ring, where there is more than one node")
+def node_network(read_bytes_per_s: Draws, node_count: Draws, allreduce_bytes_per_s: Draws) -> Any:
+    """Bytes each second over a node's network link; inside a node gradients use the devices' own links.
+
+    Source: hierarchical ring, one stream leaves each node.
+    """
+    return read_bytes_per_s / node_count + np.where(node_count > 1, allreduce_bytes_per_s, 0.0)
+
+
+@formula("bytes", "parameters x bytes of training state + activations x batch")
+def memory(param_count: Draws, training_state_bytes: Draws, activation_bytes: Draws, batch_images: Draws) -> Any:
+    """Bytes of device memory that a training step takes.
+
+    Source: Rajbhandari et al. 2020 (ZeRO, arXiv 1910.02054): 16 bytes per parameter for mixed-precision Adam.
+    """
+    return param_count * training_state_bytes + activation_bytes * batch_images
+
+
+@formula("w", "(devices x device power + nodes x node power) x PUE")
+def power(device_count: Draws, device_w: Draws, node_count: Draws, node_w: Draws, pue_factor: Draws) -> Any:
+    """Watts at the wall while a run goes on.  Source: PUE, ISO/IEC 30134-2."""
+    return (device_count * device_w + node_count * node_w) * pue_factor
+
+
+@formula("j", "power x time of a run x runs each month")
+def energy(power_w: Draws, elapsed_s: Draws, run_count: Draws) -> Any:
+    """Joules each month.  Source: definition."""
+    return power_w * elapsed_s * run_count
