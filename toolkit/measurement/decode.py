@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -96,13 +97,13 @@ def decode_bare(payload: bytes, resize_px: int | None = None) -> None:
 
 def decodable(images: Sequence[HeldImage]) -> tuple[HeldImage, ...]:
     """Return the images that decode; one that does not would end a window."""
-    return tuple(image for image in images if _decodes(image))
+    with ThreadPoolExecutor() as pool:
+        return tuple(itertools.compress(images, pool.map(_decodes, images)))
 
 
 def _decodes(image: HeldImage) -> bool:
     try:
         decode_rgb(image.payload)
-        decode_bare(image.payload)
     except (OSError, ValueError, SyntaxError):
         return False
     return True

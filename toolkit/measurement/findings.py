@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import statistics
 from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.facts import CacheProof, Ceiling, Measurement, Sample
+from toolkit.measurement.stages import FULL, CeilingRule
 from toolkit.measurement.statistics import MIN_BOOTSTRAP_INVOCATIONS, drift, median_interval
 from toolkit.units import MIB
 
@@ -15,15 +17,35 @@ if TYPE_CHECKING:
 
     from toolkit.measurement.stages import Stage
 
-__all__ = ["UNDERSTATED_FACTOR", "findings_of", "understated"]
+__all__ = ["FLAGS", "UNDERSTATED_FACTOR", "curation_of", "findings_of", "understated"]
+
+FLAGS: Final = {
+    "cache_unverified": "the state of the page cache could not be proven",
+    "ceiling_understated": "the rate is above 1.05 of its ceiling even after that was taken again: no share is given",
+    "drift": "values changed from first to last by 10 % or more",
+    "few_invocations": "fewer than six fresh processes: the interval is Student's t on logarithms, and wide",
+    "from_the_record": "recorded by the dataset when it was made, not measured now",
+    "interrupted": "the run was stopped; this is what had been measured",
+    "loopback": "both ends are this machine: protocol and processor cost, not a network",
+    "neighbour_load": "others used more than a tenth of the processors meanwhile",
+    "no_ceiling": "its ceiling could not be taken",
+    "not_cold": "meant to come from the device, but some windows were served from the page cache",
+    "not_warm": "meant to come from the page cache, but some windows read from the device",
+    "short_window": "windows were shorter than half of what the plan asks for",
+    "small_dataset": "what was read fits the processor's cache: memory was not reached",
+}
+"""What each flag says, for people."""
 
 UNDERSTATED_FACTOR: Final = 1.05
 """A rate above this many times its ceiling shows that the ceiling was taken too low."""
 
 _NEIGHBOUR_SHARE: Final = 0.1
 _SHORT_SHARE: Final = 0.5
-_CACHE_MULTIPLE: Final = 4
+_CACHE_MULTIPLE: Final = 1.5
 _ASSUMED_L3_BYTES: Final = 32 * MIB
+_CURATION_LIMITS: Final = (
+    "One run at the time of curation, on the machine that did it; with everything curation does, writing included."
+)
 
 
 def findings_of(
@@ -60,11 +82,35 @@ def findings_of(
         lines = by_key.get(stage.derived_from or stage.key, [])
         if lines:
             found.append((stage, _measurement(stage, lines, environment, window_s, mean_image_bytes)))
-    known = [measurement for _, measurement in found]
-    limited = [_with_ceiling(stage, measurement, known) for stage, measurement in found]
-    ceilings = sorted((m for m in limited if m.ceiling is None), key=lambda m: (_first_place(m, limited), -m.median))
-    others = [m for m in limited if m.ceiling is not None]
+    ceilings = [measurement for stage, measurement in found if stage.ceiling is None]
+    kinds = list(dict.fromkeys((m.metric, m.title) for m in ceilings))
+    ceilings.sort(key=lambda m: (kinds.index((m.metric, m.title)), -m.median))
+    others = [_with_ceiling(m, stage.ceiling, ceilings) for stage, m in found if stage.ceiling is not None]
     return [dataclasses.replace(m, conditions=dict(m.conditions) | dict(extra or {})) for m in (*ceilings, *others)]
+
+
+def curation_of(rates: Mapping[str, float], committed_at: str, ceilings: Sequence[Measurement]) -> Measurement | None:
+    """Return how fast the dataset was curated, as its last commit recorded it; None when it did not.
+
+    It is one run, not measured here: the ceiling beside it is this machine's, for as many cores.
+    """
+    if rates.get("images_per_s", 0) <= 0 or rates.get("elapsed_s", 0) <= 0:
+        return None
+    elapsed_s, cores = float(rates["elapsed_s"]), max(1, int(rates.get("core_count", 1)))
+    value, bytes_per_s = float(rates["images_per_s"]), float(rates.get("bytes_per_s", 0.0))
+    sample = Sample(
+        invocation=0, order=0, started_at=committed_at, elapsed_s=elapsed_s, cpu_s=float(rates.get("cpu_s", 0.0)), operations=1,
+        payload_bytes=round(bytes_per_s * elapsed_s), images=round(value * elapsed_s), value=value,
+    )  # fmt: skip
+    measurement = Measurement(
+        metric="curate.write", title="Curation of the last batch", unit="images_per_s", samples=(sample,), median=value,
+        conditions={"cores": cores, "workers": int(rates.get("worker_count", 1)), "taken": "when the batch was curated"},
+        interval_low=value, interval_high=value, bytes_per_image=bytes_per_s / value,
+        flags=("few_invocations", "from_the_record"), limits=_CURATION_LIMITS,
+    )  # fmt: skip
+    codec = f"The codec alone in memory at full size; times {cores} cores of this machine."
+    rule = CeilingRule(metric="ceiling.decode_core", match={"output": FULL}, parallel_count=cores, explanation=codec)
+    return _with_ceiling(measurement, rule, ceilings)
 
 
 def understated(found: Sequence[Measurement]) -> tuple[str, ...]:
@@ -74,14 +120,7 @@ def understated(found: Sequence[Measurement]) -> tuple[str, ...]:
 
 
 def _key(line: Mapping[str, Any]) -> str:
-    import json
-
     return json.dumps([line["metric"], dict(line["conditions"])], sort_keys=True)
-
-
-def _first_place(measurement: Measurement, found: Sequence[Measurement]) -> int:
-    """Return where a kind of measurement first stands, so that the settings of one ceiling stay together."""
-    return next(i for i, m in enumerate(found) if (m.metric, m.title) == (measurement.metric, measurement.title))
 
 
 def _measurement(
@@ -102,7 +141,7 @@ def _measurement(
         samples=samples,
         median=median,
         interval_low=low,
-        interval_high=high if high != float("inf") else max((sample.value for sample in samples), default=median),
+        interval_high=high,
         bytes_per_image=payload_bytes / images if images else mean_image_bytes,
         flags=_flags(stage, samples, lines, environment, window_s),
         limits=stage.limits,
@@ -172,26 +211,23 @@ def _cache_flags(stage: Stage, samples: Sequence[Sample], environment: Mapping[s
     return flags
 
 
-def _with_ceiling(stage: Stage, measurement: Measurement, known: Sequence[Measurement]) -> Measurement:
-    rule = stage.ceiling
-    if rule is None:
-        return measurement
+def _with_ceiling(measurement: Measurement, rule: CeilingRule, known: Sequence[Measurement]) -> Measurement:
     settings = [m for m in known if m.metric == rule.metric and all(m.conditions.get(k) == v for k, v in rule.match.items())]
     if not settings:
-        return measurement
+        return dataclasses.replace(measurement, flags=(*measurement.flags, "no_ceiling"))
     best = max(settings, key=lambda m: m.median)
-    value = _converted(stage, measurement, best.median * rule.parallel_count)
+    value = _converted(measurement, best.median * rule.parallel_count)
     ceiling = Ceiling(metric=rule.metric, value=value, explanation=rule.explanation)
     flags = measurement.flags + (("ceiling_understated",) if _passes(measurement, value) else ())
     return dataclasses.replace(measurement, ceiling=ceiling, flags=flags)
 
 
-def _converted(stage: Stage, measurement: Measurement, rate: float) -> float:
-    """Return a ceiling's rate in the unit of the stage."""
-    if stage.unit == "s":
+def _converted(measurement: Measurement, rate: float) -> float:
+    """Return a ceiling's rate in the unit of the measurement."""
+    if measurement.unit == "s":
         images = sum(sample.images for sample in measurement.samples) / max(1, sum(s.operations for s in measurement.samples))
         return images / rate if rate else 0.0
-    if stage.unit == "pixels_per_s":
+    if measurement.unit == "pixels_per_s":
         pixels = sum(sample.value * sample.elapsed_s for sample in measurement.samples)
         images = sum(sample.images for sample in measurement.samples)
         return rate * pixels / images if images else 0.0

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.dataset.reading import open_dataset
 from toolkit.engine import engine
-from toolkit.errors import BusyError, ClusterError, TonnageError, UsageError
-from toolkit.facts import Environment, MeasurementSet
-from toolkit.measurement.findings import findings_of, understated
+from toolkit.errors import TonnageError, UsageError
+from toolkit.facts import MeasurementSet
+from toolkit.measurement.findings import curation_of, findings_of, understated
+from toolkit.measurement.hosts import HostLines, environment_of_hosts, nothing_measured
 from toolkit.measurement.invocation import Job, job_stages
 from toolkit.measurement.plans import families_named, plan_named
+from toolkit.measurement.task import parsed_lines, run_invocation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,32 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["measure"]
 
 _POLL_S: Final = 0.2
-_SET_BY_DASK: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")
-"""Variables that a Dask worker sets for itself, and which would limit the process that is measured."""
-
-
-@dataclass(slots=True)
-class _Gathered:
-    """The lines of one host's invocations so far."""
-
-    worker: str
-    """Address of the worker that runs them."""
-    environment: dict[str, Any] = field(default_factory=dict)
-    """Its first ``environment`` line."""
-    windows: list[dict[str, Any]] = field(default_factory=list)
-    """Its ``window`` lines."""
-    faults: list[dict[str, Any]] = field(default_factory=list)
-    """Its ``fault`` lines."""
-
-    def take(self, lines: Sequence[dict[str, Any]]) -> None:
-        """Add the lines of an invocation."""
-        for line in lines:
-            if line["kind"] == "environment":
-                self.environment = self.environment or line
-            elif line["kind"] == "window":
-                self.windows.append(line)
-            elif line["kind"] == "fault":
-                self.faults.append(line)
 
 
 def measure(
@@ -121,14 +93,14 @@ def measure(
         is_whole = run.gather()
     hosts = [host for host in run.hosts if host.windows]
     if not hosts:
-        raise KeyboardInterrupt if not is_whole else _nothing(run.hosts)
+        raise KeyboardInterrupt if not is_whole else nothing_measured(run.hosts)
     found = MeasurementSet(
         dataset=str(opened.location),
         dataset_version=opened.version,
         plan=chosen.name,
         started_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
         elapsed_s=time.perf_counter() - started_s,
-        environment=_environment(hosts, is_whole=is_whole),
+        environment=environment_of_hosts(hosts, is_whole=is_whole),
         measurements=tuple(run.findings(hosts, is_whole=is_whole)),
     )
     try:
@@ -156,7 +128,7 @@ class _Run:
         self.scratch = scratch
         self.cluster = cluster
         self.progress = progress
-        self.hosts = [_Gathered(worker) for worker in _one_worker_per_host(cluster)]
+        self.hosts = [HostLines(worker) for worker in _one_worker_per_host(cluster)]
 
     def gather(self) -> bool:
         """Run all invocations; return False if the user stopped it."""
@@ -172,19 +144,21 @@ class _Run:
             return False
         return True
 
-    def findings(self, hosts: Sequence[_Gathered], *, is_whole: bool) -> Iterator[Measurement]:
+    def findings(self, hosts: Sequence[HostLines], *, is_whole: bool) -> Iterator[Measurement]:
         """Yield the measurements of all hosts, ceilings first."""
-        for host in hosts:
-            extra = {"host": host.environment["host"]} if len(hosts) > 1 else {}
-            for measurement in self._findings(host, extra):
-                yield measurement if is_whole else dataclasses.replace(measurement, flags=(*measurement.flags, "interrupted"))
+        found = [m for host in hosts for m in self._findings(host, {"host": host.host} if len(hosts) > 1 else {})]
+        if "decode" in self.families:
+            state = self.dataset.state
+            curated = curation_of(state.curation, state.committed_at, found)
+            found += [] if curated is None else [curated]
+        for measurement in found:
+            yield measurement if is_whole else dataclasses.replace(measurement, flags=(*measurement.flags, "interrupted"))
 
-    def _findings(self, host: _Gathered, extra: dict[str, Any] | None = None) -> list[Measurement]:
-        environment = host.environment["facts"] if host.environment else {}
+    def _findings(self, host: HostLines, extra: dict[str, Any] | None = None) -> list[Measurement]:
         return findings_of(
-            self._stages(environment.get("core_count", 1)),
+            self._stages(host.facts.get("core_count", 1)),
             host.windows,
-            environment=environment,
+            environment=host.facts,
             window_s=self.plan.window_s,
             mean_image_bytes=self._mean_image_bytes,
             extra=extra,
@@ -212,7 +186,7 @@ class _Run:
             retaken=retaken,
         )
 
-    def _invoke(self, host: _Gathered, invocation: int, retaken: tuple[str, ...] = ()) -> None:
+    def _invoke(self, host: HostLines, invocation: int, retaken: tuple[str, ...] = ()) -> None:
         """Run one invocation on a host's worker, and take its lines, whole or as far as it came."""
         job = self._job(invocation, retaken)
         lines_path = None if self.scratch is None else self.scratch / f"{invocation}-{self.hosts.index(host)}.jsonl"
@@ -225,17 +199,16 @@ class _Run:
             lines = future.result()
         except KeyboardInterrupt:
             future.cancel()
-            host.take(_parsed(_text(lines_path)))
+            host.take(parsed_lines(lines_path))
             raise
-        _raise_faults(lines, host.worker)
         host.take(lines)
         if self.progress is not None:
             self.progress("measure", invocation + 1, self.plan.invocation_count + bool(retaken), "")
 
-    def _show(self, host: _Gathered, invocation: int, lines_path: Path | None, *, is_again: bool) -> None:
+    def _show(self, host: HostLines, invocation: int, lines_path: Path | None, *, is_again: bool) -> None:
         if self.progress is None:
             return
-        lines = _parsed(_text(lines_path))
+        lines = parsed_lines(lines_path)
         planned = next((line["window_count"] for line in lines if line["kind"] == "plan"), 0)
         latest = next((line["metric"] for line in reversed(lines) if line["kind"] == "window"), "")
         done = sum(line["kind"] == "window" for line in lines)
@@ -245,68 +218,12 @@ class _Run:
         self.progress("measure", invocation, self.plan.invocation_count, detail)
 
 
-def run_invocation(task: dict[str, Any]) -> list[dict[str, Any]]:
-    """Run one invocation in a process of its own and return its lines; this is the Dask task."""
-    job, lines_path = task["job"], task["lines_path"]
-    if not Path(job["dataset"]).is_dir():
-        return [{"kind": "fault", "metric": "", "error": "ClusterError", "message": "not visible"}]
-    surroundings = {name: value for name, value in os.environ.items() if name not in _SET_BY_DASK}
-    command = [sys.executable, "-m", "toolkit.measurement.invocation"]
-    with tempfile.TemporaryDirectory() as spare:
-        path = Path(lines_path or f"{spare}/lines.jsonl")
-        with path.open("wb") as sink:
-            done = subprocess.run(  # noqa: S603 - our own interpreter and module
-                command, input=json.dumps(job).encode(), stdout=sink, stderr=subprocess.PIPE, env=surroundings, check=False
-            )
-        lines = _parsed(_text(path))
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        lines.append({"kind": "fault", "metric": "", "error": "TonnageError", "message": f"an invocation failed: {last[0]}"})
-    return lines
-
-
 def _one_worker_per_host(cluster: Engine) -> list[str]:
     workers = cluster.client.scheduler_info(n_workers=-1)["workers"]
     by_host: dict[str, str] = {}
     for address in sorted(workers):
         by_host.setdefault(str(workers[address].get("host", address)), address)
     return list(by_host.values())
-
-
-def _raise_faults(lines: Sequence[dict[str, Any]], worker: str) -> None:
-    """Raise what stopped an invocation; faults of single stages are kept as findings."""
-    for line in lines:
-        if line["kind"] != "fault" or line["metric"]:
-            continue
-        if line["error"] == "ClusterError":
-            raise ClusterError(f"the worker at {worker} does not see the dataset; it must lie at the same path on every host")
-        kind = {"BusyError": BusyError, "UsageError": UsageError}.get(line["error"], TonnageError)
-        raise kind(line["message"])
-
-
-def _nothing(hosts: Sequence[_Gathered]) -> TonnageError:
-    why = next((fault["message"] for host in hosts for fault in host.faults), "no window was completed")
-    return TonnageError(f"nothing could be measured: {why}")
-
-
-def _environment(hosts: Sequence[_Gathered], *, is_whole: bool) -> Environment:
-    """Return the environment of the first host, with what could not be measured, and the other hosts below it."""
-    first = hosts[0].environment
-    facts: dict[str, Any] = dict(first["facts"])
-    faults = {
-        f"{fault['metric']} {_words(fault.get('conditions'))}".strip(): fault["message"] for h in hosts for fault in h.faults
-    }
-    if faults:
-        facts["not_measured"] = faults
-    if not is_whole:
-        facts["is_interrupted"] = True
-    if len(hosts) > 1:
-        facts["other_hosts"] = {host.environment["host"]: host.environment["facts"] for host in hosts[1:]}
-    return Environment(host=first["host"], facts=facts)
-
-
-def _words(conditions: dict[str, Any] | None) -> str:
-    return ", ".join(f"{name} {value}" for name, value in (conditions or {}).items())
 
 
 def _target(dataset: Dataset, out: str | os.PathLike[str] | None, now: datetime) -> Path:
@@ -331,16 +248,3 @@ def _scratch(dataset: Dataset) -> Iterator[Path | None]:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _parsed(text: str) -> list[dict[str, Any]]:
-    """Return the whole lines of a text; the last may still be being written."""
-    lines = text.split("\n")[:-1]
-    return [json.loads(line) for line in lines if line.startswith("{")]
-
-
-def _text(path: Path | None) -> str:
-    try:
-        return "" if path is None else path.read_text(encoding="utf-8")
-    except OSError:
-        return ""

@@ -23,7 +23,7 @@ from toolkit.units import MIB
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["HOST", "main"]
+__all__ = ["FLIGHT_BATCH_ROWS", "HOST", "main"]
 
 HOST: Final = "127.0.0.1"
 FLIGHT_BATCH_ROWS: Final = 32
@@ -110,19 +110,19 @@ def _flight_server(port: int) -> Any:
     schema = pa.schema([pa.field("bytes", pa.binary())])
 
     class Shards(flight.FlightServerBase):  # type: ignore[misc]  # PyArrow ships no types
-        """``DoGet`` of a shard's number gives its image bytes in record batches."""
+        """``DoGet`` of a shard's number and a row group's gives its image bytes in record batches."""
 
         def do_get(self, context: Any, ticket: Any) -> Any:  # noqa: ARG002 - the signature is Flight's
-            return flight.GeneratorStream(schema, batches(_paths[int(ticket.ticket)]))
+            number, group = (int(part) for part in ticket.ticket.split(b"/"))
+            return flight.GeneratorStream(schema, batches(_paths[number], group))
 
-    def batches(path: Path) -> Iterator[Any]:
+    def batches(path: Path, group: int) -> Iterator[Any]:
         # Read, not mapped: a stream that its client drops would keep the map, and mapped pages cannot be evicted.
         with pa.OSFile(str(path)) as file, pq.ParquetFile(file) as shard:
-            for group in range(shard.num_row_groups):
-                table = shard.read_row_group(group, columns=["image.bytes"], use_threads=False)
-                payloads = table["image"].combine_chunks().field("bytes")
-                for start in range(0, len(payloads), FLIGHT_BATCH_ROWS):
-                    yield pa.RecordBatch.from_arrays([payloads.slice(start, FLIGHT_BATCH_ROWS)], schema=schema)
+            table = shard.read_row_group(group, columns=["image.bytes"], use_threads=False)
+            payloads = table["image"].combine_chunks().field("bytes")
+            for start in range(0, len(payloads), FLIGHT_BATCH_ROWS):
+                yield pa.RecordBatch.from_arrays([payloads.slice(start, FLIGHT_BATCH_ROWS)], schema=schema)
 
     return Shards(f"grpc://{HOST}:{port}")
 

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from toolkit.measurement.server import FLIGHT_BATCH_ROWS
 from toolkit.units import KIB, MIB
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def stages_of(
 ) -> tuple[Stage, ...]:
     """Return the stages of some families and the ceilings they need, ceilings first."""
     makers = {"read": _read, "decode": _decode, "loader": _loader, "transfer": _transfer}
-    batch_size = max(1, min(_BATCH_SIZE, image_count // 4))
+    batch_size = max(1, min(_BATCH_SIZE, image_count // 8))
     chosen = [stage for family in families for stage in makers[family](plan, core_count, batch_size)]
     needed = {"ceiling.memory_copy"} | {stage.ceiling.metric for stage in chosen if stage.ceiling is not None}
     ceilings = [stage for stage in ceiling_stages(plan, core_count, mean_image_bytes) if stage.metric in needed]
@@ -157,9 +158,9 @@ def _read(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # n
 
 
 def _decode(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # noqa: ARG001 - one signature for all families
-    codec = "The codec alone on one core, in memory: no orientation, no conversion, no resizing"
+    codec = "The codec alone on one core, in memory: no orientation, no conversion"
     for output in (FULL, SCALED):
-        rule = CeilingRule(metric="ceiling.decode_core", match={"output": output}, explanation=f"{codec}.")
+        rule = _cores(codec, output, 1)
         core = Stage(
             metric="decode.core", title=f"Decode to RGB on one core, {output}", unit="images_per_s", family="decode",
             limits=_DECODE, conditions={"threads": 1, "output": output}, ceiling=rule,
@@ -182,8 +183,13 @@ def _decode(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  #
 
 
 def _cores(codec: str, output: str, core_count: int) -> CeilingRule:
-    explanation = f"{codec}; times {core_count} cores."
-    return CeilingRule(metric="ceiling.decode_core", match={"output": output}, parallel_count=core_count, explanation=explanation)
+    """Return the codec's rule; what is scaled afterwards may be decoded at full size or scaled in the transform."""
+    match = {"output": FULL} if output == FULL else {}
+    choice = "" if output == FULL else ", at full size or scaled in the transform, whichever is faster"
+    times = f"; times {core_count} cores" if core_count > 1 else ""
+    return CeilingRule(
+        metric="ceiling.decode_core", match=match, parallel_count=core_count, explanation=f"{codec}{choice}{times}."
+    )
 
 
 def _loader(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # noqa: ARG001 - one signature for all families
@@ -217,7 +223,8 @@ def _transfer(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]: 
             )  # fmt: skip
     yield Stage(
         metric="transfer.flight", title="Arrow Flight", unit="bytes_per_s", family="transfer", limits=_LOOPBACK,
-        conditions={"path": "loopback", "streams": 1, "batch_rows": 32}, ceiling=_socket(1),
+        conditions={"path": "loopback", "request": "row group", "batch_rows": FLIGHT_BATCH_ROWS, "streams": 1},
+        ceiling=_socket(1),
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def median_interval(groups: Mapping[int, Sequence[float]], seed: int = 0) -> tup
     -----
     From six invocations on: percentile bootstrap of the whole invocations, each with its windows resampled in turn. Below
     that no resampling can reach 95 %, and the interval is Student's t over the logarithms of the invocations' medians,
-    which is wide and says so. One invocation alone has no interval that is known: it is (0, inf).
+    which is wide and says so. For one invocation alone no interval is known; the range of its windows is given.
 
     Source: Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section 3.8 (clustered data).
 
@@ -52,10 +52,11 @@ def median_interval(groups: Mapping[int, Sequence[float]], seed: int = 0) -> tup
     """
     medians = np.array([float(np.median(values)) for values in groups.values() if len(values)])
     if not len(medians):
-        return 0.0, 0.0, math.inf
+        return 0.0, 0.0, 0.0
     middle = float(np.median(medians))
     if len(medians) == 1 or np.any(medians <= 0):
-        return middle, 0.0, math.inf
+        values = np.concatenate([np.asarray(group, dtype=float) for group in groups.values()])
+        return middle, float(values.min()), float(values.max())
     if len(medians) < MIN_BOOTSTRAP_INVOCATIONS:
         return middle, *_student(medians, middle)
     resampled = _resampled_medians(list(groups.values()), np.random.default_rng(seed))

@@ -31,6 +31,9 @@ __all__ = ["FlightGet", "HttpRange", "TcpStream", "TransferServer"]
 
 _RECEIVE_BYTES: Final = MIB
 _TIMEOUT_S: Final = 20
+_SETTLE_POLL_S: Final = 0.02
+"""Twice the resolution of a process's CPU account."""
+_SETTLE_POLLS: Final = 10
 
 
 class TransferServer:
@@ -78,6 +81,14 @@ class TransferServer:
         times = self._account.cpu_times()
         return float(times.user + times.system)
 
+    def settle(self) -> None:
+        """Wait until the serving process rests: what it still reads or sends would keep pages from being evicted."""
+        for _ in range(_SETTLE_POLLS):
+            before_s = self.cpu_s()
+            time.sleep(_SETTLE_POLL_S)
+            if self.cpu_s() == before_s:
+                return
+
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -123,6 +134,7 @@ class TcpStream(Probe):
         for connection in self._sockets:
             connection.close()
         self._sockets = []
+        self.server.settle()
 
 
 class HttpRange(Probe):
@@ -182,12 +194,14 @@ class HttpRange(Probe):
 
 
 class FlightGet(Probe):
-    """Arrow Flight ``DoGet`` of shards: record batches of encoded images; one stream."""
+    """Arrow Flight ``DoGet``, one row group a call, as record batches of encoded images; one stream."""
 
     def __init__(self, subject: Subject, server: TransferServer) -> None:
         self.subject = subject
         self.server = server
         self._client: Any = None
+        numbers = {path: number for number, path in enumerate(server.paths)}
+        self._tickets = [f"{numbers[extent.path]}/{extent.row_group_index}".encode() for extent in subject.extents]
         self._numbers = itertools.count()
 
     def open(self) -> None:
@@ -198,20 +212,18 @@ class FlightGet(Probe):
         self._client = flight.connect(f"grpc://{HOST}:{self.server.port_by_protocol['flight']}")
 
     def run(self, deadline_s: float) -> Tally:
-        """Take record batches, shard after shard, until the deadline."""
+        """Take row groups until the deadline, the last one whole: a stream that is dropped goes on at the other end."""
         from pyarrow import flight
 
         count = size_bytes = images = 0
         while True:
-            number = next(self._numbers) % len(self.server.paths)
-            stream = self._client.do_get(flight.Ticket(str(number).encode()))
-            for chunk in stream:
+            ticket = self._tickets[next(self._numbers) % len(self._tickets)]
+            for chunk in self._client.do_get(flight.Ticket(ticket)):
                 size_bytes += _value_bytes(chunk.data.column(0))
                 images += chunk.data.num_rows
-                count += 1
-                if time.perf_counter() >= deadline_s:
-                    stream.cancel()
-                    return Tally(operations=count, payload_bytes=size_bytes, images=images)
+            count += 1
+            if time.perf_counter() >= deadline_s:
+                return Tally(operations=count, payload_bytes=size_bytes, images=images)
 
     def close(self) -> None:
         """Hang up."""
