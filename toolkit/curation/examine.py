@@ -11,7 +11,7 @@ from PIL import Image
 from toolkit.curation.decode import Decoded, decode_jpeg_luma, decode_other
 from toolkit.curation.hashing import byte_identity, luma_hash, perceptual_hash
 from toolkit.curation.headers import JpegFrame, jpeg_frame, stored_size
-from toolkit.curation.quality import scores
+from toolkit.curation.quality import scored_luma, scores
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sniffing import SUFFIXES, sniff
 from toolkit.dataset.decoding import open_image
@@ -232,13 +232,14 @@ def _has_trailing_bytes(payload: bytes, kind: str) -> bool:
 
 def _pixel_facts(decoded: Decoded, luma: NDArray[np.uint8], header: _Header) -> dict[str, Any]:
     oriented = _oriented(luma, header.orientation)
+    small = scored_luma(oriented)
     turned = header.orientation >= 5
     width, height = (header.height_px, header.width_px) if turned else (header.width_px, header.height_px)
     return {
         "pixel_hash": decoded.pixel_hash,
         "luma_hash": luma_hash(oriented, width, height),
-        "perceptual_hash": perceptual_hash(oriented),
-    } | scores(oriented, width, height)
+        "perceptual_hash": perceptual_hash(small),
+    } | scores(small, width, height)
 
 
 def _oriented(luma: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:

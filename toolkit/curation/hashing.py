@@ -20,6 +20,9 @@ __all__ = ["byte_identity", "luma_hash", "perceptual_hash", "pixel_hash", "pixel
 
 _GRID: Final = 32
 _LOW: Final = 8
+_BITS: Final = _LOW * _LOW
+_DECIMALS: Final = 2
+"""Coefficients are rounded to this: what is left of a flat image is noise of the arithmetic, and must not become bits."""
 
 _EQUAL_MODES: Final = {"1": "L", "P": "RGB", "PA": "RGBA", "LA": "RGBA", "RGBX": "RGB"}
 """Modes that only pack the same colours otherwise; a palette with transparency becomes RGBA."""
@@ -69,41 +72,38 @@ def pixel_hash_of(opened: Image.Image) -> str:
     return str(state.hexdigest())
 
 
-@functools.cache
-def _cosines() -> NDArray[np.float32]:
-    """Return the first rows of the DCT-II matrix, shape (8, 32).
+@functools.lru_cache(maxsize=512)
+def _low_frequencies(length: int) -> NDArray[np.float32]:
+    """Return what takes ``length`` pixels to the 8 lowest frequencies of their 32 box averages, shape (8, length).
+
+    Box filter and cosine transform are both linear: one small matrix is both.
 
     Source: Ahmed, Natarajan and Rao 1974, discrete cosine transform (type II, orthonormal).
     """
     k, n = np.arange(_LOW)[:, None], np.arange(_GRID)[None, :]
-    rows = np.sqrt(2 / _GRID) * np.cos(np.pi * (2 * n + 1) * k / (2 * _GRID))
-    rows[0] /= np.sqrt(2)
-    return np.asarray(rows, dtype=np.float32)
+    cosines = np.sqrt(2 / _GRID) * np.cos(np.pi * (2 * n + 1) * k / (2 * _GRID))
+    cosines[0] /= np.sqrt(2)
+    edges = np.linspace(0, length, _GRID + 1)
+    pixels = np.arange(length)[None, :]
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    boxes = np.clip(overlap, 0, None) * (_GRID / length)
+    return np.asarray(cosines @ boxes, dtype=np.float32)
 
 
 def perceptual_hash(luma: NDArray[np.uint8]) -> int:
     """Return a 64-bit hash of what a luma looks like, as a signed integer; alike images differ in few bits.
 
-    Source: the DCT hash of Zauner 2010, "Implementation and benchmarking of perceptual image hash functions": 32 x 32
-    luma, its 8 x 8 lowest frequencies against their median.
+    Source: the DCT hash of Zauner 2010, "Implementation and benchmarking of perceptual image hash functions": luma averaged
+    to 32 x 32, its 8 x 8 lowest frequencies against their median.
+
+    Examples
+    --------
+    >>> perceptual_hash(np.zeros((4, 4), dtype=np.uint8))
+    0
     """
-    small = _boxed(luma)
-    low = _cosines() @ small @ _cosines().T
-    bits = low.ravel() > np.median(low)
-    return int(np.packbits(bits).view(">i8")[0])
-
-
-def _boxed(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return a luma averaged over 32 x 32 boxes whose edges may lie between pixels: exact area weights, two small products."""
     height, width = luma.shape
-    return np.asarray(_box_weights(height) @ luma.astype(np.float32) @ _box_weights(width).T)
-
-
-@functools.lru_cache(maxsize=512)
-def _box_weights(length: int) -> NDArray[np.float32]:
-    """Return the share of each of ``length`` pixels in each of 32 equal boxes, shape (32, length)."""
-    edges = np.linspace(0, length, _GRID + 1)
-    starts, ends = edges[:-1, None], edges[1:, None]
-    pixels = np.arange(length)[None, :]
-    overlap = np.clip(np.minimum(ends, pixels + 1) - np.maximum(starts, pixels), 0, None)
-    return np.asarray(overlap * (_GRID / length), dtype=np.float32)
+    low = _low_frequencies(height) @ luma.astype(np.float32) @ _low_frequencies(width).T
+    values = np.round(low.ravel(), _DECIMALS)
+    ordered = np.sort(values)
+    bits = values > (ordered[_BITS // 2 - 1] + ordered[_BITS // 2]) / 2
+    return int(np.packbits(bits).view(">i8")[0])
