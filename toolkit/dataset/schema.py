@@ -79,7 +79,7 @@ FACT_FIELDS: Final = [
 ]
 
 SCORE_FIELDS: Final = [
-    pa.field("sharpness_score", pa.float32()),  # variance of the Laplacian of the luma at 256 px on the longest side
+    pa.field("sharpness_score", pa.float32()),  # variance of the Laplacian of the luma at 64 px on the shorter side
     pa.field("brightness_share", pa.float32()),  # mean luma, 0 black to 1 white
     pa.field("dark_share", pa.float32()),  # 99th percentile of luma: low means everything is dark (cleanvision's dark score)
     pa.field("light_share", pa.float32()),  # 5th percentile of luma: high means everything is light
