@@ -16,6 +16,7 @@ __all__ = [
     "BLUE",
     "GRAY",
     "GREEN",
+    "HEAT",
     "INK",
     "MUTED",
     "ORANGE",
@@ -47,6 +48,7 @@ PINK: Final = "#ad548f"
 GRAY: Final = "#8792a0"
 TRACK: Final = "#dfe5ec"
 PALE: Final = "#edf3f9"
+HEAT: Final = "#86bce6"
 
 SEQUENCE: Final = (BLUE, ORANGE, GREEN, SKY, VERMILLION, PINK, GRAY)
 """Colours of categories, in the order in which they are given out."""
@@ -66,6 +68,7 @@ _DARK: Final = {
     GRAY: "#8d99a7",
     TRACK: "#2f3945",
     PALE: "#1c2a38",
+    HEAT: "#25669d",
 }
 """The colour that takes each one's place on a dark screen."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from toolkit.reporting.charts import axis_ticks, finish_rows, row_label
-from toolkit.reporting.design import INK, PALE, SKY, VERMILLION, new_figure
+from toolkit.reporting.design import HEAT, INK, PALE, SKY, VERMILLION, new_figure
 from toolkit.reporting.wording import begin, interval, plain, quantity_words
 from toolkit.units import show
 
@@ -39,7 +39,7 @@ def doubling(frame: pl.DataFrame) -> go.Figure | None:
     figure.add_heatmap(
         z=[[math.log2(max(f, 1e-9)) for f in line] for line in factors], x=list(_MULTIPLES.values()), y=list(range(len(rows))),
         text=[[show(row[c], row["unit"]) for c in _MULTIPLES] for row in rows], texttemplate="%{text}", xgap=3,
-        ygap=_CELL_GAP_PX, colorscale=[[0, PALE], [1, SKY]], zmin=0, zmax=3, showscale=False,
+        ygap=_CELL_GAP_PX, colorscale=[[0, PALE], [1, HEAT]], zmin=0, zmax=3, showscale=False,
         textfont={"color": INK, "size": 12}, customdata=[[f"{f:.3g}" for f in line] for line in factors],
         hovertemplate="%{x} the data: %{text} (%{customdata} times)<extra></extra>",
     )  # fmt: skip

@@ -3,7 +3,8 @@
   const twins = JSON.parse(document.getElementById("dark-twins").textContent);
   const darkScreen = window.matchMedia("screen and (prefers-color-scheme: dark)");
   const plots = [...document.querySelectorAll("[data-plot]")];
-  const PAPER_WIDTH_PX = 640;
+  const PAPER_WIDTH_PX = 640; /* of a figure on A4; a half figure has HALF_PAPER_PX */
+  const HALF_PAPER_PX = 300;
   const TOP_PX = 10;
   const TITLE_PX = 54; /* the page writes the title itself: what the figure kept for it, less TOP_PX */
   let onPaper = false;
@@ -26,16 +27,18 @@
     let figure = JSON.parse(source.textContent);
     if (darkScreen.matches && !onPaper) figure = colored(figure);
     const layout = figure.layout;
-    const narrow = plot.clientWidth < 520;
+    const paper = plot.closest(".half") ? HALF_PAPER_PX : PAPER_WIDTH_PX;
+    const width = onPaper ? paper : plot.clientWidth;
+    const narrow = width < 520;
     delete layout.title;
     layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
     layout.autosize = !onPaper;
-    if (onPaper) layout.width = PAPER_WIDTH_PX;
+    if (onPaper) layout.width = width;
     layout.margin = Object.assign({ l: 12, r: 16, b: 48 }, layout.margin, { t: TOP_PX });
     layout.height -= TITLE_PX;
-    if (narrow && layout.showlegend !== false) layout.height += 20 * Math.max(figure.data.filter((trace) => trace.showlegend !== false).length / 2 - 1, 0);
+    if (layout.showlegend !== false) layout.height += LEGEND_LINE_PX * (legendLines(figure.data, width - 60) - 1);
     layout.dragmode = false;
-    if (narrow || onPaper) wrapRows(layout, (onPaper ? PAPER_WIDTH_PX : plot.clientWidth) - 28);
+    wrapRows(figure, width - 28);
     for (const key of Object.keys(layout)) {
       if (/^[xy]axis/.test(key)) {
         layout[key].fixedrange = true;
@@ -49,7 +52,7 @@
   };
 
   /* Row names that are longer than a narrow screen go on in further lines, and their rows grow by as much. */
-  const LINE_PX = 15;
+  const LINE_PX = 17;
   const wrapped = (text, longest) => {
     const lines = [];
     let line = "";
@@ -62,14 +65,25 @@
     }
     return [...lines, line].join("<br>");
   };
-  const wrapRows = (layout, width) => {
+  const wrapRows = ({ data, layout }, width) => {
     const rows = (layout.annotations || []).filter((note) => note.xref === "paper" && note.x === 0 && note.yref !== "paper");
     rows.forEach((note) => (note.text = wrapped(note.text, width / 6.5)));
     const added = rows.map((note) => note.text.split("<br>").length - 1);
     const most = Math.max(0, ...added);
     if (!most) return;
     layout.height += most * LINE_PX * (rows.length + 0.25);
-    rows.forEach((note, i) => (note.yshift += added[i] * LINE_PX * 0.5 + most * 2));
+    const heat = data.find((trace) => trace.type === "heatmap");
+    if (heat) heat.ygap += most * LINE_PX;
+    const bar = heat ? 0 : most * LINE_PX * 0.15; /* a bar grows with its row, a cell does not */
+    rows.forEach((note, i) => (note.yshift += added[i] * LINE_PX * 0.5 + bar));
+  };
+
+  /* How many lines the legend takes: what it takes more than one, the figure grows by. */
+  const LEGEND_LINE_PX = 21;
+  const legendLines = (data, width) => {
+    const names = data.filter((trace) => trace.showlegend !== false && trace.name).map((trace) => trace.name);
+    const widest = Math.max(0, ...names.map((name) => name.length)) * 7 + 48;
+    return Math.max(1, Math.ceil(names.length / Math.max(1, Math.floor(width / widest))));
   };
 
   /* Every second tick on a narrow screen. */
@@ -95,8 +109,14 @@
 
   const drawAll = () => plots.forEach((plot) => (waiting.delete(plot), draw(plot)));
   darkScreen.addEventListener("change", drawAll);
-  window.addEventListener("beforeprint", () => ((onPaper = true), drawAll()));
-  window.addEventListener("afterprint", () => ((onPaper = false), drawAll()));
+  const folded = [...document.querySelectorAll("details.alone:not([open])")];
+  const turn = (toPaper) => {
+    onPaper = toPaper;
+    folded.forEach((details) => (details.open = toPaper));
+    drawAll();
+  };
+  window.addEventListener("beforeprint", () => turn(true));
+  window.addEventListener("afterprint", () => turn(false));
 
   /* A link to a number's explanation opens it. */
   const openTarget = () => {
