@@ -141,7 +141,8 @@ class Projection:
         return float(row[percentile][0])
 
     def __repr__(self) -> str:
-        return f"<Projection {self.name!r}: {len(self.months)} months, {self.frame['quantity'].n_unique()} quantities>\n{self.plan.summary}"
+        count = self.frame["quantity"].n_unique()
+        return f"<Projection {self.name!r}: {len(self.months)} months, {count} quantities>\n{self.plan.summary}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types, with the schema version."""
@@ -176,10 +177,7 @@ class Projection:
                 f"a projection of schema '{PROJECTION_SCHEMA}' was expected, but '{facts.get('schema')}' was found"
             )
         plan = dict(facts["plan"])
-        nodes = (
-            NodeSummary(**{name: tuple(value) if isinstance(value, list) else value for name, value in node.items()})
-            for node in facts["explanations"]
-        )
+        nodes = (_summary(node) for node in facts["explanations"])
         return cls(
             name=facts["name"],
             scenario=facts["scenario"],
@@ -203,3 +201,8 @@ class Projection:
     def load(cls, path: str | Path) -> Self:
         """Return the projection saved at ``path``."""
         return cls.from_dict(read_facts(path, "projection"))
+
+
+def _summary(node: Mapping[str, Any]) -> NodeSummary:
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in node.items()}
+    return NodeSummary(**values)

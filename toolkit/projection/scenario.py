@@ -42,7 +42,8 @@ def _quantity(unit: str) -> BeforeValidator:
 
 def _named(kind: str) -> BeforeValidator:
     def check(name: Any) -> Any:
-        known = {"accelerator": accelerators, "model": models, "medium": media}[kind]()
+        kinds: dict[str, Mapping[str, Any]] = {"accelerator": accelerators(), "model": models(), "medium": media()}
+        known = kinds[kind]
         if name is not None and name not in known:
             raise ValueError(f"is not a known {kind}; there are {', '.join(sorted(known))}")
         return name

@@ -14,9 +14,24 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = [
-    "capacity", "checkpoint_storage", "curated", "drive_count", "headroom", "ingest", "logical", "lru_hit_share", "protection",
-    "raw", "storage_demand", "supply_of_drives", "supply_of_nodes", "transfer_time", "versions",
-]  # fmt: skip
+    "capacity",
+    "checkpoint_storage",
+    "curated",
+    "drive_count",
+    "headroom",
+    "ingest",
+    "logical",
+    "lru_hit_share",
+    "protection",
+    "raw",
+    "stated_supply",
+    "storage_demand",
+    "supply_of_drives",
+    "supply_of_nodes",
+    "supply_of_nodes_bytes",
+    "transfer_time",
+    "versions",
+]
 
 
 @formula("bytes", "bytes of the images kept / share kept, if raw data is kept; else 0")
@@ -94,16 +109,30 @@ def storage_demand(
 
 @formula("bytes_per_s", "measured rate of one node x nodes")
 def supply_of_nodes(node_bytes_per_s: Draws, node_count: Draws) -> Any:
-    """Bytes each second that as many nodes read, each from storage like the one measured.  Source: measured on one node; the
-    product holds for node-local drives, and is an upper bound for a shared filesystem.
+    """Bytes each second that as many nodes read, each from storage like the one measured.
+
+    Source: measured on one node; the product holds for node-local drives and is an upper bound for a shared filesystem.
     """
     return node_bytes_per_s * node_count
 
 
+@formula("bytes", "bytes of one node x nodes")
+def supply_of_nodes_bytes(node_bytes: Draws, node_count: Draws) -> Any:
+    """Bytes of memory in which all nodes together hold file pages.  Source: definition; each node caches its own share."""
+    return node_bytes * node_count
+
+
+@formula("bytes_per_s", "as stated")
+def stated_supply(stated_bytes_per_s: Draws) -> Any:
+    """Bytes each second that the storage delivers, as stated.  Source: the scenario's storage.supply."""
+    return stated_bytes_per_s
+
+
 @formula("bytes_per_s", "drives x rate of a drive, at most the nodes' links")
 def supply_of_drives(drive_count: Draws, drive_bytes_per_s: Draws, node_count: Draws, link_bytes_per_s: Draws) -> Any:
-    """Bytes each second that the planned drives deliver over the nodes' links.  Source: bottleneck law, X <= min of capacities
-    (Denning and Buzen 1978).
+    """Bytes each second that the planned drives deliver over the nodes' links.
+
+    Source: bottleneck law, X <= min of capacities (Denning and Buzen 1978).
     """
     return np.minimum(drive_count * drive_bytes_per_s, node_count * link_bytes_per_s)
 

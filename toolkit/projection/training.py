@@ -14,10 +14,31 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = [
-    "allreduce", "checkpoint_size", "checkpoint_time", "daly_interval", "decode_cores", "decode_supply", "device_count",
-    "device_rate", "elapsed", "energy", "epoch_reads", "failure_interval", "goodput", "memory", "node_count", "node_network",
-    "power", "rate", "run_flop", "run_samples", "run_samples_fixed",
-]  # fmt: skip
+    "allreduce",
+    "checkpoint_rate",
+    "checkpoint_size",
+    "checkpoint_time",
+    "daly_interval",
+    "decode_cores",
+    "decode_supply",
+    "device_count",
+    "device_rate",
+    "elapsed",
+    "energy",
+    "epoch_reads",
+    "failure_interval",
+    "goodput",
+    "ideal_nodes",
+    "memory",
+    "node_count",
+    "node_network",
+    "power",
+    "rate",
+    "read_bytes",
+    "run_flop",
+    "run_samples",
+    "run_samples_fixed",
+]
 
 
 @formula("images", "images x epochs")
@@ -41,7 +62,7 @@ def run_flop(samples: Draws, forward_mac_count: Draws) -> Any:
     Examples
     --------
     >>> float(run_flop(12.8e9, 87.7e9))
-    6.7353599999999995e+21
+    6.73536e+21
     """
     return samples * 6 * forward_mac_count
 
@@ -120,6 +141,24 @@ def checkpoint_size(param_count: Draws, state_bytes: Draws) -> Any:
 def checkpoint_time(checkpoint_bytes: Draws, write_bytes_per_s: Draws) -> Any:
     """Seconds to write a checkpoint.  Source: definition."""
     return checkpoint_bytes / write_bytes_per_s
+
+
+@formula("count", "samples / (rate of a device x deadline) / devices per node, rounded up")
+def ideal_nodes(samples: Draws, rate_images_per_s: Draws, deadline_s: Draws, devices_per_node: Draws) -> Any:
+    """Nodes that a run without any loss would take.  Source: definition; failures are counted for these."""
+    return np.maximum(1, np.ceil(np.ceil(samples / (rate_images_per_s * deadline_s)) / devices_per_node))
+
+
+@formula("bytes_per_s", "checkpoint bytes / time to write one")
+def checkpoint_rate(checkpoint_bytes: Draws, write_s: Draws) -> Any:
+    """Bytes each second while a checkpoint is written.  Source: definition."""
+    return checkpoint_bytes / write_s
+
+
+@formula("bytes", "bytes per image x share not answered by the nodes' memory")
+def read_bytes(bytes_per_image: Draws, hit_share: Draws) -> Any:
+    """Bytes that storage delivers for each sample, on average.  Source: definition."""
+    return bytes_per_image * (1 - hit_share)
 
 
 @formula("s", "a node's mean time between failures / nodes")

@@ -52,13 +52,14 @@ class Given:
         """
         if len(set(self.samples)) > 1:
             picks = generator.integers(0, len(self.samples), size=(count, len(self.samples)))
-            return np.median(np.asarray(self.samples)[picks], axis=1)[:, None]
+            return np.asarray(np.median(np.asarray(self.samples)[picks], axis=1)[:, None], dtype=np.float64)
         if self.low is None or self.high is None or self.low == self.high:
             return np.full((count, 1), self.value, dtype=np.float64)
         normal = generator.standard_normal((count, 1))
         if self.low > 0 and self.value > 0:
             down, up = np.log(self.value / self.low) / _Z90, np.log(self.high / self.value) / _Z90
-            return np.asarray(self.value * np.exp(np.where(normal < 0, down, up) * normal))
+            drawn = np.asarray(self.value * np.exp(np.where(normal < 0, down, up) * normal))
+            return np.minimum(drawn, 1.0) if self.unit == "share" else drawn
         down, up = (self.value - self.low) / _Z90, (self.high - self.value) / _Z90
         return np.asarray(np.maximum(0.0, self.value + np.where(normal < 0, down, up) * normal))
 

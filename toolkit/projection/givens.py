@@ -1,0 +1,243 @@
+"""Everything that goes into a projection, from scenario, profile, measurements and hardware facts; each with its evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from toolkit.errors import ScenarioError
+from toolkit.projection.hardware_facts import accelerators, media, models
+from toolkit.projection.uncertainty import Given
+from toolkit.units import GB, MONTH_S
+
+if TYPE_CHECKING:
+    from toolkit.facts import DatasetProfile, Measurement, MeasurementSet
+    from toolkit.projection.scenario import Inference, Scenario, Training
+
+__all__ = ["Givens", "gather"]
+
+_STATED: Final = "stated in the scenario"
+_WEIGHT_BYTES: Final = {"fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0}
+_STATE_BYTES: Final = {"sgd": 8.0, "adam": 14.0}
+"""Bytes of a checkpoint per parameter: half-precision weights (2) with Adam (12), or full-precision weights and momentum (8)."""
+_TRAINING_STATE_BYTES: Final = {"sgd": 12.0, "adam": 16.0}
+
+
+class Givens:
+    """The inputs of a projection by name, in the order in which they were gathered."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Given] = {}
+        self.flags: list[str] = []
+
+    def add(
+        self, name: str, unit: str, value: float, source: str, evidence: str, *, spread: tuple[float, float] | None = None
+    ) -> None:
+        """Add an input; ``spread`` is its range as factors of its value, at the 10th and 90th percentile."""
+        low, high = (value * spread[0], value * spread[1]) if spread else (None, None)
+        self.by_name[name] = Given(name=name, unit=unit, value=value, low=low, high=high, source=source, evidence=evidence)
+
+    def state(self, name: str, unit: str, value: float) -> None:
+        """Add what the scenario states, or takes by its documented default."""
+        self.add(name, unit, value, _STATED + " (or its default)", "assumed")
+
+    def measure(self, name: str, unit: str, found: Measurement, what: str, factor: float = 1.0) -> None:
+        """Add a measured rate with the medians of its invocations."""
+        by_invocation: dict[int, list[float]] = {}
+        for sample in found.samples:
+            by_invocation.setdefault(sample.invocation, []).append(sample.value * factor)
+        medians = tuple(sorted(values)[len(values) // 2] for values in by_invocation.values())
+        conditions = ", ".join(f"{key} {value}" for key, value in found.conditions.items() if not isinstance(value, dict | list))
+        self.by_name[name] = Given(
+            name=name, unit=unit, value=found.median * factor, low=found.interval_low * factor, high=found.interval_high * factor,
+            samples=medians, source=f"measured here: {what} ({found.metric}; {conditions})", evidence="measured",
+        )  # fmt: skip
+
+
+def gather(scenario: Scenario, profile: DatasetProfile | None, measured: MeasurementSet | None) -> Givens:
+    """Return every input of a scenario's projection.
+
+    Raises
+    ------
+    ScenarioError
+        If the dataset's size is neither stated nor profiled.
+    """
+    givens = Givens()
+    givens.add("month_s", "s", MONTH_S, "1/12 of a Julian year", "published")
+    _dataset(givens, scenario, profile)
+    _storage(givens, scenario, measured)
+    if scenario.training is not None:
+        _training(givens, scenario, scenario.training, measured)
+    if scenario.inference is not None:
+        _inference(givens, scenario.inference)
+    givens.state("price.electricity_usd_per_j", "usd_per_j", scenario.prices.electricity)
+    givens.add("price.pue_factor", "ratio", scenario.prices.pue, "Uptime Institute 2024, unless stated", "published")
+    return givens
+
+
+def _dataset(givens: Givens, scenario: Scenario, profile: DatasetProfile | None) -> None:
+    start, where = scenario.dataset, "" if profile is None else f"profile of '{profile.name}', version {profile.version}"
+    if start.images is not None:
+        givens.state("start.images", "images", start.images)
+    elif profile is not None and profile.image_count:
+        givens.add("start.images", "images", profile.image_count, where, "measured")
+    else:
+        raise ScenarioError(
+            "the scenario states no 'dataset.images' and no dataset was given; state it, or name one with --dataset"
+        )
+    if start.image_size is not None:
+        givens.state("start.bytes_per_image", "bytes", start.image_size)
+    elif profile is not None and profile.image_count:
+        givens.add("start.bytes_per_image", "bytes", profile.mean_image_bytes, where, "measured")
+    else:
+        raise ScenarioError(
+            "the scenario states no 'dataset.image_size' and no dataset was given; state it, or name one with --dataset"
+        )
+    if start.kept is not None:
+        givens.state("start.kept_share", "share", max(start.kept, 1e-6))
+    elif profile is not None and profile.source_count:
+        givens.add("start.kept_share", "share", max(profile.kept_share, 1e-6), where, "measured")
+    else:
+        givens.add("start.kept_share", "share", 0.9, "no dataset was curated; 90 % kept", "assumed", spread=(0.8, 1.1))
+    _shard_overhead(givens, profile, where)
+    spread = scenario.growth.uncertainty
+    givens.add("growth.factor", "ratio", 1.0, _STATED, "assumed", spread=(1 - spread, 1 + spread) if spread else None)
+
+
+def _shard_overhead(givens: Givens, profile: DatasetProfile | None, where: str) -> None:
+    """Add shard bytes per image byte: measured where the dataset is large enough that footers do not count."""
+    if profile is not None and profile.image_bytes >= GB // 10:
+        givens.add("start.shard_overhead_ratio", "ratio", profile.shard_bytes / profile.image_bytes, where, "measured")
+    else:
+        source = "Parquet with one metadata row per image; measured once a dataset of 100 MB or more is given"
+        givens.add("start.shard_overhead_ratio", "ratio", 1.01, source, "assumed", spread=(0.995, 1.02))
+
+
+def _storage(givens: Givens, scenario: Scenario, measured: MeasurementSet | None) -> None:
+    storage, medium = scenario.storage, media()[scenario.storage.medium]
+    givens.state("storage.raw_kept_factor", "ratio", float(storage.keep_raw))
+    givens.state("storage.version_rewrite_share", "share", storage.version_rewrite)
+    givens.state("storage.kept_version_count", "count", storage.kept_versions)
+    givens.state("storage.kept_checkpoint_count", "count", storage.kept_checkpoints)
+    givens.state("storage.protection_factor", "ratio", storage.protection.factor)
+    givens.state("storage.headroom_share", "share", min(storage.headroom, 0.95))
+    givens.add("drive.capacity_bytes", "bytes", medium.capacity, f"{medium.title}: {medium.source}", "vendor")
+    givens.add(
+        "drive.read_bytes_per_s", "bytes_per_s", medium.read, f"{medium.title}: {medium.source}", "vendor", spread=(0.8, 1.0)
+    )
+    givens.add(
+        "drive.write_bytes_per_s", "bytes_per_s", medium.write, f"{medium.title}: {medium.source}", "vendor", spread=(0.7, 1.0)
+    )
+    givens.add("ingest.peak_factor", "ratio", 4.0, "data arrives in working hours and bursts", "assumed", spread=(0.5, 2.0))
+    givens.state("network.node_link_bytes_per_s", "bytes_per_s", scenario.network.node_link)
+    givens.state("network.transfer_link_bytes_per_s", "bytes_per_s", scenario.network.transfer_link)
+    source = "stas00/ml-engineering: plan 90 to 95 % of the line rate; less over TCP"
+    givens.add("network.payload_share", "share", scenario.network.efficiency, source, "assumed", spread=(0.9, 1.03))
+    _supply(givens, scenario, measured)
+
+
+def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None) -> None:
+    """Add what one node reads from storage."""
+    stated = scenario.storage.supply
+    if isinstance(stated, float | int):
+        givens.state("supply.stated_bytes_per_s", "bytes_per_s", float(stated))
+        return
+    if stated == "drives":
+        return
+    found = measured.find("read.sequential", cache="cold") if measured is not None else None
+    if found is not None and found.unit == "bytes_per_s" and found.cache_verdict == "cold":
+        givens.measure("supply.node_bytes_per_s", "bytes_per_s", found, "shards read in sequence, cold")
+        return
+    medium = media()[scenario.storage.medium]
+    givens.add(
+        "supply.node_bytes_per_s", "bytes_per_s", medium.read, f"one {medium.title}: {medium.source}", "vendor", spread=(0.7, 1.0)
+    )
+    given = "no cold read was measured" if measured is not None else "no measurements were given"
+    givens.flags.append(f"{given}: storage supply is a vendor's figure for one drive per node; run tonnage measure on the target")
+
+
+def _training(givens: Givens, scenario: Scenario, training: Training, measured: MeasurementSet | None) -> None:
+    model, device = models()[training.model], accelerators()[training.accelerator]
+    if training.samples_seen is not None:
+        givens.state("training.samples_seen", "images", training.samples_seen)
+    else:
+        givens.state("training.epoch_count", "count", training.epochs or 90)
+    givens.state("training.deadline_s", "s", training.deadline)
+    givens.state("training.run_count", "count", training.runs_per_month)
+    givens.add("model.param_count", "count", model.params, f"{model.title}: {model.source}", "published")
+    givens.add("model.forward_mac_count", "count", model.forward_macs, f"{model.title}: {model.source}", "published")
+    givens.add(
+        "model.activation_bytes", "bytes", model.activation, f"{model.title}: {model.source}", "assumed", spread=(0.6, 1.6)
+    )
+    givens.state("training.state_bytes", "bytes", _STATE_BYTES[training.optimizer])
+    givens.state("training.training_state_bytes", "bytes", _TRAINING_STATE_BYTES[training.optimizer])
+    givens.state("training.gradient_bytes", "bytes", _WEIGHT_BYTES[training.precision])
+    givens.state("training.batch_images", "images", training.batch_per_accelerator)
+    givens.state("training.devices_per_node", "count", training.accelerators_per_node)
+    givens.state("training.cores_per_node", "count", training.cores_per_node)
+    own = 1.0 if training.dedicated else 1 - training.shared_loss
+    givens.state("training.own_share", "share", max(own, 0.01))
+    _device_rate(givens, training)
+    source = "MLPerf Training v3.0, ResNet-50: 0.66 from 8 to 64 devices at a fixed batch, near 1 at a growing one"
+    givens.add("training.scaling_share", "share", 0.9, source, "published", spread=(0.8, 1.08))
+    source = "Kokolis et al. 2024 (arXiv 2410.21680): about 6.5 failures per 1,000 node-days"
+    givens.add("training.node_failure_s", "s", 1000 / 6.5 * 86_400, source, "published", spread=(0.5, 2.0))
+    givens.add("training.restart_s", "s", 600.0, "time to notice, restart and load", "assumed", spread=(0.5, 2.0))
+    givens.add("training.device_w", "w", device.power, f"{device.title}: {device.source}", "vendor")
+    givens.state("training.node_w", "w", scenario.prices.node_power)
+    givens.add(
+        "training.cache_bytes", "bytes", 0.5e12, "half of 1 TB of memory in a node holds file pages", "assumed", spread=(0.5, 1.5)
+    )
+    _decode_rate(givens, measured)
+    price = scenario.prices.accelerator_hour
+    rate = price / 3600 if price is not None else device.price_per_hour
+    source = _STATED if price is not None else device.price_source or "needs input: prices.accelerator_hour"
+    givens.add("price.device_usd_per_s", "usd_per_s", float("nan") if rate is None else rate, source, "assumed")
+
+
+def _device_rate(givens: Givens, training: Training) -> None:
+    """Add samples each second on one device where they are published, else the share of the peak that training reaches."""
+    device, model = accelerators()[training.accelerator], models()[training.model]
+    published = device.train_images_per_s.get(training.model)
+    if published is not None:
+        source = f"{device.title}: {device.train_source}"
+        givens.add("device.rate_images_per_s", "images_per_s", published, source, "published", spread=(0.8, 1.05))
+        return
+    if training.precision not in device.peak:
+        raise ScenarioError(
+            f"'training.precision': {device.title} has no rate for {training.precision}; there are {', '.join(device.peak)}"
+        )
+    peak = device.peak[training.precision]
+    givens.add("device.peak_flop_per_s", "flop_per_s", peak, f"{device.title}: {device.source}", "vendor")
+    source = f"OpenCLIP and MLPerf runs reach 11 to 45 % of the peak; {model.title} was not published on this device"
+    givens.add("device.utilisation_share", "share", 0.28, source, "assumed", spread=(0.5, 1.5))
+
+
+def _decode_rate(givens: Givens, measured: MeasurementSet | None) -> None:
+    found = None
+    if measured is not None:
+        found = measured.find("decode.core") or measured.find("ceiling.decode_core")
+    if found is not None and found.unit == "images_per_s":
+        givens.measure("supply.core_images_per_s", "images_per_s", found, "images decoded on one core")
+        return
+    source = "strict decoding of 0.29-megapixel JPEG on one core of a current server"
+    givens.add("supply.core_images_per_s", "images_per_s", 700.0, source, "assumed", spread=(0.5, 1.5))
+    givens.flags.append("no decode rate was measured: 700 images/s on a core is assumed; run tonnage measure on the target")
+
+
+def _inference(givens: Givens, inference: Inference) -> None:
+    model, device = models()[inference.model], accelerators()[inference.accelerator]
+    givens.state("inference.spare_count", "count", inference.spare_instances)
+    if inference.streams is not None:
+        givens.state("inference.stream_count", "count", inference.streams)
+        givens.state("inference.frames_per_s", "per_s", inference.frames_per_s)
+    else:
+        givens.state("inference.start_per_s", "per_s", inference.requests_per_s or 0.0)
+    givens.state("inference.yearly_factor", "ratio", inference.yearly_factor)
+    source = "capacity under an objective from two published numbers missed MLPerf's server results by up to 15 %"
+    givens.add("inference.capacity_factor", "ratio", 1.0, source, "published", spread=(0.85, 1.15))
+    givens.add("inference.param_count", "count", model.params, f"{model.title}: {model.source}", "published")
+    givens.add("inference.weight_bytes", "bytes", 1.0, "8-bit weights, as the published serving rates have them", "published")
+    givens.add("inference.workspace_bytes", "bytes", 1e9, "framework and context", "assumed", spread=(0.5, 1.5))
+    givens.add("inference.input_bytes", "bytes", 3.0 * model.input_px**2, "one RGB input of the model's size", "published")
+    givens.add("inference.device_w", "w", device.power, f"{device.title}: {device.source}", "vendor")
+    givens.add("inference.idle_share", "share", 0.3, "idle over board power", "assumed", spread=(0.6, 1.4))

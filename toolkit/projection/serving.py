@@ -1,0 +1,218 @@
+"""The wiring of inference: from a device's two published numbers to instances, latency, memory and power."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.errors import ScenarioError
+from toolkit.projection import inference as formulas
+from toolkit.projection.explain import formula
+from toolkit.projection.hardware_facts import accelerators
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from toolkit.projection.explain import Ledger
+    from toolkit.projection.scenario import Inference
+
+    Draws = NDArray[np.float64]
+
+__all__ = ["derive", "latency_median", "latency_tail", "load_share", "on_each", "within_objective"]
+
+
+@formula("per_s", "bisection over the batch-service queue for the objective x how far that has been off")
+def within_objective(simulated_per_s: Draws, capacity_factor: Draws) -> Any:
+    """Requests each second that a device answers within the objective.
+
+    Source: M/D^b/1 by bisection; MLPerf server results were met within 15 % from single-stream latency and offline rate.
+    """
+    return simulated_per_s * capacity_factor
+
+
+@formula("per_s", "requests / (instances - spare)")
+def on_each(offered_per_s: Draws, instance_count: Draws, spare_count: Draws) -> Any:
+    """Requests each second on a device when the spare ones have failed.  Source: definition."""
+    return offered_per_s / np.maximum(1, instance_count - spare_count)
+
+
+@formula("share", "requests on a device / its capacity within the objective")
+def load_share(load_per_s: Draws, capacity_per_s: Draws) -> Any:
+    """Load of a device.  Source: definition."""
+    return load_per_s / capacity_per_s
+
+
+def _latency(load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws, which: int) -> Draws:
+    """Return latencies at the median load of each month: the queue is simulated once per distinct load."""
+    loads = np.median(load_per_s, axis=0)
+    single, offline, batch = float(np.median(single_s)), float(np.median(offline_per_s)), int(np.median(batch_count))
+    most = batch / (single + (batch - 1) / offline)
+    found = [
+        formulas.latencies(float(f"{min(max(load, 1e-6), most * 0.98):.3g}"), single, offline, batch)[which] for load in loads
+    ]
+    return np.asarray(found, dtype=np.float64)[None, :]
+
+
+@formula("s", "median of a simulated batch-service queue at the median load")
+def latency_median(load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws) -> Any:
+    """Half of the answers come within this.  Source: M/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
+    return _latency(load_per_s, single_s, offline_per_s, batch_count, 0)
+
+
+@formula("s", "99th percentile of a simulated batch-service queue at the median load")
+def latency_tail(load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws) -> Any:
+    """99 of 100 answers come within this.  Source: M/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
+    return _latency(load_per_s, single_s, offline_per_s, batch_count, 1)
+
+
+@formula("per_s", "streams x frames of a stream each second")
+def _offered_by_streams(stream_count: Draws, frames_per_s: Draws) -> Any:
+    """Frames each second over all streams.  Source: definition."""
+    return stream_count * frames_per_s
+
+
+@formula("count", "requests each second x 99th percentile of latency, at least one batch")
+def _in_flight(load_per_s: Draws, latency_s: Draws, batch_count: Draws) -> Any:
+    """Inputs that a device holds at once.  Source: Little 1961, L = lambda W."""
+    return np.maximum(load_per_s * latency_s, batch_count)
+
+
+def derive(ledger: Ledger, inference: Inference, months: Draws) -> None:
+    """Enter everything about serving into a ledger.
+
+    Raises
+    ------
+    ScenarioError
+        If the device has no published serving rate for the model, or cannot meet the objective even for one request.
+    """
+    device = accelerators()[inference.accelerator]
+    served = device.serving.get(inference.model)
+    if served is None:
+        raise ScenarioError(
+            f"'inference.model': no serving rate of {inference.model} on {device.title} is known; "
+            f"there are {', '.join(device.serving) or 'none for this device'}"
+        )
+    source = f"{device.title}: {device.serving_source}"
+    for name, unit, value in (("single_s", "s", served.single), ("offline_per_s", "per_s", served.offline_per_s)):
+        ledger.give(f"inference.{name}", unit, np.full((1, 1), float(value)), source=source, evidence="published")
+    ledger.give(
+        "inference.batch_count",
+        "count",
+        np.full((1, 1), float(inference.max_batch)),
+        source="stated in the scenario",
+        evidence="assumed",
+    )
+    capacity = formulas.capacity_at(inference.latency_p99, float(served.single), served.offline_per_s, inference.max_batch)
+    if capacity <= 0:
+        raise ScenarioError(f"'inference.latency_p99': {device.title} takes longer than that for a single {inference.model}")
+    ledger.give("inference.simulated_per_s", "per_s", np.full((1, 1), capacity), source=source, evidence="published")
+    ledger.derive(
+        "inference.capacity_per_s",
+        within_objective,
+        simulated_per_s="inference.simulated_per_s",
+        capacity_factor="inference.capacity_factor",
+    )
+    _instances(ledger, inference, months)
+    _latency_and_power(ledger)
+
+
+def _instances(ledger: Ledger, inference: Inference, months: Draws) -> None:
+    ledger.give("inference.month_index", "month", months[None, :], source="the calendar", evidence="published")
+    if inference.streams is not None:
+        ledger.derive(
+            "inference.start_per_s",
+            _offered_by_streams,
+            stream_count="inference.stream_count",
+            frames_per_s="inference.frames_per_s",
+        )
+        ledger.derive(
+            "inference.streams_per_device_count",
+            formulas.streams_per_device,
+            capacity_per_s="inference.capacity_per_s",
+            frames_per_s="inference.frames_per_s",
+        )
+        ledger.derive(
+            "inference.growing_stream_count",
+            formulas.offered,
+            start_per_s="inference.stream_count",
+            yearly_factor="inference.yearly_factor",
+            month_index="inference.month_index",
+        )
+    ledger.derive(
+        "inference.offered_per_s",
+        formulas.offered,
+        start_per_s="inference.start_per_s",
+        yearly_factor="inference.yearly_factor",
+        month_index="inference.month_index",
+    )
+    if inference.streams is not None:
+        ledger.derive(
+            "inference.instance_count",
+            formulas.instances_for_streams,
+            stream_count="inference.growing_stream_count",
+            streams_per_device="inference.streams_per_device_count",
+            spare_count="inference.spare_count",
+        )
+    else:
+        ledger.derive(
+            "inference.instance_count",
+            formulas.instances_for_load,
+            offered_per_s="inference.offered_per_s",
+            capacity_per_s="inference.capacity_per_s",
+            spare_count="inference.spare_count",
+        )
+
+
+def _latency_and_power(ledger: Ledger) -> None:
+    ledger.derive(
+        "inference.load_per_s",
+        on_each,
+        offered_per_s="inference.offered_per_s",
+        instance_count="inference.instance_count",
+        spare_count="inference.spare_count",
+    )
+    ledger.derive(
+        "inference.load_share", load_share, load_per_s="inference.load_per_s", capacity_per_s="inference.capacity_per_s"
+    )
+    queue = {
+        "load_per_s": "inference.load_per_s",
+        "single_s": "inference.single_s",
+        "offline_per_s": "inference.offline_per_s",
+        "batch_count": "inference.batch_count",
+    }
+    ledger.derive("inference.latency_p50_s", latency_median, **queue)
+    ledger.derive("inference.latency_p99_s", latency_tail, **queue)
+    ledger.derive(
+        "inference.in_flight_count",
+        _in_flight,
+        load_per_s="inference.load_per_s",
+        latency_s="inference.latency_p99_s",
+        batch_count="inference.batch_count",
+    )
+    ledger.derive(
+        "inference.memory_bytes",
+        formulas.device_memory,
+        param_count="inference.param_count",
+        weight_bytes="inference.weight_bytes",
+        workspace_bytes="inference.workspace_bytes",
+        in_flight_count="inference.in_flight_count",
+        input_bytes="inference.input_bytes",
+    )
+    ledger.derive(
+        "inference.power_w",
+        formulas.power_of_instances,
+        instance_count="inference.instance_count",
+        device_w="inference.device_w",
+        idle_share="inference.idle_share",
+        load_share="inference.load_share",
+        pue_factor="price.pue_factor",
+    )
+    reading = "supply.node_bytes_per_s" if "supply.node_bytes_per_s" in ledger.values else "drive.read_bytes_per_s"
+    ledger.derive(
+        "inference.load_s",
+        formulas.load_time,
+        param_count="inference.param_count",
+        weight_bytes="inference.weight_bytes",
+        read_bytes_per_s=reading,
+    )

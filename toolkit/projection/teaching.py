@@ -1,0 +1,204 @@
+"""The wiring of training: devices and nodes for the deadline, what they read, and what a run then takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.projection import economics, storage, training
+
+if TYPE_CHECKING:
+    from toolkit.projection.explain import Ledger
+    from toolkit.projection.scenario import Training
+
+__all__ = ["derive_demand", "derive_nothing", "derive_outcome"]
+
+
+def derive_nothing(ledger: Ledger) -> None:
+    """Enter what storage needs of training when nothing is trained."""
+    for name, unit, value in (
+        ("training.checkpoint_bytes", "bytes", 0.0),
+        ("training.checkpoint_interval_s", "s", 3600.0),
+        ("bandwidth.epoch_read_bytes_per_s", "bytes_per_s", 0.0),
+        ("training.node_count", "count", 1.0),
+    ):
+        ledger.give(name, unit, np.full((1, 1), value), source="nothing is trained in this scenario", evidence="assumed")
+
+
+def derive_demand(ledger: Ledger, trained: Training) -> None:
+    """Derive devices, nodes and what they read each second."""
+    derive = ledger.derive
+    if "training.samples_seen" in ledger.values:
+        derive("training.samples", training.run_samples_fixed, samples_seen="training.samples_seen", images="dataset.images")
+    else:
+        derive("training.samples", training.run_samples, images="dataset.images", epoch_count="training.epoch_count")
+    derive("training.flop", training.run_flop, samples="training.samples", forward_mac_count="model.forward_mac_count")
+    if "device.rate_images_per_s" not in ledger.values:
+        derive(
+            "device.rate_images_per_s",
+            training.device_rate,
+            peak_flop_per_s="device.peak_flop_per_s",
+            utilisation_share="device.utilisation_share",
+            forward_mac_count="model.forward_mac_count",
+        )
+    _reliability(ledger, trained)
+    work = {
+        "rate_images_per_s": "device.rate_images_per_s",
+        "scaling_share": "training.scaling_share",
+        "goodput_share": "training.goodput_share",
+        "own_share": "training.own_share",
+    }
+    derive("training.gpu_count", training.device_count, samples="training.samples", deadline_s="training.deadline_s", **work)
+    derive(
+        "training.node_count",
+        training.node_count,
+        device_count="training.gpu_count",
+        devices_per_node="training.devices_per_node",
+    )
+    derive("training.rate_images_per_s", training.rate, device_count="training.gpu_count", **work)
+    derive("cache.node_bytes", storage.supply_of_nodes_bytes, node_bytes="training.cache_bytes", node_count="training.node_count")
+    derive("cache.hit_share", storage.lru_hit_share, cache_bytes="cache.node_bytes", dataset_bytes="dataset.image_bytes")
+    derive(
+        "bandwidth.epoch_read_bytes_per_s",
+        training.epoch_reads,
+        rate_images_per_s="training.rate_images_per_s",
+        bytes_per_image="start.bytes_per_image",
+        hit_share="cache.hit_share",
+    )
+    derive(
+        "training.memory_bytes",
+        training.memory,
+        param_count="model.param_count",
+        training_state_bytes="training.training_state_bytes",
+        activation_bytes="model.activation_bytes",
+        batch_images="training.batch_images",
+    )
+
+
+def _reliability(ledger: Ledger, trained: Training) -> None:
+    """Derive checkpoint interval and goodput, for the nodes that a run without failures would take."""
+    derive = ledger.derive
+    derive(
+        "training.checkpoint_bytes", training.checkpoint_size, param_count="model.param_count", state_bytes="training.state_bytes"
+    )
+    derive(
+        "training.checkpoint_s",
+        training.checkpoint_time,
+        checkpoint_bytes="training.checkpoint_bytes",
+        write_bytes_per_s="drive.write_bytes_per_s",
+    )
+    derive(
+        "training.ideal_node_count",
+        training.ideal_nodes,
+        samples="training.samples",
+        rate_images_per_s="device.rate_images_per_s",
+        deadline_s="training.deadline_s",
+        devices_per_node="training.devices_per_node",
+    )
+    derive(
+        "training.failure_s",
+        training.failure_interval,
+        node_interval_s="training.node_failure_s",
+        node_count="training.ideal_node_count",
+    )
+    if trained.checkpoint_interval == "optimal":
+        derive(
+            "training.checkpoint_interval_s",
+            training.daly_interval,
+            write_s="training.checkpoint_s",
+            failure_s="training.failure_s",
+        )
+    else:
+        interval = np.full((1, 1), float(trained.checkpoint_interval))
+        ledger.give("training.checkpoint_interval_s", "s", interval, source="stated in the scenario", evidence="assumed")
+    derive(
+        "training.goodput_share",
+        training.goodput,
+        interval_s="training.checkpoint_interval_s",
+        write_s="training.checkpoint_s",
+        failure_s="training.failure_s",
+        restart_s="training.restart_s",
+    )
+    derive(
+        "bandwidth.checkpoint_bytes_per_s",
+        training.checkpoint_rate,
+        checkpoint_bytes="training.checkpoint_bytes",
+        write_s="training.checkpoint_s",
+    )
+
+
+def derive_outcome(ledger: Ledger) -> None:
+    """Derive time, cores, network, power and cost of a run on the planned machines."""
+    derive: Any = ledger.derive
+    derive(
+        "training.decode_core_count",
+        training.decode_cores,
+        rate_images_per_s="training.rate_images_per_s",
+        core_images_per_s="supply.core_images_per_s",
+    )
+    derive(
+        "training.decode_images_per_s",
+        training.decode_supply,
+        node_count="training.node_count",
+        cores_per_node="training.cores_per_node",
+        core_images_per_s="supply.core_images_per_s",
+    )
+    derive(
+        "training.read_bytes_per_image", training.read_bytes, bytes_per_image="start.bytes_per_image", hit_share="cache.hit_share"
+    )
+    derive(
+        "training.elapsed_s",
+        training.elapsed,
+        samples="training.samples",
+        rate_images_per_s="training.rate_images_per_s",
+        decode_images_per_s="training.decode_images_per_s",
+        supply_bytes_per_s="bandwidth.storage_supply_bytes_per_s",
+        read_bytes_per_image="training.read_bytes_per_image",
+    )
+    derive(
+        "network.allreduce_bytes_per_s",
+        training.allreduce,
+        device_count="training.gpu_count",
+        param_count="model.param_count",
+        gradient_bytes="training.gradient_bytes",
+        rate_images_per_s="training.rate_images_per_s",
+        batch_images="training.batch_images",
+    )
+    derive(
+        "network.node_bytes_per_s",
+        training.node_network,
+        read_bytes_per_s="bandwidth.epoch_read_bytes_per_s",
+        node_count="training.node_count",
+        allreduce_bytes_per_s="network.allreduce_bytes_per_s",
+    )
+    derive(
+        "training.power_w",
+        training.power,
+        device_count="training.gpu_count",
+        device_w="training.device_w",
+        node_count="training.node_count",
+        node_w="training.node_w",
+        pue_factor="price.pue_factor",
+    )
+    derive(
+        "training.energy_j",
+        training.energy,
+        power_w="training.power_w",
+        elapsed_s="training.elapsed_s",
+        run_count="training.run_count",
+    )
+    derive(
+        "training.electricity_usd",
+        economics.electricity_cost,
+        energy_j="training.energy_j",
+        usd_per_j="price.electricity_usd_per_j",
+    )
+    derive(
+        "training.cost_usd",
+        economics.rent,
+        device_count="training.gpu_count",
+        usd_per_s="price.device_usd_per_s",
+        elapsed_s="training.elapsed_s",
+        run_count="training.run_count",
+    )
