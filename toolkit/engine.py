@@ -19,7 +19,7 @@ from toolkit.errors import ClusterError, UsageError
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Engine", "Progress", "core_count", "engine"]
+__all__ = ["Engine", "Progress", "core_count", "engine", "worker_died"]
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +110,13 @@ class Engine:
             submit_next()
 
 
+def worker_died(fault: BaseException) -> bool:
+    """Return whether a task failed because the worker process it ran on was lost, not because its function raised."""
+    from distributed.scheduler import KilledWorker
+
+    return isinstance(fault, KilledWorker)
+
+
 @contextlib.contextmanager
 def engine(
     scheduler: str | Client | None = None,
@@ -197,6 +204,7 @@ def _quiet_dask() -> Iterator[None]:
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
         "distributed.admin.tick.limit": "1h",
+        "distributed.scheduler.allowed-failures": 1,  # what kills a worker twice is looked at alone, see worker_died
         "distributed.comm.timeouts.connect": "30s",
     }
     with dask.config.set(settings):

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from PIL import Image, ImageOps
 
-from toolkit.curation.annotations import ANNOTATION_SCHEMA, read_annotations
+from toolkit.curation.annotations import ANNOTATION_SCHEMA, read_annotations, read_captions
 from toolkit.curation.labelling import label_images
 
 ROWS = {"row": pl.UInt32, "source": pl.String, "folder_label": pl.String}
@@ -67,7 +67,6 @@ def test_windows_text_and_several_labels_in_a_cell_are_read():
         ("raw/a.json", b"{broken"),
         ("raw/a.jsonl", b"{broken\n"),
         ("raw/a.csv", b""),
-        ("raw/a.txt", b" \n\n"),
         ("raw/c.json", b'{"images": [{"id": 1}], "annotations": []}'),
         ("raw/c.json", b'{"images": 3, "annotations": []}'),
     ],
@@ -77,7 +76,7 @@ def test_files_of_another_purpose_are_no_annotations(key, payload):
 
 
 def test_captions_lie_beside_their_images_one_a_line():
-    caption = read_annotations("raw/a.txt", b"A red boat.\n\n Un bateau rouge. \n")
+    caption = read_captions([("raw/empty.txt", b" \n\n"), ("raw/a.txt", b"A red boat.\n\n Un bateau rouge. \n")])
     labelling = label_images(images("raw/a.jpg", "raw/a.png", "raw/b.jpg", "raw/sub/a.jpg"), caption)
     assert labelling.frame["row"].to_list() == [0, 1]
     assert labelling.frame["captions"].to_list() == [["A red boat.", "Un bateau rouge."]] * 2

@@ -16,7 +16,7 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["ANNOTATION_SCHEMA", "ANNOTATION_SUFFIXES", "read_annotations"]
+__all__ = ["ANNOTATION_SCHEMA", "ANNOTATION_SUFFIXES", "read_annotations", "read_captions"]
 
 ANNOTATION_SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".txt")
 """Endings of files that may hold annotations; which do is known once they are read."""
@@ -57,15 +57,13 @@ def read_annotations(key: str, payload: bytes) -> pl.DataFrame | None:
     Parameters
     ----------
     key : str
-        Source key of the file, such as ``photos/birds/metadata.csv``.
+        Source key of the file, such as ``photos/birds/metadata.csv``; its ending says how it is read.
     payload : bytes
         Its bytes. UTF-8 with or without a byte order mark, else Windows-1252.
     """
     suffix = posixpath.splitext(key)[1].lower()
     text = _text(payload)
     try:
-        if suffix == ".txt":
-            return _caption(key, text)
         if suffix in {".csv", ".tsv"}:
             return _table(key, _delimited(text, "\t" if suffix == ".tsv" else ","))
         if suffix in {".jsonl", ".ndjson"}:
@@ -111,13 +109,21 @@ def _joined(folder: str, name: str) -> str:
     return container + mark + posixpath.normpath(posixpath.join(inner, name))
 
 
-def _caption(key: str, text: str) -> pl.DataFrame | None:
-    """Return the captions of a sidecar: one per line that is not blank."""
-    captions = [line.strip() for line in text.splitlines() if line.strip()]
-    if not captions:
-        return None
-    stem = posixpath.basename(key)[: -len(".txt")]
-    return _frame([{"name": stem, "captions": captions}], key, "caption")
+def read_captions(files: Iterable[tuple[str, bytes]]) -> pl.DataFrame:
+    """Return the captions of ``.txt`` sidecars: one per line that is not blank; a file without any gives no line.
+
+    Parameters
+    ----------
+    files : iterable of (str, bytes)
+        Source key and bytes of each sidecar.
+    """
+    rows = []
+    for key, payload in files:
+        captions = [line.strip() for line in _text(payload).splitlines() if line.strip()]
+        if captions:
+            stem = key[: -len(".txt")]
+            rows.append({"file": key, "kind": "caption", "name": posixpath.basename(stem), "target": stem, "captions": captions})
+    return pl.DataFrame([dict.fromkeys(ANNOTATION_SCHEMA) | row for row in rows], schema=ANNOTATION_SCHEMA, orient="row")
 
 
 def _table(key: str, records: Sequence[dict[str, Any]]) -> pl.DataFrame | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -12,9 +13,13 @@ from toolkit.dataset.schema import CATALOG_SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from toolkit.curation.sources import SourceUnit
     from toolkit.dataset.reading import Dataset
 
 __all__ = ["KnownSources", "kept_images"]
+
+_STREAM: Final = r"(?i)^(.*?\.(?:tar\.(?:gz|bz2|xz|zst)|tgz|tbz2|txz))!"
+"""The compressed tar that a member's key begins with: it is known as a whole, since it is read as a whole."""
 
 _SEEDS: Final = (0, 1)
 """Two 64-bit hashes stand for a source: that two of ten million meet in both is as likely as one in 10^24."""
@@ -37,31 +42,58 @@ class KnownSources:
     ----------
     dataset : Dataset or None
         The dataset so far; None for a new one.
-    second : str
-        What tells a change: ``source_etag`` before anything is read, ``sha256`` after.
     """
 
-    def __init__(self, dataset: Dataset | None, second: str) -> None:
-        self._second = second
-        seen = pl.LazyFrame(schema={"source": pl.String, second: pl.String}) if dataset is None else dataset.scan("catalog")
-        self._hashes = seen.select("source", second).drop_nulls().select(_hashes(second)).collect(engine="streaming")
+    def __init__(self, dataset: Dataset | None) -> None:
+        empty = pl.LazyFrame(schema=dict.fromkeys(("source", "source_etag", "sha256", "source_member"), pl.String))
+        self._seen = empty if dataset is None else dataset.scan("catalog")
+        self._by_etag = _hashed(self._seen, "source", "source_etag")
+        members = self._seen.filter(pl.col("source_member").is_not_null())
+        containers = members.with_columns(source=pl.col("source").str.extract(_STREAM)).unique(["source", "source_etag"])
+        self._streams = _hashed(containers, "source", "source_etag")
 
-    def unknown(self, found: pl.DataFrame) -> pl.DataFrame:
-        """Return the lines of a frame with ``source`` and the second column that no earlier batch has read so."""
-        if self._hashes.is_empty():
+    def unread(self, unit: SourceUnit) -> SourceUnit | None:
+        """Return what of a unit no earlier batch has read: all, some of its items, or None."""
+        if self._by_etag.is_empty():
+            return unit
+        if unit.kind == "tar_stream":
+            known = self._known(self._streams, [unit.source], [unit.etag]) + self._known(
+                self._by_etag, [unit.source], [unit.etag]
+            )
+            return None if any(known) else unit
+        if unit.kind == "parquet":
+            return None if self._known(self._by_etag, [f"{unit.source}#{unit.row_start}"], [unit.etag])[0] else unit
+        known = self._known(self._by_etag, [item.source for item in unit.items], [item.etag for item in unit.items])
+        fresh = tuple(item for item, is_known in zip(unit.items, known, strict=True) if not is_known)
+        return dataclasses.replace(unit, items=fresh) if fresh else None
+
+    def unread_content(self, found: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows (with ``source`` and ``sha256``) whose source was not read before with the very same bytes."""
+        if self._by_etag.is_empty():
             return found
-        fresh = found.with_columns(_hashes(self._second)).join(self._hashes, on=["a", "b"], how="anti", maintain_order="left")
+        by_content = _hashed(self._seen, "source", "sha256")
+        fresh = found.with_columns(_hashes("source", "sha256")).join(by_content, on=["a", "b"], how="anti", maintain_order="left")
         return fresh.drop("a", "b")
 
-    def are_known(self, sources: Sequence[str], seconds: Sequence[str]) -> list[bool]:
-        """Return, for each source and its second column, whether an earlier batch has read it so."""
-        if self._hashes.is_empty():
-            return [False] * len(sources)
-        found = pl.DataFrame({"source": sources, self._second: seconds}, schema={"source": pl.String, self._second: pl.String})
-        fresh = set(self.unknown(found.with_row_index("row"))["row"])
-        return [row not in fresh for row in range(len(sources))]
+    def without_known(self, names: pl.DataFrame, column: str) -> pl.DataFrame:
+        """Return the rows whose name in a column is no source that an earlier batch read."""
+        known = self._seen.select(pl.col("source").alias(column)).unique()
+        return names.lazy().join(known, on=column, how="anti", maintain_order="left").collect()
+
+    @staticmethod
+    def _known(hashes: pl.DataFrame, sources: Sequence[str], etags: Sequence[str]) -> list[bool]:
+        found = pl.DataFrame({"source": sources, "etag": etags}, schema={"source": pl.String, "etag": pl.String})
+        marked = found.select(_hashes("source", "etag")).join(
+            hashes.with_columns(known=True), on=["a", "b"], how="left", maintain_order="left"
+        )
+        return marked["known"].fill_null(value=False).to_list()
 
 
-def _hashes(second: str) -> list[pl.Expr]:
-    pair = pl.struct("source", second)
-    return [pair.hash(seed).alias(name) for name, seed in zip("ab", _SEEDS, strict=True)]
+def _hashed(seen: pl.LazyFrame, one: str, other: str) -> pl.DataFrame:
+    pairs = seen.select(one, other).drop_nulls()
+    return pairs.select(_hashes(one, other)).unique().collect(engine="streaming")
+
+
+def _hashes(one: str, other: str) -> list[pl.Expr]:
+    text = pl.concat_str(one, other, separator="\0")
+    return [text.hash(seed).alias(name) for name, seed in zip("ab", _SEEDS, strict=True)]

@@ -6,13 +6,17 @@ Boxes are turned with their image: an annotator's pixels are those of the file, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 
-from toolkit.curation.annotations import BOX_DTYPE, PAIR_DTYPE
+from toolkit.curation.annotations import ANNOTATION_SCHEMA, BOX_DTYPE, PAIR_DTYPE
 
-__all__ = ["Labelling", "label_images", "turned_boxes"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["Labelling", "label_images", "table_hints", "turned_boxes"]
 
 LabelsFrom = Literal["auto", "folders", "files", "none"]
 
@@ -36,7 +40,7 @@ class Labelling:
     frame: pl.DataFrame
     """``row``, ``label``, ``labels``, ``captions``, ``boxes``, ``metadata``, ``licence``; only images that have any."""
     unmatched: pl.DataFrame
-    """``file``, ``name``: annotations whose image was not found."""
+    """``file``, ``name``, ``target``: annotations whose image was not found."""
 
 
 def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: LabelsFrom = "auto") -> Labelling:
@@ -61,8 +65,27 @@ def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: Lab
         labels=_union(pl.concat_list(pl.col("labels").fill_null([]), pl.col("folder"))),
     )
     has_any = pl.any_horizontal(pl.col(name).is_not_null() for name in _MERGED)
-    unmatched = lines.join(pairs, on="line", how="anti").select("file", "name")
+    unmatched = lines.join(pairs, on="line", how="anti").select("file", "name", "target")
     return Labelling(frame=frame.filter(has_any).select("row", *_MERGED), unmatched=unmatched)
+
+
+def table_hints(parts: Sequence[Path]) -> pl.DataFrame:
+    """Return what tables with embedded images say of their own rows, as ``toolkit.curation.annotations.ANNOTATION_SCHEMA``."""
+    hints = ("label", "labels", "captions", "metadata", "licence")
+    found = (
+        pl.scan_parquet(list(parts), glob=False)
+        .filter(pl.any_horizontal(pl.col(f"hint_{name}").is_not_null() for name in hints))
+        .select(
+            pl.col("source").alias("file"),
+            pl.lit("table").alias("kind"),
+            pl.col("source").alias("name"),
+            pl.col("source").alias("target"),
+            *(pl.col(f"hint_{name}").alias(name) for name in hints),
+        )
+    )
+    rest = {name: kind for name, kind in ANNOTATION_SCHEMA.items() if name not in found.collect_schema()}
+    filled = found.with_columns(pl.lit(None, kind).alias(name) for name, kind in rest.items())
+    return filled.select(pl.col(name).cast(kind) for name, kind in ANNOTATION_SCHEMA.items()).collect(engine="streaming")
 
 
 def _matched(rows: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,138 @@
+"""A decided and packed batch made part of the dataset: catalog and quarantine parts, one commit, the card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit.curation.card import dataset_card
+from toolkit.curation.records import arrow_table
+from toolkit.curation.refusals import refused_rows
+from toolkit.dataset.reading import Dataset
+from toolkit.dataset.schema import CATALOG_SCHEMA, QUARANTINE_SCHEMA
+from toolkit.dataset.shards import write_facts_table
+from toolkit.dataset.tables import BatchCommit
+from toolkit.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from toolkit.curation.assembly import Batch
+    from toolkit.curation.reasons import Refusal
+    from toolkit.curation.recipe import Recipe
+    from toolkit.curation.stages import Packed
+    from toolkit.dataset.shards import ShardFacts
+    from toolkit.dataset.tables import DatasetStore
+
+__all__ = ["Outcome", "commit_batch"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A batch that is decided and whose shards are written."""
+
+    batch: Batch
+    """What was found and what became of it."""
+    packed: Packed
+    """Its shards."""
+    refusals: Sequence[Path]
+    """Parts with what was refused when it was read."""
+    lost: Mapping[int, Refusal]
+    """What was refused when it was packed, by row."""
+    notes: Mapping[str, float]
+    """What a reader should know, as counts."""
+
+
+def commit_batch(
+    store: DatasetStore, outcome: Outcome, before: Dataset | None, facts: Mapping[str, float], others: Mapping[str, int]
+) -> Dataset:
+    """Commit a batch and return the dataset with it.
+
+    Raises
+    ------
+    DatasetError
+        If what was written does not add up to what was decided; nothing is committed then.
+    """
+    batch, name = outcome.batch, outcome.batch.identity
+    catalog = _written(store, "catalog", name, batch.catalog(name))
+    quarantine = _written(store, "quarantine", name, _quarantine(outcome, name))
+    _check_counts(outcome, catalog, quarantine)
+    store.commit(
+        BatchCommit(
+            batch=name,
+            base_version=before.version if before is not None else None,
+            shards=outcome.packed.shards,
+            catalog=[catalog],
+            quarantine=[quarantine] if quarantine.row_count else [],
+            recipe=batch.recipe.to_dict(),
+            curation=dict(facts),
+            other_files=dict(others),
+        )
+    )
+    curated = Dataset(store)
+    _write_card(curated, batch.recipe, outcome.notes)
+    return curated
+
+
+def _written(store: DatasetStore, table: str, batch: str, rows: Iterator[pa.Table]) -> ShardFacts:
+    schema = CATALOG_SCHEMA if table == "catalog" else QUARANTINE_SCHEMA
+    return write_facts_table(store.table_path(table) / f"part-{batch[:16]}.parquet", rows, schema)
+
+
+def _quarantine(outcome: Outcome, batch: str) -> Iterator[pa.Table]:
+    """Yield the refusals of the batch: those of its reading, without sources that came again unchanged, and of its packing."""
+    refused = outcome.batch.outcomes.filter((pl.col("state") == "quarantined") & ~pl.col("row").is_in(list(outcome.lost)))
+    sources = refused["source"].to_arrow().cast(pa.string())
+    for path in outcome.refusals:
+        for rows in refused_rows(path, batch):
+            yield rows.filter(pc.is_in(rows["source"], value_set=sources))
+    if outcome.lost:
+        yield _lost_rows(outcome, batch)
+
+
+def _lost_rows(outcome: Outcome, batch: str) -> pa.Table:
+    lost = [(row, why.stage, why.reason, why.message) for row, why in outcome.lost.items()]
+    schema = {"row": pl.UInt32, "stage": pl.String, "reason": pl.String, "message": pl.String}
+    refused = pl.DataFrame(lost, schema=schema, orient="row").sort("row")
+    facts = pl.scan_parquet(list(outcome.batch.parts), row_index_name="row", glob=False)
+    rows = facts.join(refused.lazy(), on="row").collect().sort("row").with_columns(batch=pl.lit(batch))
+    return arrow_table(rows, QUARANTINE_SCHEMA)
+
+
+def _check_counts(outcome: Outcome, catalog: ShardFacts, quarantine: ShardFacts) -> None:
+    """Raise unless each table got exactly the rows that were decided."""
+    outcomes = outcome.batch.outcomes
+    states = dict(outcomes["state"].value_counts().iter_rows())
+    written = {
+        "found": catalog.row_count,
+        "kept": sum(shard.row_count for shard in outcome.packed.shards),
+        "quarantined": quarantine.row_count,
+    }
+    decided = {"found": len(outcomes), "kept": states.get("kept", 0), "quarantined": states.get("quarantined", 0)}
+    if written != decided:
+        raise DatasetError(f"the accounts do not balance: decided {decided}, written {written}; nothing was committed")
+
+
+def _write_card(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> None:
+    """Write the card of the newest version; it is a view of the tables, so that losing it loses nothing."""
+    images = dataset.scan("images")
+    label_splits = images.drop_nulls("label").group_by("label", "split").agg(image_count=pl.len()).collect(engine="streaming")
+    licences = images.select("licence").drop_nulls().unique().collect(engine="streaming")["licence"].sort().to_list()
+    sentences = {
+        "late_bridge_count": "pairs of earlier groups are bridged by one new image; each group stays in its split.",
+        "unlabelled_image_count": "images of the last batch have no label.",
+        "unmatched_annotation_count": "annotations of the last batch name an image that was not found.",
+    }
+    told = [f"{int(notes[name]):,} {sentence}" for name, sentence in sentences.items() if notes.get(name)]
+    told.append(f"Written {datetime.now(UTC).isoformat(timespec='seconds')}.")
+    card = dataset_card(dataset.profile, recipe, label_splits, told, licences)
+    target = dataset.location.path / "README.md"
+    temporary = target.with_suffix(".tmp")
+    temporary.write_text(card, encoding="utf-8")
+    temporary.replace(target)

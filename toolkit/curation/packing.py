@@ -1,0 +1,182 @@
+"""One shard packed on a worker: bytes found again, checked against their hash, re-encoded if the recipe says so, written."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+import pyarrow as pa
+
+from toolkit.curation.decode import reencode
+from toolkit.curation.headers import jpeg_frame
+from toolkit.curation.reasons import Refusal, refusal
+from toolkit.curation.records import arrow_table
+from toolkit.curation.sources import reread
+from toolkit.dataset.schema import IMAGES_SCHEMA
+from toolkit.dataset.shards import write_shard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from toolkit.curation.recipe import Resize
+    from toolkit.dataset.shards import ShardFacts
+
+__all__ = ["Lost", "PackReport", "PackTask", "pack"]
+
+_BLOCK_ROWS: Final = 1_024
+_BLOCK_BYTES: Final = 64 * 2**20
+"""Images held at once: enough that a container is not opened for a few of its members, few enough for any memory."""
+
+_SUFFIXES: Final = {"jpeg": "jpg", "tiff": "tif", "jpeg2000": "jp2"}
+
+_FACTS: Final = pa.schema([field for field in IMAGES_SCHEMA if field.name != "image"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackTask:
+    """A shard to write."""
+
+    plan: Path
+    """Parquet file with the facts of its images, in order, and where their bytes are."""
+    target: Path
+    """The shard."""
+    staging: Path
+    """Where members of streams lie."""
+    resize: Resize | None
+    """How images are re-encoded; None keeps their bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """An image that was examined and could not be packed."""
+
+    row: int
+    """Its row in the batch."""
+    refusal: Refusal
+    """Why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackReport:
+    """What became of a shard."""
+
+    facts: ShardFacts | None
+    """The shard; None if no image of it could be had."""
+    lost: tuple[Lost, ...]
+    """Images that are not in it."""
+    cpu_s: float
+    """Processor time of the thread."""
+
+
+def pack(task: PackTask) -> PackReport:
+    """Write a shard and return what became of it."""
+    started_s = time.thread_time()
+    plan = pl.read_parquet(task.plan, glob=False)
+    lost: list[Lost] = []
+    tables = (table for block in _blocks(plan) if (table := _table(block, task, lost)).num_rows)
+    first = next(tables, None)
+    facts = None if first is None else write_shard(task.target, _chained(first, tables))
+    return PackReport(facts=facts, lost=tuple(lost), cpu_s=time.thread_time() - started_s)
+
+
+def _chained(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    yield first
+    yield from rest
+
+
+def _blocks(plan: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Cut a plan into runs of at most ``_BLOCK_ROWS`` images and about ``_BLOCK_BYTES``."""
+    before = plan["size_bytes"].cum_sum() - plan["size_bytes"]
+    runs = pl.DataFrame({"a": before // _BLOCK_BYTES, "b": pl.int_range(len(plan), eager=True) // _BLOCK_ROWS})
+    for _, block in plan.with_columns(run=runs.select(pl.struct("a", "b").rle_id()).to_series()).group_by(
+        "run", maintain_order=True
+    ):
+        yield block.drop("run")
+
+
+def _table(block: pl.DataFrame, task: PackTask, lost: list[Lost]) -> pa.Table:
+    """Return a block as rows of ``images``, in its order; what could not be had is left out and told."""
+    found = dict(reread(block.select("source", "locator").iter_rows(), task.staging))
+    payloads: list[bytes] = []
+    encodings: list[str] = []
+    is_there: list[bool] = []
+    for row, source, sha256 in block.select("row", "source", "sha256").iter_rows():
+        payload = _checked(found.get(source), sha256)
+        encoded = payload if isinstance(payload, Refusal) else _encoded(payload, task.resize)
+        is_there.append(not isinstance(encoded, Refusal))
+        if isinstance(encoded, Refusal):
+            lost.append(Lost(row=row, refusal=encoded))
+        else:
+            payloads.append(encoded[0])
+            encodings.append(encoded[1])
+    kept = block.filter(pl.Series(is_there, dtype=pl.Boolean)).with_columns(encoding=pl.Series(encodings, dtype=pl.String))
+    kept = kept if task.resize is None else _with_new_facts(kept, payloads)
+    suffix = pl.col("format").replace(_SUFFIXES)
+    paths = kept.select(pl.format("{}.{}", "image_id", suffix)).to_series()
+    images = pa.StructArray.from_arrays(
+        [pa.array(payloads, pa.binary()), pa.array(paths.to_list(), pa.string())], fields=list(IMAGES_SCHEMA.field("image").type)
+    )
+    facts = arrow_table(kept, _FACTS)
+    return pa.table([images, *facts.columns], schema=IMAGES_SCHEMA)
+
+
+def _checked(payload: bytes | Refusal | None, sha256: str) -> bytes | Refusal:
+    """Return the bytes that were examined, or why these are not they."""
+    if payload is None:
+        return refusal("changed_while_read", "it is no longer found")
+    if isinstance(payload, Refusal):
+        return payload if payload.reason == "changed_while_read" else refusal("changed_while_read", payload.message)
+    if hashlib.sha256(payload).hexdigest() != sha256:
+        return refusal("changed_while_read")
+    return payload
+
+
+def _encoded(payload: bytes, resize: Resize | None) -> tuple[bytes, str] | Refusal:
+    """Return the bytes to store and how they were made."""
+    if resize is None:
+        return payload, "original"
+    try:
+        return reencode(payload, longest_px=resize.longest_px, shortest_px=resize.shortest_px, quality=resize.quality)
+    except Exception as fault:  # noqa: BLE001 -- whatever a decoder finds at full size that it passed over at reduced size
+        return refusal("damaged", f"it cannot be re-encoded: {fault}")
+
+
+def _with_new_facts(kept: pl.DataFrame, payloads: list[bytes]) -> pl.DataFrame:
+    """Return the facts of re-encoded images: those of the bytes stored, boxes scaled; hashes stay those of the original."""
+    frames = [jpeg_frame(payload) for payload in payloads]
+    new = pl.DataFrame(
+        {
+            "new_width_px": [frame.width_px if frame else None for frame in frames],
+            "new_height_px": [frame.height_px if frame else None for frame in frames],
+            "size_bytes": [len(payload) for payload in payloads],
+            "mode": ["L" if frame and frame.components == 1 else "RGB" for frame in frames],
+        },
+        schema={"new_width_px": pl.Int32, "new_height_px": pl.Int32, "size_bytes": pl.Int64, "mode": pl.String},
+    )
+    resized = kept.drop("size_bytes", "mode").hstack(new).with_row_index("order")
+    scale_x, scale_y = pl.col("new_width_px") / pl.col("width_px"), pl.col("new_height_px") / pl.col("height_px")
+    boxes = resized.filter(pl.col("boxes").list.len() > 0).select("order", "boxes", x=scale_x, y=scale_y).explode("boxes")
+    box = pl.col("boxes").struct
+    scaled = boxes.group_by("order").agg(
+        scaled=pl.struct(
+            x_px=(box.field("x_px") * pl.col("x")).cast(pl.Float32),
+            y_px=(box.field("y_px") * pl.col("y")).cast(pl.Float32),
+            width_px=(box.field("width_px") * pl.col("x")).cast(pl.Float32),
+            height_px=(box.field("height_px") * pl.col("y")).cast(pl.Float32),
+            label=box.field("label"),
+        )
+    )
+    return resized.join(scaled, on="order", how="left", maintain_order="left").with_columns(
+        width_px="new_width_px",
+        height_px="new_height_px",
+        boxes="scaled",
+        format=pl.lit("jpeg"),
+        bits=pl.lit(8),
+        orientation=pl.lit(1),
+        frame_count=pl.lit(1),
+        has_alpha=pl.lit(value=False),
+    )

@@ -1,0 +1,263 @@
+"""``toolkit.curate``: raw images to a versioned dataset. This module only wires; each step is a module of its own.
+
+discover, read and examine (workers) -> compare twins (workers) -> join annotations -> decide -> plan shards -> pack
+(workers) -> one commit. Facts lie in Parquet parts on disk from the first step on; the driver holds hashes and a few
+numbers per image, and no bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from toolkit import __version__
+from toolkit.curation.assembly import Batch
+from toolkit.curation.committing import Outcome, commit_batch
+from toolkit.curation.decide import DECISION_COLUMNS, Decisions, decide
+from toolkit.curation.examine import Limits
+from toolkit.curation.history import KnownSources, kept_images
+from toolkit.curation.labelling import label_images, table_hints
+from toolkit.curation.others import OtherFiles
+from toolkit.curation.places import check_free_space, check_places, check_workers
+from toolkit.curation.recipe import Recipe
+from toolkit.curation.sources import OtherFile, SourceUnit, discover
+from toolkit.curation.stages import Reading, Run, compare, pack_shards, read_sources
+from toolkit.dataset.reading import Dataset
+from toolkit.dataset.schema import SCHEMA_VERSION
+from toolkit.dataset.tables import DatasetStore
+from toolkit.engine import engine
+from toolkit.errors import DatasetError, RefusedShareError, UsageError
+from toolkit.locations import Location
+from toolkit.units import show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from distributed import Client
+
+    from toolkit.curation.reasons import Refusal
+    from toolkit.engine import Progress
+
+__all__ = ["curate"]
+
+_ROW_BYTES: Final = 2_048
+"""Room for the facts of an image in its shard and the catalog, generously."""
+
+_TRIES: Final = 3
+"""How often a batch is decided anew because sources changed while they were read."""
+
+
+def curate(
+    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    dataset: str | os.PathLike[str] | Location,
+    recipe: Recipe | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    scheduler: str | Client | None = None,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Turn raw images into a dataset, or add a batch to one, and return it opened at its newest version.
+
+    Parameters
+    ----------
+    sources : path or sequence of paths
+        Folders, archives, Parquet tables with embedded images, single files.
+    dataset : path
+        Where the dataset lies or is to lie: a new, empty or curated folder, apart from the sources.
+    recipe : Recipe, mapping or path, optional
+        What to keep and how; by default everything sound, with its original bytes.
+    scheduler : str or Client, optional
+        An existing Dask cluster; by default one is started on this machine.
+    workers : int, optional
+        Worker processes of the local cluster.
+    progress : callable, optional
+        Called as ``progress(stage, done, total, detail)`` for the stages ``read``, ``compare`` and ``write``.
+
+    Raises
+    ------
+    MissingError, UsageError, RecipeError
+        If a source is not there, holds no image, or the dataset or recipe cannot be used.
+    ClusterError
+        If the cluster cannot be reached, or a worker cannot see a path.
+    RefusedShareError
+        If more was refused than the recipe allows; what was sound is committed all the same.
+
+    Notes
+    -----
+    Sources that an earlier batch has read and that have not changed are passed over, so repeating a call adds nothing
+    and no version. A call that was stopped is repeated to go on where it stopped.
+    """
+    started_s = time.perf_counter()
+    rules = Recipe.load(recipe)
+    places = [Path(place) for place in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
+    store = DatasetStore(Location.of(dataset))
+    check_places(places, store)
+    before = Dataset(store) if store.exists() else None
+    others = OtherFiles()
+    found = _with_images(discover(places), others, places)
+    with engine(scheduler, workers=workers) as running:
+        limits = Limits(min_side_px=rules.min_side_px, max_pixels=rules.max_pixels, max_frames=rules.max_frames)
+        run = Run(engine=running, recipe=rules, limits=limits, staging=_staging(store, limits, rules), tell=progress or _silent)
+        check_workers(running, [*(str(place.absolute()) for place in places), str(store.root)])
+        known = KnownSources(before)
+        reading = read_sources(run, found, known, others)
+        rows = _rows(reading, known)
+        if rows.is_empty():
+            return _unchanged(before, run.staging, places)
+        outcome = _decided_and_packed(run, store, _Inputs(before=before, known=known, reading=reading, others=others), rows)
+        facts = _rates(run, reading, outcome, time.perf_counter() - started_s)
+    curated = commit_batch(store, outcome, before, facts | dict(outcome.notes), others.counts)
+    shutil.rmtree(run.staging, ignore_errors=True)
+    _check_refused_share(outcome.batch.outcomes, rules)
+    return curated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inputs:
+    """What a batch is decided from, beside its rows."""
+
+    before: Dataset | None
+    known: KnownSources
+    reading: Reading
+    others: OtherFiles
+
+
+def _with_images(
+    found: Iterator[SourceUnit | OtherFile], others: OtherFiles, places: Sequence[Path]
+) -> Iterator[SourceUnit | OtherFile]:
+    """Return what is found from the first unit on, or raise if there is none: before a cluster is started for nothing."""
+    for each in found:
+        if isinstance(each, SourceUnit):
+            return itertools.chain([each], found)
+        others.add(each)
+    raise _no_images(places, sum(others.counts.values()))
+
+
+def _silent(stage: str, done: int, total: int | None, detail: str) -> None:
+    """Tell nobody."""
+
+
+def _no_images(places: Sequence[Path], other_count: int = 0) -> UsageError:
+    named = ", ".join(f"'{place}'" for place in places)
+    beside = f" ({other_count:,} other files were)" if other_count else ""
+    return UsageError(f"no images were found in {named}{beside}; name a folder, archive or table that holds some")
+
+
+def _staging(store: DatasetStore, limits: Limits, rules: Recipe) -> Path:
+    """Return the folder of unfinished work: one per way of reading, so that only parts that are still true are taken up."""
+    way = json.dumps([__version__, SCHEMA_VERSION, limits.max_pixels, limits.max_frames, rules.quarantine_bytes])
+    return store.staging(f"reading-{hashlib.sha256(way.encode()).hexdigest()[:16]}")
+
+
+def _rows(reading: Reading, known: KnownSources) -> pl.DataFrame:
+    """Return the facts that decisions are made of, one line per occurrence that is new or has other bytes than before."""
+    if not reading.parts:
+        return pl.DataFrame()
+    scan = pl.scan_parquet(reading.parts, row_index_name="row", glob=False)
+    rows = scan.select(*DECISION_COLUMNS, "orientation", "folder_label").collect(engine="streaming")
+    return known.unread_content(rows)
+
+
+def _unchanged(before: Dataset | None, staging: Path, places: Sequence[Path]) -> Dataset:
+    """Return the dataset as it was: nothing new was found."""
+    shutil.rmtree(staging, ignore_errors=True)
+    if before is None:
+        raise _no_images(places)
+    return before
+
+
+def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl.DataFrame) -> Outcome:
+    """Compare, label, decide and pack; decide anew without the images whose bytes changed meanwhile."""
+    history = kept_images(inputs.before)
+    shards = inputs.before.shard_paths() if inputs.before is not None else []
+    taken = compare(run, rows, history, inputs.reading, shards)
+    rows, history = _with_hashes(rows, taken), _with_hashes(history, taken)
+    labels, unmatched_count = _labelled(rows, inputs, run.recipe)
+    lost: dict[int, Refusal] = {}
+    for _ in range(_TRIES):
+        decisions = decide(_without_lost(rows, lost), history, run.recipe)
+        outcomes = rows.select("row", "source", "image_id", "size_bytes", "pixel_hash").join(
+            decisions.frame, on="row", maintain_order="left"
+        )
+        batch = Batch(parts=inputs.reading.parts, outcomes=outcomes, labels=labels, recipe=run.recipe)
+        if run.recipe.keep == "original":
+            check_free_space(store.root, _needed_bytes(outcomes))
+        packed = pack_shards(run, batch, batch.identity, store.images_path)
+        if not packed.lost:
+            notes = _notes(batch, decisions, unmatched_count)
+            return Outcome(batch=batch, packed=packed, refusals=inputs.reading.refusals, lost=lost, notes=notes)
+        lost |= {loss.row: loss.refusal for loss in packed.lost}
+        for shard in packed.shards:
+            (store.images_path / shard.name).unlink(missing_ok=True)
+    raise DatasetError("the sources keep changing while they are read; nothing was committed; try again when they rest")
+
+
+def _with_hashes(frame: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
+    joined = frame.join(taken.unique("sha256"), on="sha256", how="left", maintain_order="left")
+    return joined.with_columns(pixel_hash=pl.coalesce("pixel_hash", "taken")).drop("taken")
+
+
+def _without_lost(rows: pl.DataFrame, lost: Mapping[int, Refusal]) -> pl.DataFrame:
+    """Return the rows with the refusals that packing found."""
+    if not lost:
+        return rows
+    late = pl.DataFrame(
+        {"row": list(lost), "late": [refusal.reason for refusal in lost.values()]}, schema_overrides={"row": pl.UInt32}
+    )
+    joined = rows.join(late, on="row", how="left", maintain_order="left")
+    return joined.with_columns(refusal=pl.coalesce("refusal", "late")).drop("late")
+
+
+def _labelled(rows: pl.DataFrame, inputs: _Inputs, rules: Recipe) -> tuple[pl.DataFrame, int]:
+    """Return the annotations of each image, and how many annotations found none."""
+    files = inputs.others.annotations(rows["source"])
+    annotations = pl.concat([files, table_hints(inputs.reading.parts)])
+    labelling = label_images(rows, annotations, rules.labels_from)
+    return labelling.frame, inputs.known.without_known(labelling.unmatched, "target").height
+
+
+def _needed_bytes(outcomes: pl.DataFrame) -> int:
+    kept = outcomes.filter(pl.col("state") == "kept")
+    return int(kept["size_bytes"].sum()) + _ROW_BYTES * len(outcomes)
+
+
+def _notes(batch: Batch, decisions: Decisions, unmatched_count: int) -> dict[str, float]:
+    """Return what a reader of the batch should know, as counts."""
+    kept = batch.outcomes.filter(pl.col("state") == "kept").select("row")
+    labelled = batch.labels.filter(pl.col("labels").is_not_null()).select("row")
+    return {
+        "late_bridge_count": float(decisions.bridges.height),
+        "unlabelled_image_count": float(kept.join(labelled, on="row", how="anti").height),
+        "unmatched_annotation_count": float(unmatched_count),
+    }
+
+
+def _rates(run: Run, reading: Reading, outcome: Outcome, elapsed_s: float) -> dict[str, float]:
+    return {
+        "elapsed_s": elapsed_s,
+        "cpu_s": reading.cpu_s + outcome.packed.cpu_s,
+        "images_per_s": reading.occurrence_count / elapsed_s,
+        "bytes_per_s": reading.size_bytes / elapsed_s,
+        "worker_count": float(run.engine.worker_count),
+        "core_count": float(run.engine.thread_count),
+    }
+
+
+def _check_refused_share(outcomes: pl.DataFrame, rules: Recipe) -> None:
+    refused_count = outcomes.filter(pl.col("state") == "quarantined").height
+    share = refused_count / len(outcomes)
+    if rules.max_refused_share is not None and share > rules.max_refused_share:
+        raise RefusedShareError(
+            f"{refused_count:,} of {len(outcomes):,} images were refused ({show(share, 'share')}), more than the recipe's "
+            f"{show(rules.max_refused_share, 'share')}; the rest is committed, and the catalog says why each was refused"
+        )

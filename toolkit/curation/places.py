@@ -1,0 +1,86 @@
+"""Whether a curation may read and write where it was told to: checked before any work starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.errors import ClusterError, DatasetError, MissingError, UsageError
+from toolkit.units import show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from toolkit.dataset.tables import DatasetStore
+    from toolkit.engine import Engine
+
+__all__ = ["check_free_space", "check_places", "check_workers"]
+
+
+def check_places(sources: Sequence[Path], store: DatasetStore) -> None:
+    """Raise unless every local source is there, and the dataset is new, empty or ours, and apart from the sources.
+
+    Raises
+    ------
+    MissingError
+        If a source is not there.
+    UsageError
+        If no source is named, or the dataset's place cannot be taken.
+    """
+    if not sources:
+        raise UsageError("no source was named; name at least one folder, archive or table of images")
+    root = Path(os.path.realpath(store.root))
+    for source in sources:
+        if ":/" in str(source) and not source.exists():
+            raise UsageError(f"'{source}' is a URL; sources are read from local or mounted folders: copy it there, or mount it")
+        if not source.exists():
+            raise MissingError(f"there is no source at '{source}'; check the path")
+        real = Path(os.path.realpath(source))
+        if real == root or real.is_relative_to(root) or root.is_relative_to(real):
+            raise UsageError(f"the dataset '{store.root}' and the source '{source}' overlap; put the dataset beside its sources")
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"'{store.root}' is a file; name a folder for the dataset")
+    if root.is_dir() and any(root.iterdir()) and not store.private_path.is_dir() and not store.exists():
+        raise UsageError(f"'{store.root}' is not empty and holds no Tonnage dataset; name a new or empty folder")
+
+
+def check_workers(engine: Engine, places: Sequence[str]) -> None:
+    """Raise unless every worker of an existing cluster has Tonnage and sees the places that it will read and write.
+
+    Raises
+    ------
+    ClusterError
+        If a worker does not; the sentence names it and the first place.
+    """
+    if engine.is_own:
+        return
+    try:
+        unseen: dict[str, list[str]] = engine.client.run(_unseen, list(places))
+    except Exception as fault:  # whatever a foreign worker raises on unpickling or importing
+        raise ClusterError(
+            f"a worker of the cluster cannot run Tonnage ({type(fault).__name__}: {fault}); install the same version there"
+        ) from fault
+    for worker, missing in unseen.items():
+        if missing:
+            raise ClusterError(f"the worker at '{worker}' cannot see '{missing[0]}'; mount it there under the same path")
+
+
+def _unseen(places: list[str]) -> list[str]:
+    return [place for place in places if not Path(place).exists()]
+
+
+def check_free_space(root: Path, needed_bytes: int) -> None:
+    """Raise unless the dataset's disk has room for what will be written.
+
+    Raises
+    ------
+    DatasetError
+        If it has not; nothing was written yet.
+    """
+    free_bytes = shutil.disk_usage(root).free
+    if needed_bytes > free_bytes:
+        raise DatasetError(
+            f"'{root}' has {show(free_bytes, 'bytes')} free, this batch needs {show(needed_bytes, 'bytes')}; nothing was written"
+        )

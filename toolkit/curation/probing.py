@@ -1,0 +1,204 @@
+"""One unit of a source read and examined on a worker: facts into a probe part, refused bytes into another, counts back.
+
+A part is written under its final name only when it is whole, and its journal entry after it: a run that was stopped takes
+up the entries it finds and does the rest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from toolkit.curation.examine import Examination, Limits, examine
+from toolkit.curation.hashing import byte_identity
+from toolkit.curation.isolation import IsolatedProcess
+from toolkit.curation.reasons import refusal
+from toolkit.curation.refusals import RefusalPart
+from toolkit.curation.sources import OtherFile, SourceUnit, read_unit
+from toolkit.dataset.schema import FACT_FIELDS, QUARANTINE_SCHEMA, SCORE_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from toolkit.curation.sources import Occurrence
+
+    Examiner = Callable[..., Examination]
+
+__all__ = ["PROBE_SCHEMA", "ProbeReport", "ProbeTask", "probe", "probe_isolated"]
+
+_SOURCE: Final = ("source", "source_raw", "source_member", "source_etag")
+
+PROBE_SCHEMA: Final = pa.schema(
+    [
+        *(QUARANTINE_SCHEMA.field(name) for name in _SOURCE),
+        *FACT_FIELDS,
+        *SCORE_FIELDS,
+        pa.field("refusal", pa.string()),  # reason code
+        pa.field("locator", pa.string()),  # where the bytes are found again
+        pa.field("folder_label", pa.string()),
+        pa.field("hint_label", pa.string()),  # what the table that holds the image says of it
+        pa.field("hint_labels", pa.list_(pa.string())),
+        pa.field("hint_captions", pa.list_(pa.string())),
+        pa.field("hint_metadata", pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))),
+        pa.field("hint_licence", pa.string()),
+    ]
+)
+"""A probe part: one row per occurrence of a unit, in its order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeTask:
+    """A unit to examine, and where its parts go."""
+
+    unit: SourceUnit
+    """What to read."""
+    staging: Path
+    """Folder of the parts."""
+    limits: Limits
+    """What is held against each header."""
+    quarantine_bytes: int
+    """Refused files up to this size are kept with their bytes."""
+
+    @property
+    def name(self) -> str:
+        """Name of the parts: equal for equal work."""
+        place = self.unit.path or (self.unit.items[0].place if self.unit.items else "")
+        work = f"{self.unit.key}\0{place}".encode("utf-8", "surrogateescape")
+        return hashlib.sha256(work).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeReport:
+    """What a unit came to; the facts themselves are in its parts."""
+
+    name: str
+    """Name of the parts, as in the task."""
+    occurrence_count: int
+    """Occurrences found."""
+    refused_count: int
+    """Of these, refused; their bytes are in the part for refusals."""
+    size_bytes: int
+    """Bytes read."""
+    cpu_s: float
+    """Processor time of the thread."""
+    others: tuple[OtherFile, ...] = ()
+    """Files that a stream held and that are no image."""
+
+    def part(self, staging: Path) -> Path:
+        """Return the part with the facts."""
+        return staging / f"{self.name}.probe.parquet"
+
+    def refusals(self, staging: Path) -> Path:
+        """Return the part with what was refused."""
+        return staging / f"{self.name}.refused.parquet"
+
+
+def probe(task: ProbeTask) -> ProbeReport:
+    """Return the report of a unit; one that an earlier run has finished is not read again."""
+    return _finished(task) or _probe(task, examine)
+
+
+def probe_isolated(task: ProbeTask) -> ProbeReport:
+    """Return the report of a unit that killed its worker: each image is examined in a process that may die of it."""
+    with IsolatedProcess() as isolated:
+
+        def examined(payload: bytes, *, name: str, limits: Limits) -> Examination:
+            try:
+                found: Examination = isolated.call(_examine, payload, name, limits)
+            except ChildProcessError as fault:
+                image_id, sha256 = byte_identity(payload)
+                facts: dict[str, Any] = {"image_id": image_id, "sha256": sha256, "size_bytes": len(payload)}
+                return Examination(facts=facts, refusal=refusal("decoder_crash", str(fault)))
+            return found
+
+        return _probe(task, examined)
+
+
+def _examine(payload: bytes, name: str, limits: Limits) -> Examination:
+    return examine(payload, name=name, limits=limits)
+
+
+def _journal(task: ProbeTask) -> Path:
+    return task.staging / f"{task.name}.json"
+
+
+def _finished(task: ProbeTask) -> ProbeReport | None:
+    try:
+        entry = json.loads(_journal(task).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return ProbeReport(**entry | {"others": tuple(OtherFile(**other) for other in entry["others"])})
+
+
+def _probe(task: ProbeTask, examiner: Examiner) -> ProbeReport:
+    """Read, examine, write both parts, then the journal entry."""
+    started_s = time.thread_time()
+    rows: list[dict[str, Any]] = []
+    others: list[OtherFile] = []
+    report = ProbeReport(name=task.name, occurrence_count=0, refused_count=0, size_bytes=0, cpu_s=0.0)
+    with RefusalPart(report.refusals(task.staging), task.quarantine_bytes) as refusals:
+        for found in read_unit(task.unit, task.staging):
+            if isinstance(found, OtherFile):
+                others.append(found)
+                continue
+            rows.append(_row(found, _examination(found, task, examiner), refusals))
+    _write(report.part(task.staging), pa.Table.from_pylist(rows, schema=PROBE_SCHEMA))
+    report = dataclasses.replace(
+        report,
+        occurrence_count=len(rows),
+        refused_count=refusals.count,
+        size_bytes=sum(row["size_bytes"] or 0 for row in rows),
+        cpu_s=time.thread_time() - started_s,
+        others=tuple(others),
+    )
+    journal = _journal(task)
+    temporary = journal.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(dataclasses.asdict(report)), encoding="utf-8")
+    temporary.replace(journal)
+    return report
+
+
+def _examination(found: Occurrence, task: ProbeTask, examiner: Examiner) -> Examination:
+    if found.payload is None:
+        return Examination(facts={}, refusal=found.refusal or refusal("unreadable"))
+    return examiner(found.payload, name=found.member or found.source, limits=task.limits)
+
+
+def _row(found: Occurrence, examination: Examination, refusals: RefusalPart) -> dict[str, Any]:
+    names = {
+        "source": found.source,
+        "source_raw": found.source_raw,
+        "source_member": found.member,
+        "source_etag": found.etag,
+    }
+    if examination.refusal is not None:
+        refused = dataclasses.asdict(examination.refusal)
+        facts = {name: examination.facts.get(name) for name in ("size_bytes", "sha256")}
+        refusals.add(names | facts | refused, found.payload)
+    row = dict.fromkeys(PROBE_SCHEMA.names) | names | examination.facts
+    hints = found.hints
+    return row | {
+        "refusal": examination.refusal.reason if examination.refusal is not None else None,
+        "locator": found.locator,
+        "folder_label": found.folder_label,
+        "hint_label": hints.get("label"),
+        "hint_labels": hints.get("labels"),
+        "hint_captions": hints.get("captions"),
+        "hint_metadata": [{"key": key, "value": value} for key, value in hints.get("metadata", {}).items()] or None,
+        "hint_licence": hints.get("licence"),
+    }
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    pq.write_table(table, temporary, compression="zstd", compression_level=1)
+    temporary.replace(path)

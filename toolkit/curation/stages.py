@@ -1,0 +1,179 @@
+"""The stages of a curation that run on the cluster: read, compare, write. Each streams tasks and gathers small reports.
+
+A task whose worker died is done again here, in processes that may die of a single image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import polars as pl
+
+from toolkit.curation.dedupe import twin_candidates
+from toolkit.curation.packing import Lost, PackReport, PackTask, pack
+from toolkit.curation.probing import ProbeTask, probe, probe_isolated
+from toolkit.curation.sources import OtherFile, SourceUnit
+from toolkit.curation.twins import hash_twins, hash_twins_isolated, twin_tasks
+from toolkit.engine import worker_died
+from toolkit.errors import DatasetError, TonnageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from toolkit.curation.assembly import Batch
+    from toolkit.curation.examine import Limits
+    from toolkit.curation.history import KnownSources
+    from toolkit.curation.others import OtherFiles
+    from toolkit.curation.recipe import Recipe
+    from toolkit.dataset.shards import ShardFacts
+    from toolkit.engine import Engine, Progress
+
+__all__ = ["Packed", "Reading", "Run", "compare", "pack_shards", "read_sources"]
+
+Task = TypeVar("Task")
+Report = TypeVar("Report")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What every stage of one run needs."""
+
+    engine: Engine
+    """Where tasks run."""
+    recipe: Recipe
+    """What the user decided."""
+    limits: Limits
+    """What is held against each header."""
+    staging: Path
+    """Folder of unfinished work."""
+    tell: Progress
+    """Called as work gets on."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """What was read, as it grows."""
+
+    parts: list[Path] = field(default_factory=list)
+    """Probe parts, in the order in which their units were found."""
+    refusals: list[Path] = field(default_factory=list)
+    """Parts with refused bytes."""
+    occurrence_count: int = 0
+    """Occurrences."""
+    size_bytes: int = 0
+    """Their bytes."""
+    cpu_s: float = 0.0
+    """Processor time over all workers."""
+
+
+def _results(
+    run: Run, function: Callable[[Task], Report], tasks: Iterable[Task], alone: Callable[[Task], Report] | None = None
+) -> Iterator[tuple[Task, Report]]:
+    """Yield each task with its report; what killed a worker is done by ``alone``."""
+    for task, result in run.engine.stream(function, tasks):
+        if not isinstance(result, BaseException):
+            yield task, result
+        elif worker_died(result) and alone is not None:
+            yield task, alone(task)
+        elif isinstance(result, TonnageError) or not isinstance(result, Exception):
+            raise result
+        else:
+            raise DatasetError(f"the curation stopped, nothing was committed: {type(result).__name__}: {result}") from result
+
+
+def read_sources(run: Run, found: Iterable[SourceUnit | OtherFile], known: KnownSources, others: OtherFiles) -> Reading:
+    """Read and examine every unit that no earlier batch has read; count the other files."""
+    reading = Reading()
+    order: dict[str, int] = {}
+    done: dict[int, tuple[Path, Path | None]] = {}
+    expected: list[int | None] = [0, None]
+
+    def tasks() -> Iterator[ProbeTask]:
+        count: int | None = 0
+        for each in found:
+            if isinstance(each, OtherFile):
+                others.add(each)
+                continue
+            unit = known.unread(each)
+            if unit is None:
+                continue
+            task = ProbeTask(unit=unit, staging=run.staging, limits=run.limits, quarantine_bytes=run.recipe.quarantine_bytes)
+            order[task.name] = len(order)
+            count = None if count is None or not unit.items else count + len(unit.items)
+            yield task
+        expected[1] = count
+
+    for task, report in _results(run, probe, tasks(), probe_isolated):
+        refused = report.refusals(run.staging) if report.refused_count else None
+        done[order[task.name]] = (report.part(run.staging), refused)
+        for other in report.others:
+            others.add(other)
+        reading.occurrence_count += report.occurrence_count
+        reading.size_bytes += report.size_bytes
+        reading.cpu_s += report.cpu_s
+        run.tell("read", reading.occurrence_count, expected[1], "images read and examined")
+    reading.parts = [done[position][0] for position in sorted(done)]
+    reading.refusals = [refused for position in sorted(done) if (refused := done[position][1]) is not None]
+    return reading
+
+
+def compare(run: Run, rows: pl.DataFrame, history: pl.DataFrame, reading: Reading, shards: list[Path]) -> pl.DataFrame:
+    """Return both frames' pixel hashes completed where images look equal in luma: ``sha256``, ``pixel_hash``."""
+    sound = rows.filter(pl.col("refusal").is_null())
+    twins = twin_candidates(sound, history) if run.recipe.keep == "original" else _unhashed(sound)
+    locators = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).select("row", "locator")
+    found: list[tuple[str, str | None]] = []
+    run.tell("compare", 0, len(twins), "images that look equal")
+    for _, report in _results(run, hash_twins, twin_tasks(twins, sound, locators, shards, run.staging), hash_twins_isolated):
+        found.extend(report.hashes)
+        reading.cpu_s += report.cpu_s
+        run.tell("compare", len(found), len(twins), "images that look equal")
+    return pl.DataFrame(found, schema={"sha256": pl.String, "taken": pl.String}, orient="row")
+
+
+def _unhashed(sound: pl.DataFrame) -> pl.DataFrame:
+    """Return every content without pixel hash: re-encoded bytes cannot be hashed later, when a twin may come."""
+    bare = sound.filter(pl.col("pixel_hash").is_null() & pl.col("luma_hash").is_not_null())
+    return bare.select("image_id", "sha256", is_new=pl.lit(value=True)).unique("sha256").sort("sha256")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """The shards of a batch."""
+
+    shards: tuple[ShardFacts, ...]
+    """In the order of their names."""
+    lost: tuple[Lost, ...]
+    """Images whose bytes changed since they were examined."""
+    cpu_s: float
+    """Processor time over all workers."""
+
+
+def pack_shards(run: Run, batch: Batch, name: str, folder: Path) -> Packed:
+    """Write the shards of a batch into a folder, under names that no other batch uses."""
+    reports: list[PackReport] = []
+    kept_count = batch.outcomes.filter(pl.col("state") == "kept").height
+    tasks = (
+        PackTask(
+            plan=shard.plan,
+            target=folder / f"{shard.split}-{name[:16]}-{shard.index:05d}.parquet",
+            staging=run.staging,
+            resize=run.recipe.resize if run.recipe.keep == "resized" else None,
+        )
+        for shard in batch.plan(name, run.staging)
+    )
+    written_count = 0
+    run.tell("write", 0, kept_count, "images written")
+    for task, report in _results(run, pack, tasks):
+        task.plan.unlink(missing_ok=True)
+        reports.append(report)
+        written_count += report.facts.row_count if report.facts is not None else 0
+        run.tell("write", written_count, kept_count, "images written")
+    shards = sorted((report.facts for report in reports if report.facts is not None), key=lambda facts: facts.name)
+    return Packed(
+        shards=tuple(shards),
+        lost=tuple(lost for report in reports for lost in report.lost),
+        cpu_s=sum(report.cpu_s for report in reports),
+    )

@@ -1,0 +1,129 @@
+"""Full-colour pixel hashes of the few images whose size and luma equal another's, taken on the workers."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from toolkit.curation.hashing import pixel_hash
+from toolkit.curation.isolation import IsolatedProcess
+from toolkit.curation.reasons import Refusal
+from toolkit.curation.sources import reread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["NewTwins", "OldTwins", "TwinReport", "hash_twins", "hash_twins_isolated", "twin_tasks"]
+
+_PER_TASK: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTwins:
+    """Images of the sources to be hashed."""
+
+    wanted: tuple[tuple[str, str], ...]
+    """sha256 and locator of each."""
+    staging: Path
+    """Where members of streams lie."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldTwins:
+    """Images of a shard of the dataset to be hashed."""
+
+    shard: Path
+    """The shard."""
+    sha256: tuple[str, ...]
+    """Which of its images."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwinReport:
+    """Pixel hashes by sha256."""
+
+    hashes: tuple[tuple[str, str | None], ...]
+    """sha256 and pixel hash; None where the bytes could not be had again or not be decoded."""
+    cpu_s: float
+    """Processor time of the thread."""
+
+
+def hash_twins(task: NewTwins | OldTwins) -> TwinReport:
+    """Return the pixel hashes of a task's images."""
+    return _hashed(task, pixel_hash)
+
+
+def hash_twins_isolated(task: NewTwins | OldTwins) -> TwinReport:
+    """Return the pixel hashes of a task that killed its worker: an image that kills its process has none."""
+    with IsolatedProcess() as isolated:
+
+        def hashed(payload: bytes) -> str | None:
+            try:
+                found: str | None = isolated.call(pixel_hash, payload)
+            except ChildProcessError:
+                return None
+            return found
+
+        return _hashed(task, hashed)
+
+
+def _hashed(task: NewTwins | OldTwins, hasher: Callable[[bytes], str | None]) -> TwinReport:
+    started_s = time.thread_time()
+    found = _new_payloads(task) if isinstance(task, NewTwins) else _old_payloads(task)
+    hashes = tuple((sha256, hasher(payload) if payload is not None else None) for sha256, payload in found)
+    return TwinReport(hashes=hashes, cpu_s=time.thread_time() - started_s)
+
+
+def _new_payloads(task: NewTwins) -> Iterator[tuple[str, bytes | None]]:
+    for sha256, payload in reread(task.wanted, task.staging):
+        yield sha256, None if isinstance(payload, Refusal) else payload
+
+
+def _old_payloads(task: OldTwins) -> Iterator[tuple[str, bytes | None]]:
+    """Yield the bytes of some images of a shard; only row groups that hold one are read."""
+    wanted = set(task.sha256)
+    with pq.ParquetFile(task.shard) as shard:
+        for group in range(shard.num_row_groups):
+            names = shard.read_row_group(group, columns=["sha256"])["sha256"].to_pylist()
+            here = [(row, name) for row, name in enumerate(names) if name in wanted]
+            if here:
+                images = shard.read_row_group(group, columns=["image"])["image"]
+                yield from ((name, images[row]["bytes"].as_py()) for row, name in here)
+
+
+def twin_tasks(
+    twins: pl.DataFrame, rows: pl.DataFrame, locators: pl.LazyFrame, shards: list[Path], staging: Path
+) -> Iterator[NewTwins | OldTwins]:
+    """Yield the work of hashing the images that ``dedupe.twin_candidates`` names.
+
+    Parameters
+    ----------
+    twins : pl.DataFrame
+        ``sha256``, ``is_new``.
+    rows : pl.DataFrame
+        ``row``, ``sha256`` of the new occurrences.
+    locators : pl.LazyFrame
+        ``row``, ``locator`` of all of them.
+    shards : list of Path
+        Shards of the dataset so far.
+    staging : Path
+        Where members of streams lie.
+    """
+    chosen = rows.join(twins.filter("is_new"), on="sha256", how="semi").unique("sha256", keep="first", maintain_order=True)
+    places = (
+        locators.join(chosen.select("row", "sha256").lazy(), on="row").select("sha256", "locator", "row").collect().sort("row")
+    )
+    for block in places.iter_slices(_PER_TASK):
+        yield NewTwins(wanted=tuple(block.select("sha256", "locator").iter_rows()), staging=staging)
+    old = twins.filter(~pl.col("is_new"))
+    if old.is_empty():
+        return
+    scan = pl.scan_parquet(shards, include_file_paths="shard", glob=False).select("shard", "sha256", "encoding")
+    held = scan.filter(pl.col("encoding").fill_null("original") == "original").join(old.lazy(), on="sha256", how="semi")
+    for (shard,), block in held.collect(engine="streaming").sort("shard", "sha256").group_by("shard", maintain_order=True):
+        yield OldTwins(shard=Path(str(shard)), sha256=tuple(block["sha256"]))
