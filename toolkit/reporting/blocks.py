@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import plotly.graph_objects as go  # noqa: TC002  # a field's type can be resolved at run time
+
 from toolkit.reporting.wording import DASH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import plotly.graph_objects as go
 
 __all__ = [
     "Block",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from toolkit.facts import DatasetProfile  # noqa: TC001  # a field's type can be resolved at run time
 from toolkit.reporting.blocks import Picture
 from toolkit.reporting.wording import TIMES
 from toolkit.units import show
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from toolkit.dataset.reading import Dataset
-    from toolkit.facts import DatasetProfile
 
 __all__ = ["PICTURE_BUDGET_BYTES", "DatasetEvidence", "gather"]
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toolkit.errors import DatasetError, MissingError, UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet, read_facts
+from toolkit.projection.result import Projection
 from toolkit.reporting.evidence import DatasetEvidence, Gallery, gather
-
-if TYPE_CHECKING:
-    from toolkit.projection.result import Projection
 
 __all__ = ["Subjects", "subjects_of"]
 
@@ -37,7 +35,6 @@ def subjects_of(given: tuple[Any, ...], gallery: Gallery) -> Subjects:
         If a path is not there.
     """
     from toolkit.dataset.reading import Dataset
-    from toolkit.projection.result import Projection
 
     if not given:
         raise UsageError("there is nothing to report: name a dataset, measurements or a projection")
@@ -75,8 +72,6 @@ def _folder(path: Path) -> list[Any]:
 
 
 def _file(path: Path) -> Any:
-    from toolkit.projection.result import Projection
-
     facts = read_facts(path, "facts")
     schema = str(facts.get("schema", ""))
     if schema.startswith("tonnage.measurements/"):
