@@ -75,8 +75,12 @@ def _near_pair(variants: Variants, change: Callable[[Image.Image], bytes]) -> tu
     while True:
         photo = variants.next()
         first, second = encoded(photo, quality=90), change(photo)
-        if (perceptual_hash(decoded(first)) != perceptual_hash(decoded(second))).sum() <= NEAR_BITS:
+        if _is_near(decoded(first), decoded(second)):
             return first, second
+
+
+def _is_near(one: Image.Image, other: Image.Image) -> bool:
+    return bool((perceptual_hash(one) != perceptual_hash(other)).sum() <= NEAR_BITS)
 
 
 def damage(raw: Collection, variants: Variants) -> None:
@@ -190,6 +194,8 @@ def second_batch(more: Collection, raw: Collection, variants: Variants) -> None:
     for i, label in enumerate(variants.classes[:5]):
         original = f"by_class/{label}/img_001.jpg"
         more.image(f"again/copy_{i}.jpg", raw.read(original), "duplicate", duplicate_of=f"raw/{original}")
-    first = decoded(raw.read("near/reencoded_0_a.jpg"))
-    more.image("again/near_old.jpg", encoded(first, quality=70), near_group="reencoded_0")
+    pair = [decoded(raw.read(f"near/reencoded_0_{which}.jpg")) for which in "ab"]
+    copies = (encoded(pair[0], quality=quality) for quality in range(70, 90))
+    copy = next(copy for copy in copies if all(_is_near(decoded(copy), photo) for photo in pair))
+    more.image("again/near_old.jpg", copy, near_group="reencoded_0")
     more.image("again/broken.jpg", encoded(variants.next())[:2_000], "quarantined", reason="truncated")
