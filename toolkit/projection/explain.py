@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EVIDENCE", "Explanation", "Ledger", "NodeSummary", "explain_node", "formula", "weakest"]
 
-EVIDENCE: Final = ("measured", "published", "vendor", "assumed")
-"""Kinds of evidence, the strongest first."""
+EVIDENCE: Final = ("stated", "measured", "published", "vendor", "assumed")
+"""Kinds of evidence, the strongest first; what the user has decided (``stated``) weakens nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

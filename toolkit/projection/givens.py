@@ -38,7 +38,7 @@ class Givens:
 
     def state(self, name: str, unit: str, value: float) -> None:
         """Add what the scenario states, or takes by its documented default."""
-        self.add(name, unit, value, _STATED + " (or its default)", "assumed")
+        self.add(name, unit, value, _STATED + ", or its default", "stated")
 
     def measure(self, name: str, unit: str, found: Measurement, what: str, factor: float = 1.0) -> None:
         """Add a measured rate with the medians of its invocations."""
@@ -69,7 +69,8 @@ def gather(scenario: Scenario, profile: DatasetProfile | None, measured: Measure
         _training(givens, scenario, scenario.training, measured)
     if scenario.inference is not None:
         _inference(givens, scenario.inference)
-    givens.state("price.electricity_usd_per_j", "usd_per_j", scenario.prices.electricity)
+    source = "assumed 0.12 USD/kWh, unless stated"
+    givens.add("price.electricity_usd_per_j", "usd_per_j", scenario.prices.electricity, source, "assumed")
     givens.add("price.pue_factor", "ratio", scenario.prices.pue, "Uptime Institute 2024, unless stated", "published")
     return givens
 
@@ -183,7 +184,9 @@ def _training(givens: Givens, scenario: Scenario, training: Training, measured: 
     givens.add("training.node_failure_s", "s", 1000 / 6.5 * 86_400, source, "published", spread=(0.5, 2.0))
     givens.add("training.restart_s", "s", 600.0, "time to notice, restart and load", "assumed", spread=(0.5, 2.0))
     givens.add("training.device_w", "w", device.power, f"{device.title}: {device.source}", "vendor")
-    givens.state("training.node_w", "w", scenario.prices.node_power)
+    givens.add(
+        "training.node_w", "w", scenario.prices.node_power, "assumed 2 kW beside the accelerators, unless stated", "assumed"
+    )
     givens.add(
         "training.cache_bytes", "bytes", 0.5e12, "half of 1 TB of memory in a node holds file pages", "assumed", spread=(0.5, 1.5)
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.projection import growth, serving
+from toolkit.projection import growth, serving, sizing, teaching
 from toolkit.projection.explain import Ledger
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _dataset(ledger: Ledger, scenario: Scenario, givens: Mapping[str, Given], mo
         "growth.added_images",
         "images",
         added,
-        source=f"growth of kind {scenario.growth.kind}, from the scenario",
+        source=f"growth of kind {scenario.growth.kind}",
         evidence="assumed",
     )
     derive(

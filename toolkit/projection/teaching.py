@@ -23,7 +23,7 @@ def derive_nothing(ledger: Ledger) -> None:
         ("bandwidth.epoch_read_bytes_per_s", "bytes_per_s", 0.0),
         ("training.node_count", "count", 1.0),
     ):
-        ledger.give(name, unit, np.full((1, 1), value), source="nothing is trained in this scenario", evidence="assumed")
+        ledger.give(name, unit, np.full((1, 1), value), source="nothing is trained in this scenario", evidence="stated")
 
 
 def derive_demand(ledger: Ledger, trained: Training) -> None:
@@ -111,7 +111,7 @@ def _reliability(ledger: Ledger, trained: Training) -> None:
         )
     else:
         interval = np.full((1, 1), float(trained.checkpoint_interval))
-        ledger.give("training.checkpoint_interval_s", "s", interval, source="stated in the scenario", evidence="assumed")
+        ledger.give("training.checkpoint_interval_s", "s", interval, source="stated in the scenario", evidence="stated")
     derive(
         "training.goodput_share",
         training.goodput,

@@ -37,7 +37,7 @@ class Given:
     source: str
     """Where it comes from, in words."""
     evidence: str
-    """``measured``, ``published``, ``vendor`` or ``assumed``."""
+    """``stated``, ``measured``, ``published``, ``vendor`` or ``assumed``."""
 
     @property
     def is_certain(self) -> bool:

@@ -1,0 +1,196 @@
+"""From demand and supply to what to buy, when, and what limits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from toolkit.projection.hardware_facts import accelerators, media
+from toolkit.projection.result import BOTTLENECK_SCHEMA, PLAN_SCHEMA, Plan
+from toolkit.units import show
+
+if TYPE_CHECKING:
+    from toolkit.projection.explain import Ledger
+    from toolkit.projection.scenario import Scenario
+
+__all__ = ["bottlenecks", "make_plan"]
+
+_PREPARED_SHARE = 0.9
+"""Load from which a resource counts as about to bind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair:
+    """A demand and the supply that must meet it."""
+
+    phase: str
+    resource: str
+    demand: str
+    supply: str
+    unit: str
+
+
+_PAIRS = (
+    _Pair(phase="training", resource="storage bandwidth", demand="bandwidth.storage_demand_bytes_per_s",
+          supply="bandwidth.storage_supply_bytes_per_s", unit="bytes_per_s"),
+    _Pair(phase="training", resource="image decoding", demand="training.rate_images_per_s",
+          supply="training.decode_images_per_s", unit="images_per_s"),
+    _Pair(phase="training", resource="node network", demand="network.node_bytes_per_s",
+          supply="network.node_link_bytes_per_s", unit="bytes_per_s"),
+    _Pair(phase="training", resource="time to the deadline", demand="training.elapsed_s", supply="training.deadline_s", unit="s"),
+    _Pair(phase="inference", resource="requests on a device", demand="inference.load_per_s",
+          supply="inference.capacity_per_s", unit="per_s"),
+)  # fmt: skip
+
+
+def bottlenecks(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> pl.DataFrame:
+    """Return demand, supply and load of every resource that can bind, by month, at the medians."""
+    rows: list[dict[str, Any]] = []
+    pairs = [pair for pair in _PAIRS if pair.demand in ledger.values and pair.supply in ledger.values]
+    if scenario.training is None:
+        pairs = [pair for pair in pairs if pair.phase != "training"]
+    device = accelerators()[scenario.training.accelerator] if scenario.training else None
+    for index, month in enumerate(months):
+        for pair in pairs:
+            demand, supply = ledger.median(pair.demand, index), ledger.median(pair.supply, index)
+            rows.append(_row(int(month), pair.phase, pair.resource, demand, supply, pair.unit))
+        if device is not None:
+            needed = ledger.median("training.memory_bytes", index)
+            rows.append(_row(int(month), "training", "device memory", needed, float(device.memory), "bytes"))
+    return pl.DataFrame(rows, schema=BOTTLENECK_SCHEMA)
+
+
+def _row(month: int, phase: str, resource: str, demand: float, supply: float, unit: str) -> dict[str, Any]:
+    load = demand / supply if supply > 0 else math.inf
+    return {
+        "month": month, "phase": phase, "resource": resource, "demand": demand, "supply": supply, "unit": unit, "load_share": load,
+    }  # fmt: skip
+
+
+def make_plan(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any], loads: pl.DataFrame) -> Plan:
+    """Return the plan: whole units that meet the 90th percentile of demand, by the month it is needed."""
+    rows = [*_drives(ledger, scenario, months), *_devices(ledger, scenario, months), *_instances(ledger, scenario, months)]
+    frame = pl.DataFrame(rows, schema=PLAN_SCHEMA)
+    first, second = _limits(loads)
+    return Plan(frame=frame, summary=_summary(ledger, scenario, months, frame), bottleneck=first, next_bottleneck=second)
+
+
+def _p90(ledger: Ledger, name: str) -> np.ndarray[Any, Any]:
+    return np.quantile(ledger.values[name], 0.9, axis=0)
+
+
+def _steps(ledger: Ledger, name: str, months: np.ndarray[Any, Any]) -> list[tuple[int, float]]:
+    """Return when how many units must be added: now, then each half year in which the 90th percentile has grown past what is there.
+
+    Buying for half a year ahead at a time is what procurement does; buying at the 90th percentile is what running out costs.
+    """
+    needed = np.ceil(_p90(ledger, name) - 1e-9)
+    needed = np.broadcast_to(needed, months.shape)
+    steps, owned = [], 0.0
+    for start in range(0, len(months), 6):
+        goal = float(needed[start : start + 6].max())
+        if goal > owned:
+            steps.append((int(months[start]), goal - owned))
+            owned = goal
+    return steps
+
+
+def _item(
+    phase: str, item: str, count: float, price: float | None, power_w: float | None, month: int, **why: str
+) -> dict[str, Any]:
+    return {
+        "phase": phase, "item": item, "count": count, "unit_price_usd": price, "price_usd": None if price is None else price * count,
+        "power_w": None if power_w is None else power_w * count, "needed_by_month": month, "reason": why["reason"], "evidence": why["evidence"],
+    }  # fmt: skip
+
+
+def _drives(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+    medium = media()[scenario.storage.medium]
+    by_capacity = ledger.median("storage.capacity_bytes") / medium.capacity
+    by_rate = ledger.median("bandwidth.storage_demand_bytes_per_s") / medium.read
+    reason = "capacity with protection and headroom" if by_capacity >= by_rate else "reads of a training run, not capacity"
+    evidence = ledger.evidence("storage.drive_count")
+    return [
+        _item("storage", medium.title, count, medium.price, float(medium.power), month, reason=reason, evidence=evidence)
+        for month, count in _steps(ledger, "storage.drive_count", months)
+    ]
+
+
+def _devices(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+    if scenario.training is None:
+        return []
+    device = accelerators()[scenario.training.accelerator]
+    per_node = scenario.training.accelerators_per_node
+    power = per_node * float(device.power) + float(scenario.prices.node_power)
+    item = f"node of {per_node} x {device.title}"
+    reason = f"a run within {show(scenario.training.deadline, 's')}"
+    evidence = ledger.evidence("training.node_count")
+    return [
+        _item("training", item, count, None, power, month, reason=reason, evidence=evidence)
+        for month, count in _steps(ledger, "training.node_count", months)
+    ]
+
+
+def _instances(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+    if scenario.inference is None:
+        return []
+    device = accelerators()[scenario.inference.accelerator]
+    served = (
+        f"{scenario.inference.streams:,} streams"
+        if scenario.inference.streams
+        else f"{show(scenario.inference.requests_per_s, 'per_s')}"
+    )
+    reason = f"{served} with 99 % of answers within {show(scenario.inference.latency_p99, 's')}"
+    evidence = ledger.evidence("inference.instance_count")
+    return [
+        _item("inference", device.title, count, None, float(device.power), month, reason=reason, evidence=evidence)
+        for month, count in _steps(ledger, "inference.instance_count", months)
+    ]
+
+
+def _limits(loads: pl.DataFrame) -> tuple[str, str]:
+    """Return what limits, and what would next, as sentences."""
+    if loads.is_empty():
+        return "Nothing is trained or served in this scenario: only storage is sized.", ""
+    last = loads["month"].max()
+    # the deadline follows from the other resources: a run that is late is late because of one of them
+    at_end = loads.filter((pl.col("month") == last) & (pl.col("resource") != "time to the deadline")).sort(
+        "load_share", descending=True
+    )
+    sentences = [_load_sentence(row, loads) for row in at_end.iter_rows(named=True)]
+    return sentences[0], sentences[1].replace(" is what limits", " comes next", 1) if len(sentences) > 1 else ""
+
+
+def _load_sentence(row: dict[str, Any], loads: pl.DataFrame) -> str:
+    name = f"{row['phase'].capitalize()}: {row['resource']}"
+    amounts = f"{show(row['demand'], row['unit'])} of {show(row['supply'], row['unit'])}"
+    same = loads.filter((pl.col("resource") == row["resource"]) & (pl.col("load_share") > 1))
+    if not same.is_empty():
+        return f"{name} is what limits, from month {same['month'].min()} on: {amounts} at month {row['month']}."
+    near = " (about to bind)" if row["load_share"] > _PREPARED_SHARE else ""
+    return f"{name} is what limits, at {show(row['load_share'], 'share', 2)} of its supply{near}: {amounts}."
+
+
+def _summary(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any], frame: pl.DataFrame) -> str:
+    """Return the answer in a few sentences."""
+    last = int(months[-1])
+    images, capacity = ledger.median("dataset.images"), ledger.median("storage.capacity_bytes")
+    sentences = [
+        f"In {last} months: {show(images, 'images')} on {show(capacity, 'bytes')} of drives, protection and headroom included."
+    ]
+    if scenario.training is not None:
+        devices, elapsed = ledger.median("training.gpu_count"), ledger.median("training.elapsed_s")
+        title = accelerators()[scenario.training.accelerator].title
+        sentences.append(f"A training run takes {devices:,.0f} x {title} and {show(elapsed, 's')}.")
+    if scenario.inference is not None:
+        count, tail = ledger.median("inference.instance_count"), ledger.median("inference.latency_p99_s")
+        title = accelerators()[scenario.inference.accelerator].title
+        sentences.append(f"Serving takes {count:,.0f} x {title}, 99 % of answers within {show(tail, 's')}.")
+    unpriced = frame.filter(pl.col("price_usd").is_null())["item"].unique(maintain_order=True).to_list()
+    if unpriced:
+        sentences.append(f"Prices needed from you: {', '.join(unpriced)}.")
+    return " ".join(sentences)

@@ -1,0 +1,239 @@
+"""The verb: a scenario, a profile and measurements in; a projection out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+
+from toolkit.errors import MissingError, UsageError
+from toolkit.facts import DatasetProfile, MeasurementSet
+from toolkit.projection.doubling import doubling_table
+from toolkit.projection.givens import Givens, gather
+from toolkit.projection.model import evaluate
+from toolkit.projection.plan import bottlenecks, make_plan
+from toolkit.projection.result import ASSUMPTION_SCHEMA, FRAME_SCHEMA, SENSITIVITY_SCHEMA, Projection
+from toolkit.projection.scenario import Scenario, load_scenario
+from toolkit.units import show
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from toolkit.projection.explain import Ledger, NodeSummary
+
+__all__ = ["project"]
+
+_RESULT_PREFIXES: Final = ("dataset.", "storage.", "bandwidth.", "network.", "training.", "inference.", "cache.")
+_HEADLINES: Final = (
+    "storage.capacity_bytes",
+    "training.gpu_count",
+    "training.elapsed_s",
+    "training.cost_usd",
+    "inference.instance_count",
+)
+_SENSITIVITY_ROWS: Final = 8
+
+
+def project(
+    scenario: Scenario | Mapping[str, Any] | str | Path,
+    profile: Any = None,
+    measurements: MeasurementSet | str | Path | None = None,
+    *,
+    draws: int = 2_000,
+    seed: int = 0,
+) -> Projection:
+    """Return storage, network and compute over time for a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario, mapping or path
+        What is asked.
+    profile : DatasetProfile, Dataset or path, optional
+        The dataset now; needed where the scenario does not state it.
+    measurements : MeasurementSet or path, optional
+        Rates measured on the target; by default the newest of the dataset, if one was given that has any.
+    draws : int
+        Monte Carlo draws.
+    seed : int
+        Seed of the draws: equal inputs and seed give equal results.
+
+    Raises
+    ------
+    ScenarioError, MissingError, UsageError
+        If the scenario, the dataset or the measurements cannot be used.
+
+    Examples
+    --------
+    >>> small = {"name": "x", "dataset": {"images": 1000, "image_size": "100 kB"}, "horizon_months": 12}
+    >>> round(project(small, draws=10).value("dataset.image_bytes", 0) / 1e6)
+    100
+    """
+    if draws < 1:
+        raise UsageError(f"draws must be 1 or more, not {draws}")
+    asked = load_scenario(scenario)
+    facts, location = _profile_of(profile)
+    measured = _measured(measurements, location)
+    givens = gather(asked, facts, measured)
+    months = np.arange(0, asked.horizon_months + 1, dtype=np.float64)
+    generator = np.random.default_rng(seed)
+    values = {name: given.draw(generator, draws) for name, given in givens.by_name.items()}
+    ledger = evaluate(asked, givens.by_name, values, months)
+    nodes = ledger.summaries()
+    loads = bottlenecks(ledger, asked, months)
+    return Projection(
+        name=asked.name,
+        scenario=asked.model_dump(mode="json"),
+        months=tuple(int(month) for month in months),
+        frame=_frame(nodes, months),
+        plan=make_plan(ledger, asked, months, loads),
+        doubling=doubling_table(asked, givens.by_name, float(months[-1])),
+        sensitivity=_sensitivity(asked, givens, months),
+        assumptions=_assumptions(givens),
+        bottlenecks=loads,
+        flags=(*givens.flags, *_flags(asked, facts, ledger)),
+        limits=_limits(measured),
+        explanations=nodes,
+    )
+
+
+def _profile_of(profile: Any) -> tuple[DatasetProfile | None, Path | None]:
+    if profile is None:
+        return None, None
+    if isinstance(profile, str | Path):
+        from toolkit.dataset.reading import open_dataset
+
+        profile = open_dataset(profile)
+    facts = profile if isinstance(profile, DatasetProfile) else profile.profile
+    if not isinstance(facts, DatasetProfile):
+        raise UsageError(f"a dataset or its profile is needed, not {type(profile).__name__}")
+    return facts, Path(facts.location)
+
+
+def _measured(measurements: MeasurementSet | str | Path | None, location: Path | None) -> MeasurementSet | None:
+    """Return the measurements named, else the newest that lie with the dataset."""
+    if isinstance(measurements, MeasurementSet):
+        return measurements
+    if measurements is not None:
+        if not Path(measurements).exists():
+            raise MissingError(f"there are no measurements at '{measurements}'; make some with: tonnage measure DATASET")
+        return MeasurementSet.load(measurements)
+    newest = max((location / "measurements").glob("*.json"), default=None) if location is not None else None
+    return MeasurementSet.load(newest) if newest is not None else None
+
+
+def _frame(nodes: Mapping[str, NodeSummary], months: np.ndarray[Any, Any]) -> pl.DataFrame:
+    parts = []
+    for node in nodes.values():
+        if not node.name.startswith(_RESULT_PREFIXES) or not node.formula:
+            continue
+        repeat = len(months) if len(node.p50) == 1 else 1
+        parts.append(
+            pl.DataFrame(
+                {
+                    "month": months.astype(np.int32),
+                    "quantity": [node.name] * len(months),
+                    "unit": [node.unit] * len(months),
+                    "p10": list(node.p10) * repeat,
+                    "p50": list(node.p50) * repeat,
+                    "p90": list(node.p90) * repeat,
+                    "evidence": [node.evidence] * len(months),
+                },
+                schema=FRAME_SCHEMA,
+            )
+        )
+    return pl.concat(parts).with_columns(pl.col("p10", "p50", "p90").fill_nan(None))
+
+
+def _sensitivity(scenario: Scenario, givens: Givens, months: np.ndarray[Any, Any]) -> pl.DataFrame:
+    """Return how far each uncertain input alone moves the headline numbers at the last month, the widest first."""
+    middle = {name: np.full((1, 1), given.at("p50")) for name, given in givens.by_name.items()}
+    last = months[-2:] if len(months) > 1 else months
+    rows: list[dict[str, Any]] = []
+    for given in givens.by_name.values():
+        if given.is_certain:
+            continue
+        ends = [
+            evaluate(scenario, givens.by_name, middle | {given.name: np.full((1, 1), given.at(end))}, last)
+            for end in ("p10", "p90")
+        ]
+        for quantity in _HEADLINES:
+            if quantity in ends[0].values:
+                low, high = (ledger.median(quantity) for ledger in ends)
+                if low != high and np.isfinite([low, high]).all():
+                    inputs = {"input": given.name, "low_input": given.at("p10"), "high_input": given.at("p90")}
+                    results = {"quantity": quantity, "unit": ends[0].unit(quantity), "low_result": low, "high_result": high}
+                    rows.append(results | inputs)
+    frame = pl.DataFrame(rows, schema=SENSITIVITY_SCHEMA).with_columns(swing=(pl.col("high_result") - pl.col("low_result")).abs())
+    widest = frame.sort("swing", descending=True).group_by("quantity", maintain_order=True).head(_SENSITIVITY_ROWS)
+    return widest.select(*SENSITIVITY_SCHEMA)
+
+
+def _assumptions(givens: Givens) -> pl.DataFrame:
+    rows = [
+        {
+            "name": given.name,
+            "value": given.value,
+            "unit": given.unit,
+            "shown": _shown(given.value, given.unit, given.at("p10"), given.at("p90"), is_certain=given.is_certain),
+            "evidence": given.evidence,
+            "source": given.source,
+        }
+        for given in givens.by_name.values()
+    ]
+    return pl.DataFrame(rows, schema=ASSUMPTION_SCHEMA).with_columns(pl.col("value").fill_nan(None))
+
+
+def _shown(value: float, unit: str, low: float, high: float, *, is_certain: bool) -> str:
+    if np.isnan(value):
+        return "needs input"
+    text = _priced(value, unit)
+    return text if is_certain else f"{text} ({_priced(low, unit)} to {_priced(high, unit)})"
+
+
+def _priced(value: float, unit: str) -> str:
+    """Return a value in the unit that people know it by."""
+    if unit == "usd_per_s":
+        return f"{show(value * 3600, 'usd')}/h"
+    if unit == "usd_per_j":
+        return f"{show(value * 3.6e6, 'usd')}/kWh"
+    return show(value, "" if unit in {"ratio", "count", "month"} else unit)
+
+
+def _flags(scenario: Scenario, profile: DatasetProfile | None, ledger: Ledger) -> list[str]:
+    flags = []
+    if profile is not None and scenario.dataset.images is None and profile.image_count < 10_000:
+        flags.append(
+            f"the profile has {profile.image_count:,} images: the mean size of an image may not hold for a larger collection"
+        )
+    if (
+        scenario.dataset.images is not None
+        and profile is not None
+        and scenario.dataset.images > 1000 * max(1, profile.image_count)
+    ):
+        flags.append(
+            "the scenario states more than 1,000 times the images that were profiled: rates were measured on little data"
+        )
+    if scenario.training is not None:
+        nodes = ledger.median("training.node_count")
+        if nodes > 2 and "supply.node_bytes_per_s" in ledger.values:
+            flags.append(
+                f"storage supply was taken from one node and multiplied by {nodes:,.0f}: that holds for node-local drives; "
+                "a shared filesystem is to be measured with all nodes at once"
+            )
+    return flags
+
+
+def _limits(measured: MeasurementSet | None) -> tuple[str, ...]:
+    said = [
+        "It does not say that a model gets better with more data, only what the data takes.",
+        "Failures of storage, switches and people are not in it; failures of nodes are.",
+        "Prices are examples with their source; what has no price is not in any sum.",
+        "Latency is that of the device and its queue: network and pre-processing of requests come on top.",
+    ]
+    if measured is None:
+        said.append("Nothing was measured on the target: rates are published, a vendor's, or assumed.")
+    else:
+        said.append(f"Rates were measured on '{measured.environment.host}'; on another machine they differ.")
+    return tuple(said)
