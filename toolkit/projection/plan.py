@@ -42,8 +42,8 @@ _PAIRS = (
     _Pair(phase="training", resource="node network", demand="network.node_bytes_per_s",
           supply="network.node_link_bytes_per_s", unit="bytes_per_s"),
     _Pair(phase="training", resource="time to the deadline", demand="training.elapsed_s", supply="training.deadline_s", unit="s"),
-    _Pair(phase="inference", resource="requests on a device", demand="inference.load_per_s",
-          supply="inference.capacity_per_s", unit="per_s"),
+    _Pair(phase="inference", resource="latency against its objective", demand="inference.latency_p99_s",
+          supply="inference.objective_s", unit="s"),
 )  # fmt: skip
 
 
@@ -61,6 +61,9 @@ def bottlenecks(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]
         if device is not None:
             needed = ledger.median("training.memory_bytes", index)
             rows.append(_row(int(month), "training", "device memory", needed, float(device.memory), "bytes"))
+        if scenario.inference is not None:
+            held, memory = ledger.median("inference.memory_bytes", index), accelerators()[scenario.inference.accelerator].memory
+            rows.append(_row(int(month), "inference", "device memory", held, float(memory), "bytes"))
     return pl.DataFrame(rows, schema=BOTTLENECK_SCHEMA)
 
 
@@ -168,9 +171,10 @@ def _limits(loads: pl.DataFrame) -> tuple[str, str]:
 def _load_sentence(row: dict[str, Any], loads: pl.DataFrame) -> str:
     name = f"{row['phase'].capitalize()}: {row['resource']}"
     amounts = f"{show(row['demand'], row['unit'])} of {show(row['supply'], row['unit'])}"
-    same = loads.filter((pl.col("resource") == row["resource"]) & (pl.col("load_share") > 1))
-    if not same.is_empty():
-        return f"{name} is what limits, from month {same['month'].min()} on: {amounts} at month {row['month']}."
+    is_same = (pl.col("resource") == row["resource"]) & (pl.col("phase") == row["phase"])
+    short = loads.filter(is_same & (pl.col("load_share") > 1))["month"].to_list()
+    if short:
+        return f"{name} is what limits, from month {min(short)} on: {amounts} at month {row['month']}."
     near = " (about to bind)" if row["load_share"] > _PREPARED_SHARE else ""
     return f"{name} is what limits, at {show(row['load_share'], 'share', 2)} of its supply{near}: {amounts}."
 

@@ -81,7 +81,7 @@ def _how_sure(projection: Projection) -> str:
         words.append(f"Eight draws in ten put the storage in month {month} at {band}.")
     if not projection.assumptions.is_empty():
         kinds = projection.assumptions["evidence"].to_list()
-        counts = [f"{kinds.count(kind)} {kind}" for kind in ("measured", "published", "vendor", "assumed") if kind in kinds]
+        counts = [f"{kinds.count(kind)} {kind}" for kind in ("stated", "measured", "published", "vendor", "assumed") if kind in kinds]
         words.append(f"Of {plural(len(kinds), 'input')}: {list_words(counts)}.")
     return " ".join(words)
 

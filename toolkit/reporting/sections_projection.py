@@ -24,7 +24,7 @@ __all__ = ["answer_facts", "projection_sections"]
 _MONTHS_SHOWN: Final = 7
 """Months in a table of quantities, at most."""
 
-_EVIDENCE: Final = ("measured", "published", "vendor", "assumed")
+_EVIDENCE: Final = ("stated", "measured", "published", "vendor", "assumed")
 """Kinds of evidence, the strongest first."""
 
 
