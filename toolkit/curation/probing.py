@@ -22,7 +22,7 @@ from toolkit.curation.hashing import byte_identity
 from toolkit.curation.isolation import IsolatedProcess
 from toolkit.curation.reasons import refusal
 from toolkit.curation.refusals import RefusalPart
-from toolkit.curation.sources import OtherFile, SourceUnit, read_unit
+from toolkit.curation.sources import OtherFile, SourceUnit, read_unit, reread
 from toolkit.dataset.schema import FACT_FIELDS, QUARANTINE_SCHEMA, SCORE_FIELDS
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ def _probe(task: ProbeTask, examiner: Examiner) -> ProbeReport:
             if isinstance(found, OtherFile):
                 others.append(found)
                 continue
-            rows.append(_row(found, _examination(found, task, examiner), refusals))
+            examination, payload = _examination(found, task, examiner)
+            rows.append(_row(found, examination, payload, refusals))
     _write(report.part(task.staging), pa.Table.from_pylist(rows, schema=PROBE_SCHEMA))
     report = dataclasses.replace(
         report,
@@ -167,13 +168,28 @@ def _probe(task: ProbeTask, examiner: Examiner) -> ProbeReport:
     return report
 
 
-def _examination(found: Occurrence, task: ProbeTask, examiner: Examiner) -> Examination:
-    if found.payload is None:
-        return Examination(facts={}, refusal=found.refusal or refusal("unreadable"))
-    return examiner(found.payload, name=found.member or found.source, limits=task.limits)
+def _examination(found: Occurrence, task: ProbeTask, examiner: Examiner) -> tuple[Examination, bytes | None]:
+    """Return what is known of an occurrence, and its bytes if they could be had."""
+    if found.payload is not None:
+        return examiner(found.payload, name=found.member or found.source, limits=task.limits), found.payload
+    why = found.refusal or refusal("unreadable")
+    payload = _refused_payload(found, task)
+    if payload is None:
+        return Examination(facts={}, refusal=why), None
+    image_id, sha256 = byte_identity(payload)
+    return Examination(facts={"image_id": image_id, "sha256": sha256, "size_bytes": len(payload)}, refusal=why), payload
 
 
-def _row(found: Occurrence, examination: Examination, refusals: RefusalPart) -> dict[str, Any]:
+def _refused_payload(found: Occurrence, task: ProbeTask) -> bytes | None:
+    """Return the bytes of what was refused unread (a broken archive, an unsafe member), so that nothing that came in is lost."""
+    place = json.loads(found.locator)
+    if place["kind"] not in {"files", "zip", "tar"} or not 0 < place["size"] <= task.quarantine_bytes:
+        return None
+    payload = next((payload for _, payload in reread([(found.source, found.locator)], task.staging)), None)
+    return payload if isinstance(payload, bytes) else None
+
+
+def _row(found: Occurrence, examination: Examination, payload: bytes | None, refusals: RefusalPart) -> dict[str, Any]:
     names = {
         "source": found.source,
         "source_raw": found.source_raw,
@@ -183,7 +199,7 @@ def _row(found: Occurrence, examination: Examination, refusals: RefusalPart) -> 
     if examination.refusal is not None:
         refused = dataclasses.asdict(examination.refusal)
         facts = {name: examination.facts.get(name) for name in ("size_bytes", "sha256")}
-        refusals.add(names | facts | refused, found.payload)
+        refusals.add(names | facts | refused, payload)
     row = dict.fromkeys(PROBE_SCHEMA.names) | names | examination.facts
     hints = found.hints
     return row | {

@@ -18,7 +18,16 @@ import zstandard
 from toolkit.curation.annotations import ANNOTATION_SUFFIXES
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sniffing import IMAGE_SUFFIXES
-from toolkit.curation.sources.units import UNIT_BYTES, UNIT_ITEMS, Item, OtherFile, SourceUnit, class_folders, printable
+from toolkit.curation.sources.units import (
+    SYSTEM_NAMES,
+    UNIT_BYTES,
+    UNIT_ITEMS,
+    Item,
+    OtherFile,
+    SourceUnit,
+    class_folders,
+    printable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -180,14 +189,22 @@ def _labelled(items: list[Item]) -> Iterator[Item | OtherFile]:
 def _is_image(item: Item) -> bool:
     """Return whether a member is to be examined: by its ending, or because it has none and is no annotation."""
     suffix = posixpath.splitext(item.place)[1].lower()
-    base = posixpath.basename(item.place)
-    return suffix in IMAGE_SUFFIXES or (not suffix and not base.startswith("."))
+    return not _left_behind(item.place) and (suffix in IMAGE_SUFFIXES or not suffix)
+
+
+def _left_behind(place: str) -> str | None:
+    """Return what a member is that a system, not a person, put there: ``hidden``, ``system``, or None."""
+    folder, _, base = place.replace("\\", "/").rpartition("/")
+    if base.lower() in SYSTEM_NAMES or any(part.lower() in SYSTEM_NAMES for part in folder.split("/")):
+        return "system"
+    return "hidden" if base.startswith(".") else None
 
 
 def _other(item: Item) -> OtherFile:
     base = posixpath.basename(item.place)
     suffix = posixpath.splitext(base)[1].lower()
-    kind = "skipped(hidden)" if base.startswith(".") else "annotation" if suffix in ANNOTATION_SUFFIXES else "skipped(other)"
+    left_behind = _left_behind(item.place)
+    kind = f"skipped({left_behind})" if left_behind else "annotation" if suffix in ANNOTATION_SUFFIXES else "skipped(other)"
     archive = item.source.split("!", 1)[0]
     return OtherFile(source=item.source, path=archive, kind=kind, member=item.place, etag=item.etag, size_bytes=item.size_bytes)
 

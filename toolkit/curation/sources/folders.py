@@ -12,7 +12,16 @@ from toolkit.curation.reasons import refusal
 from toolkit.curation.sniffing import IMAGE_SUFFIXES, sniff
 from toolkit.curation.sources.archives import is_archive, list_archive
 from toolkit.curation.sources.tables import list_table
-from toolkit.curation.sources.units import UNIT_BYTES, UNIT_ITEMS, Item, OtherFile, SourceUnit, class_folders, printable
+from toolkit.curation.sources.units import (
+    SYSTEM_NAMES,
+    UNIT_BYTES,
+    UNIT_ITEMS,
+    Item,
+    OtherFile,
+    SourceUnit,
+    class_folders,
+    printable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["annotation_kind", "etag_of", "list_file", "list_folder"]
 
-_SYSTEM_NAMES: Final = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r", "__macosx"})
 _OTHER_ANNOTATIONS: Final = frozenset({".xml", ".yaml", ".yml", ".cls"})
 _SNIFF_BYTES: Final = 256
 
@@ -127,7 +135,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _SYSTEM_NAMES
+    return name.startswith(".") or name.lower() in SYSTEM_NAMES
 
 
 def _holds_images(files: list[os.DirEntry[str]]) -> bool:
@@ -140,7 +148,7 @@ def _list_entry(
     if entry.name.startswith("."):
         yield OtherFile(source=key, path=str(path), kind="skipped(hidden)")
         return
-    if entry.name.lower() in _SYSTEM_NAMES:
+    if entry.name.lower() in SYSTEM_NAMES:
         yield OtherFile(source=key, path=str(path), kind="skipped(system)")
         return
     try:

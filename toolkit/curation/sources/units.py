@@ -25,6 +25,9 @@ __all__ = [
 MAX_PAYLOAD_BYTES: Final = 2**30
 """Largest file or member that is read into memory; an Arrow binary column holds at most 2 GiB in one chunk."""
 
+SYSTEM_NAMES: Final = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r", "__macosx"})
+"""Names (lower case) of what operating systems leave in folders and archives."""
+
 UNIT_ITEMS: Final = 64
 UNIT_BYTES: Final = 32 * 2**20
 """A unit is one task: large enough that its overhead does not count, small enough that all cores have some."""
