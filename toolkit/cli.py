@@ -53,7 +53,9 @@ def root(
     if context.invoked_subcommand is None:
         _print(context.get_help())
         raise typer.Exit(2)
-    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.INFO if verbose else logging.CRITICAL)  # what users must know is raised, not logged
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler], format="%(name)s: %(message)s")
 
 
 @app.command()

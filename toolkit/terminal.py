@@ -39,6 +39,12 @@ __all__ = ["progress_bars", "show_any", "show_measurements", "show_profile", "sh
 
 _LINE_INTERVAL_S: Final = 10.0
 _BAR_CELLS: Final = 24
+_PIPE_WIDTH: Final = 160
+"""Columns where the output is no terminal: a file or a pipe does not wrap."""
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 @contextlib.contextmanager
@@ -89,7 +95,7 @@ def _lines() -> Callable[[str, int, int | None, str], None]:
 
 def show_profile(profile: DatasetProfile) -> None:
     """Print a dataset's profile on one screen."""
-    console = Console()
+    console = _console()
     console.print(Text(f"{profile.name}  version {profile.version}", style="bold"))
     facts = _facts_table()
     facts.add_row("found", f"{profile.source_count:,} images in {shown(profile.source_bytes, 'bytes')}")
@@ -162,14 +168,14 @@ def show_measurements(measured: MeasurementSet) -> None:
         ceiling = shown(m.ceiling.value, m.unit) if m.ceiling else ""
         share = "" if m.ceiling_share is None else shown(m.ceiling_share, "share", 2)
         table.add_row(Text(m.title), m.cache_verdict, shown(m.median, m.unit), interval, ceiling, share, ", ".join(m.flags))
-    console = Console()
+    console = _console()
     console.print(table)
     console.print(Text(f"taken in {shown(measured.elapsed_s, 's')}, plan {measured.plan}", style="dim"))
 
 
 def show_projection(projection: Projection) -> None:
     """Print a projection: the plan first, then what leads to it."""
-    console = Console()
+    console = _console()
     console.print(Text(projection.name, style="bold"))
     console.print(Text(projection.plan.summary))
     console.print(Text(projection.plan.bottleneck))
