@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
     Draws = NDArray[np.float64]
 
-__all__ = ["EVIDENCE", "Explanation", "Ledger", "NodeSummary", "explain_node", "formula", "weakest"]
+__all__ = ["EVIDENCE", "Explanation", "Ledger", "NodeSummary", "explain_node", "formula", "percentiles", "weakest"]
 
 EVIDENCE: Final = ("stated", "measured", "published", "vendor", "assumed")
-"""Kinds of evidence, the strongest first; what the user has decided (``stated``) weakens nothing."""
+"""Kinds of evidence, the strongest first. ``stated`` is what the scenario decides (a deadline, copies kept), which cannot be
+wrong; what it merely supposes (growth, a price) is ``assumed``."""
+
+_QUANTILES: Final = (0.1, 0.5, 0.9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +127,8 @@ def weakest(kinds: list[str]) -> str:
 
     Examples
     --------
-    >>> weakest(["measured", "assumed", "published"])
-    'assumed'
+    >>> weakest(["measured", "assumed", "published"]), weakest(["stated", "measured"])
+    ('assumed', 'measured')
     """
     return max(kinds, key=EVIDENCE.index, default=EVIDENCE[0])
 
@@ -172,14 +175,39 @@ class Ledger:
 
     def _summary(self, name: str) -> NodeSummary:
         unit, text, source, evidence, inputs = self._facts[name]
-        p10, p50, p90 = (tuple(row.tolist()) for row in np.quantile(self.values[name], (0.1, 0.5, 0.9), axis=0))
+        p10, p50, p90 = (tuple(row.tolist()) for row in percentiles(self.values[name]))
         return NodeSummary(
             name=name, unit=unit, p10=p10, p50=p50, p90=p90, formula=text, source=source, evidence=evidence, inputs=inputs
         )
 
 
+def percentiles(values: Draws) -> tuple[Draws, Draws, Draws]:
+    """Return the 10th, 50th and 90th percentile of each month of draws, shape (draws, months).
+
+    The ranks are interpolated linearly, as ``numpy.quantile`` does, which takes three times as long.
+
+    Source: Hyndman and Fan 1996, definition 7.
+
+    Examples
+    --------
+    >>> [float(p[0]) for p in percentiles(np.arange(11.0)[:, None])]
+    [1.0, 5.0, 9.0]
+    """
+    count = values.shape[0]
+    if count == 1:
+        return values[0], values[0], values[0]
+    places = [share * (count - 1) for share in _QUANTILES]
+    ranks = sorted({rank for place in places for rank in (int(place), min(int(place) + 1, count - 1))})
+    by_month = np.array(values.T, order="C")
+    by_month.partition(ranks, axis=1)
+    below = [by_month[:, int(place)] for place in places]
+    above = [by_month[:, min(int(place) + 1, count - 1)] for place in places]
+    p10, p50, p90 = (low + (high - low) * (place - int(place)) for low, high, place in zip(below, above, places, strict=True))
+    return p10, p50, p90
+
+
 def explain_node(nodes: Mapping[str, NodeSummary], name: str, month_index: int) -> Explanation:
-    """Return why a quantity is what it is at a month.
+    """Return why a quantity is what it is at a month; one that is used twice is explained once and shared.
 
     Raises
     ------
@@ -191,13 +219,19 @@ def explain_node(nodes: Mapping[str, NodeSummary], name: str, month_index: int) 
 
         close = difflib.get_close_matches(name, nodes, n=3, cutoff=0.4) or sorted(nodes)[:5]
         raise UsageError(f"there is no quantity '{name}'; did you mean {', '.join(close)}?")
-    node = nodes[name]
-    return Explanation(
-        name=name,
-        unit=node.unit,
-        value=node.p50[month_index if len(node.p50) > 1 else 0],
-        formula=node.formula,
-        source=node.source,
-        evidence=node.evidence,
-        inputs=tuple(explain_node(nodes, source, month_index) for source in node.inputs),
-    )
+    return _explained(nodes, name, month_index, {})
+
+
+def _explained(nodes: Mapping[str, NodeSummary], name: str, month_index: int, known: dict[str, Explanation]) -> Explanation:
+    if name not in known:
+        node = nodes[name]
+        known[name] = Explanation(
+            name=name,
+            unit=node.unit,
+            value=node.p50[month_index if len(node.p50) > 1 else 0],
+            formula=node.formula,
+            source=node.source,
+            evidence=node.evidence,
+            inputs=tuple(_explained(nodes, source, month_index, known) for source in node.inputs),
+        )
+    return known[name]

@@ -170,6 +170,8 @@ class Training(_Part):
     """Devices in a node."""
     cores_per_node: Annotated[int, Field(ge=1, le=1024)] = 96
     """CPU cores in a node, which decode images."""
+    memory_per_node: Bytes = 512e9
+    """Memory of a node; half of it is taken to hold file pages. Default: 512 GB, assumed."""
     epochs: Count | None = None
     """Passes over the dataset; give this or ``samples_seen``. By default 90 (the usual ImageNet recipe)."""
     samples_seen: Count | None = None
