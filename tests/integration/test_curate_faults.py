@@ -1,0 +1,155 @@
+"""``toolkit.curate`` when something is wrong: usage, clusters, a stop in the middle, an image that kills the decoder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import SAMPLE
+from distributed import Client, LocalCluster
+
+import toolkit
+from toolkit.curation.places import check_free_space, check_workers
+from toolkit.dataset.tables import DatasetStore
+from toolkit.engine import Engine
+from toolkit.errors import ClusterError, DatasetError, MissingError, RecipeError, UsageError
+
+BIRDS = SAMPLE / "raw" / "by_class" / "hat"
+
+
+@pytest.fixture
+def empty(tmp_path):
+    (tmp_path / "raw" / "deep").mkdir(parents=True)
+    (tmp_path / "raw" / "notes.md").write_text("no image")
+    return tmp_path / "raw"
+
+
+def refused(kind, words, sources, dataset, recipe=None):
+    """Check that a call is refused in one sentence, at once (no cluster is started), and leaves nothing behind."""
+    existed = dataset.exists()
+    with pytest.raises(kind, match=words) as caught:
+        toolkit.curate(sources, dataset, recipe, scheduler="tcp://127.0.0.1:9")
+    assert "\n" not in str(caught.value)
+    assert dataset.exists() == existed
+
+
+def test_what_cannot_be_used_is_said_before_any_work_starts(tmp_path, empty):
+    dataset = tmp_path / "dataset"
+    refused(MissingError, "there is no source at '.*nowhere'", [tmp_path / "nowhere"], dataset)
+    refused(UsageError, r"no images were found in '.*raw' \(1 other files were\)", [empty], dataset)
+    refused(UsageError, "no source was named", [], dataset)
+    refused(UsageError, "is a URL", ["s3://bucket/photos"], dataset)
+    refused(RecipeError, "'min_side' is not a key", BIRDS, dataset, {"min_side": 3})
+    refused(UsageError, "overlap", tmp_path, dataset)
+    refused(UsageError, "overlap", BIRDS, BIRDS)
+    refused(UsageError, "overlap", BIRDS, BIRDS / "dataset")
+    refused(UsageError, "is not empty and holds no Tonnage dataset", BIRDS, empty)
+    refused(UsageError, "is a file", BIRDS, empty / "notes.md")
+
+
+def test_a_worker_that_cannot_see_a_path_is_named(tmp_path):
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        running = Engine(client=client, is_own=False)
+        check_workers(running, [str(tmp_path)])
+        with pytest.raises(ClusterError, match=r"the worker at '.*' cannot see '/no/such/place'; mount it"):
+            check_workers(running, [str(tmp_path), "/no/such/place"])
+
+
+def test_too_little_room_is_said_before_anything_is_written(tmp_path):
+    check_free_space(tmp_path, 1)
+    with pytest.raises(DatasetError, match=r"this batch needs 1e\+06 EB|this batch needs 1,000,000 EB"):
+        check_free_space(tmp_path, 10**24)
+
+
+STOPPED = """
+import os, sys, toolkit
+def stop(stage, done, total, detail):
+    if stage == sys.argv[4] and done >= int(sys.argv[5]):
+        os._exit(9)
+if __name__ == "__main__":
+    toolkit.curate(sys.argv[1], sys.argv[2], scheduler=sys.argv[3], progress=stop)
+"""
+
+
+@pytest.mark.parametrize(("stage", "done"), [("read", 60), ("write", 1)])
+def test_a_run_that_was_killed_shows_nothing_and_the_next_goes_on_where_it_stopped(tmp_path, stage, done):
+    source, dataset = SAMPLE / "raw" / "by_class", tmp_path / "dataset"
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster,
+        Client(cluster) as client,
+    ):
+        script = [sys.executable, "-c", STOPPED, source, dataset, cluster.scheduler_address, stage, str(done)]
+        assert subprocess.run(script, check=False, timeout=120).returncode == 9
+        assert not DatasetStore(dataset).exists()
+        journal = {path.name: path.stat().st_mtime_ns for path in (dataset / "_tonnage" / "staging").rglob("*.json")}
+        assert journal
+        kept = {}
+
+        def compare(at, *_):
+            if at == "compare" and not kept:
+                found = (dataset / "_tonnage" / "staging").rglob("*.json")
+                kept.update({path.name: path.stat().st_mtime_ns for path in found})
+
+        resumed = toolkit.curate(source, dataset, scheduler=client, progress=compare)
+        assert journal.items() <= kept.items()
+        fresh = toolkit.curate(source, tmp_path / "fresh", scheduler=client)
+    for table in ("images", "catalog"):
+        assert resumed.scan(table).collect().equals(fresh.scan(table).collect())
+    assert not list((dataset / "_tonnage").rglob("*.parquet"))
+
+
+KILLER = b"this text kills the process that decodes it"
+CUSTOMIZED = f"""
+import os
+from PIL import Image
+opened = Image.open
+def open(file, *arguments, **options):
+    position = file.tell()
+    if {KILLER!r} in file.read():
+        os._exit(139)
+    file.seek(position)
+    return opened(file, *arguments, **options)
+Image.open = open
+"""
+"""What Python runs at the start of every process that is given this folder: a decoder that crashes on one image."""
+
+
+def test_an_image_that_kills_the_decoder_is_found_and_quarantined(tmp_path, monkeypatch):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    shop = sorted((SAMPLE / "raw" / "shop").glob("*.png"))[:4]
+    for path in shop:
+        (raw / path.name).write_bytes(path.read_bytes())
+    (raw / "killer.png").write_bytes(shop[0].read_bytes() + KILLER)
+    (tmp_path / "customized").mkdir()
+    (tmp_path / "customized" / "sitecustomize.py").write_text(CUSTOMIZED)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "customized"))
+    dataset = toolkit.curate(raw, tmp_path / "dataset", workers=1)
+    states = {row["source"]: (row["state"], row["reason"]) for row in dataset.scan("catalog").collect().iter_rows(named=True)}
+    assert states.pop("raw/killer.png") == ("quarantined", "decoder_crash")
+    assert set(states.values()) == {("kept", None)}
+    assert dataset.refused_bytes("raw/killer.png") == (raw / "killer.png").read_bytes()
+
+
+def test_a_damaged_journal_entry_is_read_again(tmp_path):
+    source, dataset = BIRDS, tmp_path / "dataset"
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+
+        def stop(stage, *_):
+            if stage == "compare":
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            toolkit.curate(source, dataset, scheduler=client, progress=stop)
+        (entry,) = (dataset / "_tonnage" / "staging").rglob("*.json")
+        assert json.loads(entry.read_text())["occurrence_count"] == 33
+        entry.write_text('{"name": ')
+        assert len(toolkit.curate(source, dataset, scheduler=client)) == 33
