@@ -187,9 +187,8 @@ def _training(givens: Givens, scenario: Scenario, training: Training, measured: 
     givens.add(
         "training.node_w", "w", scenario.prices.node_power, "assumed 2 kW beside the accelerators, unless stated", "assumed"
     )
-    givens.add(
-        "training.cache_bytes", "bytes", 0.5e12, "half of 1 TB of memory in a node holds file pages", "assumed", spread=(0.5, 1.5)
-    )
+    source = "half of a node's memory holds file pages"
+    givens.add("training.cache_bytes", "bytes", training.memory_per_node / 2, source, "assumed", spread=(0.6, 1.5))
     _decode_rate(givens, measured)
     price = scenario.prices.accelerator_hour
     rate = price / 3600 if price is not None else device.price_per_hour

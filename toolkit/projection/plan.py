@@ -22,6 +22,9 @@ __all__ = ["bottlenecks", "make_plan"]
 _PREPARED_SHARE = 0.9
 """Load from which a resource counts as about to bind."""
 
+_EASY_SHARE = 0.5
+"""Load below which nothing is said to limit."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pair:
@@ -165,7 +168,12 @@ def _limits(loads: pl.DataFrame) -> tuple[str, str]:
         "load_share", descending=True
     )
     sentences = [_load_sentence(row, loads) for row in at_end.iter_rows(named=True)]
-    return sentences[0], sentences[1].replace(" is what limits", " comes next", 1) if len(sentences) > 1 else ""
+    if len(sentences) == 1:
+        return sentences[0], ""
+    following = (
+        sentences[1].replace(" is what limits first, and does not yet", " comes next").replace(" is what limits", " comes next")
+    )
+    return sentences[0], following
 
 
 def _load_sentence(row: dict[str, Any], loads: pl.DataFrame) -> str:
@@ -175,8 +183,11 @@ def _load_sentence(row: dict[str, Any], loads: pl.DataFrame) -> str:
     short = loads.filter(is_same & (pl.col("load_share") > 1))["month"].to_list()
     if short:
         return f"{name} is what limits, from month {min(short)} on: {amounts} at month {row['month']}."
-    near = " (about to bind)" if row["load_share"] > _PREPARED_SHARE else ""
-    return f"{name} is what limits, at {show(row['load_share'], 'share', 2)} of its supply{near}: {amounts}."
+    share = show(row["load_share"], "share", 2)
+    if row["load_share"] < _EASY_SHARE:
+        return f"{name} is what limits first, and does not yet: {amounts} ({share})."
+    near = ", which is about to bind" if row["load_share"] > _PREPARED_SHARE else ""
+    return f"{name} is what limits, at {share} of its supply{near}: {amounts}."
 
 
 def _summary(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any], frame: pl.DataFrame) -> str:
