@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from toolkit.projection.explain import EVIDENCE
 from toolkit.reporting.blocks import KeyFact, KeyFacts
 from toolkit.reporting.explanations import last_month
 from toolkit.reporting.sections_projection import answer_facts
-from toolkit.reporting.wording import begin, interval, list_words, plural
+from toolkit.reporting.wording import begin, interval, list_words, plural, sentences
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -27,9 +28,13 @@ class Answer:
     of: str
     """What it is an answer about."""
     headline: str
+    """The answer in a sentence."""
     points: tuple[tuple[str, str], ...]
     """Question and answer, a few."""
+    lead: str = ""
+    """What the headline leaves out."""
     facts: KeyFacts | None = None
+    """Numbers that stand for themselves."""
 
 
 def answer_of_projection(projection: Projection, prefix: str = "") -> Answer:
@@ -42,7 +47,9 @@ def answer_of_projection(projection: Projection, prefix: str = "") -> Answer:
         ("How sure", _how_sure(projection)),
     ]
     shown = tuple((question, answer) for question, answer in points if answer)
-    return Answer(of=f"Scenario {projection.name}", headline=plan.summary, points=shown, facts=answer_facts(projection, prefix))
+    headline, lead = sentences(plan.summary)
+    of = f"Scenario: {projection.name}"
+    return Answer(of=of, headline=headline, lead=lead, points=shown, facts=answer_facts(projection, prefix))
 
 
 def _when(plan: Plan) -> str:
@@ -81,7 +88,7 @@ def _how_sure(projection: Projection) -> str:
         words.append(f"Eight draws in ten put the storage in month {month} at {band}.")
     if not projection.assumptions.is_empty():
         kinds = projection.assumptions["evidence"].to_list()
-        counts = [f"{kinds.count(kind)} {kind}" for kind in ("stated", "measured", "published", "vendor", "assumed") if kind in kinds]
+        counts = [f"{kinds.count(kind)} {kind}" for kind in EVIDENCE if kind in kinds]
         words.append(f"Of {plural(len(kinds), 'input')}: {list_words(counts)}.")
     return " ".join(words)
 

@@ -44,6 +44,11 @@ class Picture:
     height_px: int = 0
     """Height of the thumbnail; 0 without one."""
 
+    @property
+    def short(self) -> str:
+        """The last part of the name."""
+        return self.name.rsplit("/", 1)[-1] or self.name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
@@ -61,6 +66,8 @@ class Cell:
     """Whether the text is a remark, shown small."""
     below: str = ""
     """A remark below the text, shown small."""
+    picture: Picture | None = None
+    """A thumbnail beside the text."""
 
     @property
     def is_nothing(self) -> bool:
@@ -136,7 +143,7 @@ class Prose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pictures:
-    """A row of thumbnails under a heading."""
+    """A row of thumbnails under a heading; a few fit beside each other."""
 
     kind: ClassVar[str] = "pictures"
     title: str

@@ -27,7 +27,7 @@ PICTURE_BUDGET_BYTES: Final = 400_000
 THUMBNAIL_PX: Final = 112
 _SAMPLE_ROWS: Final = 3_000
 _REFUSALS_HELD: Final = 500
-_PICTURES_PER_REASON: Final = 4
+_PICTURES_PER_REASON: Final = 6
 _GROUPS_SHOWN: Final = 8
 _GROUP_PICTURES: Final = 5
 _EXTREMES_SHOWN: Final = 6
@@ -50,8 +50,8 @@ class DatasetEvidence:
     profile: DatasetProfile
     refusals: pl.DataFrame | None = None
     """Source, reason, message, size_bytes: the first few hundred refusals."""
-    refused: Mapping[str, tuple[Picture, ...]] = field(default_factory=dict)
-    """Thumbnails of refused images by reason."""
+    refused: Mapping[str, Picture] = field(default_factory=dict)
+    """Pictures of refused images by source, a few for each reason."""
     groups: tuple[tuple[Picture, ...], ...] = ()
     """Near duplicates, side by side."""
     extremes: Mapping[str, tuple[Picture, ...]] = field(default_factory=dict)
@@ -122,14 +122,12 @@ _NEVER_DRAWN: Final = frozenset({"too_many_pixels", "too_many_frames", "decoder_
 """Reasons for which the bytes are not decoded again, not even for a thumbnail."""
 
 
-def _refused(dataset: Dataset, refusals: pl.DataFrame, gallery: Gallery) -> dict[str, tuple[Picture, ...]]:
-    shown: dict[str, tuple[Picture, ...]] = {}
+def _refused(dataset: Dataset, refusals: pl.DataFrame, gallery: Gallery) -> dict[str, Picture]:
+    shown: dict[str, Picture] = {}
     for (reason,), rows in refusals.group_by("reason", maintain_order=True):
-        pictures = []
-        for row in rows.head(_PICTURES_PER_REASON).iter_rows(named=True):
-            payload = _refused_payload(dataset, row["source"], drawn=reason not in _NEVER_DRAWN)
-            pictures.append(gallery.picture(payload, row["source"], show(row["size_bytes"], "bytes")))
-        shown[str(reason)] = tuple(pictures)
+        for source in rows["source"].head(_PICTURES_PER_REASON):
+            payload = _refused_payload(dataset, source, drawn=reason not in _NEVER_DRAWN)
+            shown[source] = gallery.picture(payload, source)
     return shown
 
 

@@ -171,15 +171,22 @@ def scatter_of_shapes(images: pl.DataFrame) -> go.Figure | None:
     tall = images.height - square - wide
     finding = f"{wide:,} images are wider than tall, {tall:,} taller than wide, {square:,} square"
     figure = new_figure(finding, height=380, about="Each dot is an image at its display size; the line marks squares.")
-    top = max(images["width_px"].max(), images["height_px"].max(), 1)  # type: ignore[type-var]  # integers by the schema
-    figure.add_scatter(x=[1, top], y=[1, top], mode="lines", line={"color": GRAY, "width": 1, "dash": "dot"}, hoverinfo="skip")
+    sides = [float(side) for side in (*images["width_px"], *images["height_px"])]
+    figure.add_scatter(
+        x=[min(sides), max(sides)],
+        y=[min(sides), max(sides)],
+        mode="lines",
+        line={"color": GRAY, "width": 1, "dash": "dot"},
+        hoverinfo="skip",
+    )
     figure.add_scatter(
         x=images["width_px"].to_list(), y=images["height_px"].to_list(), mode="markers",
         marker={"color": BLUE, "size": 7, "opacity": 0.55, "line": {"width": 0}}, text=[plain(s, 60) for s in images["source"]],
         hovertemplate="%{x:,} " + TIMES + " %{y:,} px<br>%{text}<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(title_text="width (px, logarithmic)", type="log", dtick=1, tickformat="~s")
-    figure.update_yaxes(title_text="height (px, logarithmic)", type="log", dtick=1, tickformat="~s")
+    ticks = log_ticks(sides, "pixels")
+    figure.update_xaxes(title_text="width (logarithmic)", **ticks)
+    figure.update_yaxes(title_text="height (logarithmic)", **ticks)
     figure.update_layout(showlegend=False)
     return figure
 

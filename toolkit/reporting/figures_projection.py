@@ -25,6 +25,7 @@ STORAGE_KINDS: Final = {
     "storage.curated_bytes": SKY,
     "storage.versions_bytes": GREEN,
     "storage.checkpoint_bytes": ORANGE,
+    "dataset.component_bytes": VERMILLION,
     "storage.protection_bytes": PINK,
     "storage.headroom_bytes": GRAY,
 }
@@ -55,10 +56,12 @@ def projection_figures(projection: Projection) -> dict[str, go.Figure]:
 
 
 def fan(frame: pl.DataFrame, quantity: str, subject: str) -> go.Figure | None:
-    """Return one quantity's median over its p10 to p90 band; None if there is none or it has a single month."""
+    """Return one quantity's median over its p10 to p90 band; None if there is none its months are one, or it never changes."""
     line = series(frame, quantity)
     if line is None or len(line.months) < 2:
         return None
+    if len({*line.p10, *line.p50, *line.p90}) == 1:
+        return None  # a number says it better than a flat line
     first, last, month = show(line.p50[0], line.unit), show(line.p50[-1], line.unit), line.months[-1]
     band = interval(line.p10[-1], line.p90[-1], line.unit)
     spread = "" if band == last else f" ({band})"
@@ -182,12 +185,12 @@ def bottlenecks(frame: pl.DataFrame) -> go.Figure | None:
 
 
 def latency(frame: pl.DataFrame) -> go.Figure | None:
-    """Return the median and 99th percentile of the inference latency over the months."""
+    """Return the median and 99th percentile of the inference latency over the months; None where they never change."""
     lines = {
         "median request": series(frame, "inference.latency_p50_s"),
         "99th percentile": series(frame, "inference.latency_p99_s"),
     }
-    shown = {name: line for name, line in lines.items() if line is not None and len(line.months) > 1}
+    shown = {name: line for name, line in lines.items() if line is not None and len({*line.p10, *line.p50, *line.p90}) > 1}
     if not shown:
         return None
     name, line = list(shown.items())[-1]

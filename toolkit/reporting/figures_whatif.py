@@ -9,7 +9,7 @@ import polars as pl
 
 from toolkit.reporting.charts import axis_ticks, finish_rows, row_label
 from toolkit.reporting.design import HEAT, INK, PALE, SKY, VERMILLION, new_figure
-from toolkit.reporting.wording import begin, interval, plain, quantity_words
+from toolkit.reporting.wording import begin, interval, list_words, plain, quantity_words
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -33,9 +33,11 @@ def doubling(frame: pl.DataFrame) -> go.Figure | None:
     if not rows:
         return None
     factors = [[row[c] / row["x1"] for c in _MULTIPLES] for row in rows]
-    steepest = max(rows, key=lambda row: row["x8"] / row["x1"])
-    finding = f"With 8 times the data: {steepest['x8'] / steepest['x1']:.3g} times as much {quantity_words(steepest['quantity'])}"
-    figure = new_figure(finding, about="The darker, the steeper; an exponent of 1 grows in step with the data, 0 not at all.")
+    firsts = [f"{row['resource']} {row['x8'] / row['x1']:.3g} times" for row in _first_rows(rows)]
+    figure = new_figure(
+        f"With 8 times the data: {list_words(firsts)}",
+        about="The darker, the steeper; an exponent of 1 grows in step with the data, 0 not at all.",
+    )
     figure.add_heatmap(
         z=[[math.log2(max(f, 1e-9)) for f in line] for line in factors], x=list(_MULTIPLES.values()), y=list(range(len(rows))),
         text=[[show(row[c], row["unit"]) for c in _MULTIPLES] for row in rows], texttemplate="%{text}", xgap=3,
@@ -45,10 +47,16 @@ def doubling(frame: pl.DataFrame) -> go.Figure | None:
     )  # fmt: skip
     for place, row in enumerate(rows):
         exponent = f"{row['exponent']:.2f}" if _finite(row["exponent"]) else "unknown"
-        row_label(figure, place, plain(quantity_words(row["quantity"])), f"exponent {exponent}", above_px=28)
+        row_label(figure, place, plain(begin(row["resource"])), f"exponent {exponent}", above_px=28)
     figure.update_xaxes(title_text="amount of data", side="bottom", showgrid=False)
     finish_rows(figure, len(rows), pitch_px=_HEAT_PITCH_PX)
     return figure
+
+
+def _first_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows that the title names: storage, and whatever computes."""
+    named = [row for row in rows if row["quantity"] in {"storage.capacity_bytes", "training.gpu_count"}]
+    return named or rows[:1]
 
 
 def tornadoes(frame: pl.DataFrame, units: Mapping[str, str]) -> dict[str, go.Figure | None]:
@@ -99,7 +107,7 @@ def _hover(row: Mapping[str, Any], side: str, unit: str, units: Mapping[str, str
 
 
 def _input_words(name: str) -> str:
-    return plain(name.replace("_", " "))
+    return plain(quantity_words(name))
 
 
 def _shown(row: Mapping[str, Any], side: str, units: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ from toolkit.reporting.sections_measurements import measurement_sections
 from toolkit.reporting.sections_projection import projection_sections
 from toolkit.reporting.subjects import Subjects, subjects_of
 from toolkit.reporting.unsaid import unsaid
-from toolkit.reporting.wording import shorten, visible
+from toolkit.reporting.wording import shorten, together, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +134,14 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"visible": visible, "shorten": shorten, "json": _json, "embedded": _figure_json, "slug": _slug}
+    environment.filters |= {
+        "visible": visible,
+        "together": together,
+        "shorten": shorten,
+        "json": _json,
+        "embedded": _figure_json,
+        "slug": _slug,
+    }
     return environment
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Pictures, Prose, Section, Table, text_rows
 from toolkit.reporting.figures_dataset import dataset_figures, quality_boxes, scatter_of_shapes
-from toolkit.reporting.wording import begin, moment, plural
+from toolkit.reporting.wording import DASH, moment, plural
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -106,10 +106,6 @@ def _refused(evidence: DatasetEvidence, figures: dict[str, go.Figure], prefix: s
     if "reasons" in figures:
         table = _counts_table("Left out, by reason", "reason", profile.reasons)
         blocks.append(Chart(id=f"{prefix}reasons", figure=figures["reasons"], table=table))
-    for reason, pictures in evidence.refused.items():
-        whole = profile.reasons.get(reason, len(pictures))
-        note = f"{whole:,} refused" + (f", {len(pictures)} shown" if whole > len(pictures) else "")
-        blocks.append(Pictures(title=begin(reason.replace("_", " ")), pictures=pictures, note=note))
     if refusals is not None and refusals.height:
         blocks.append(_refusals_table(evidence))
     elif count and refusals is None:
@@ -121,7 +117,12 @@ def _refusals_table(evidence: DatasetEvidence) -> Table:
     assert evidence.refusals is not None
     shown = evidence.refusals.head(_REFUSALS_IN_TABLE)
     rows = [
-        (row["source"], row["reason"].replace("_", " "), Cell(text=row["message"], quiet=True), show(row["size_bytes"], "bytes"))
+        (
+            Cell(text=row["source"], picture=evidence.refused.get(row["source"])),
+            row["reason"].replace("_", " "),
+            Cell(text=row["message"], quiet=True),
+            DASH if row["size_bytes"] is None else show(row["size_bytes"], "bytes"),
+        )
         for row in shown.iter_rows(named=True)
     ]
     total = evidence.profile.states.get("quarantined", evidence.refusals.height)

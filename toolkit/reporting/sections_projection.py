@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from toolkit.projection.explain import EVIDENCE
 from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Notes, Prose, Section, Table, text_rows
 from toolkit.reporting.explanations import details_of, last_month, why_id
 from toolkit.reporting.figures_projection import projection_figures
-from toolkit.reporting.wording import DASH, interval, list_words, plural, quantity_words
+from toolkit.reporting.wording import DASH, begin, interval, list_words, plural, quantity_words
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ __all__ = ["answer_facts", "projection_sections"]
 _MONTHS_SHOWN: Final = 7
 """Months in a table of quantities, at most."""
 
-_EVIDENCE: Final = ("stated", "measured", "published", "vendor", "assumed")
-"""Kinds of evidence, the strongest first."""
+_ROWS_OPEN: Final = 4
+"""A table of quantities with more rows is folded."""
 
 
 def projection_sections(projection: Projection, prefix: str = "") -> dict[str, Section]:
@@ -50,6 +51,7 @@ def answer_facts(projection: Projection, prefix: str = "") -> KeyFacts:
         "training.gpu_count": "GPUs for training",
         "training.elapsed_s": "a training run",
         "inference.instance_count": "inference instances",
+        "inference.latency_p99_s": "99 % answered within",
     }
     month = last_month(projection)
     rows = {row["quantity"]: row for row in projection.frame.filter(pl.col("month") == month).iter_rows(named=True)}
@@ -103,7 +105,7 @@ def _plan(projection: Projection, prefix: str) -> Section:
 def _plan_row(row: Mapping[str, Any]) -> list[object]:
     month = row["needed_by_month"]
     return [
-        Cell(text=str(row["item"]), below=str(row["phase"] or "")),
+        Cell(text=begin(str(row["item"])), below=str(row["phase"] or "")),
         show(row["count"], "count"),
         DASH if month is None else "now" if month <= 0 else str(month),
         _price(row["unit_price_usd"]),
@@ -146,7 +148,8 @@ def _load(projection: Projection, figures: Mapping[str, go.Figure], prefix: str)
         "latency": None,
     }
     more = [("network.", "Network"), ("training.", "Training"), ("inference.", "Inference")]
-    blocks = _charts(figures, prefix, tables, frozenset({"compute", "elapsed", "cost", "latency"}))
+    small = [name for name in ("compute", "elapsed", "cost", "latency") if name in figures]
+    blocks = _charts(figures, prefix, tables, frozenset(small[: len(small) // 2 * 2]))
     blocks += [tables["bandwidth"]] if tables["bandwidth"] and "bandwidth" not in figures else []
     found = [_months_table(projection, start, f"{noun} by month, medians", prefix) for start, noun in more]
     blocks += [table for table in found if table is not None]
@@ -174,7 +177,8 @@ def _months_table(projection: Projection, start: str, caption: str, prefix: str)
         cells.append(interval(last["p10"], last["p90"], unit) if last else DASH)
         rows.append(cells)
     columns = ("quantity", *(f"month {m}" for m in picked), f"p10 to p90, month {picked[-1]}")
-    return Table(caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, len(columns))))
+    folded = len(rows) > _ROWS_OPEN
+    return Table(caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, len(columns))), folded=folded)
 
 
 def _doubling(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
@@ -182,7 +186,7 @@ def _doubling(projection: Projection, figures: Mapping[str, go.Figure], prefix: 
     for row in projection.doubling.iter_rows(named=True):
         exponent = "unknown" if row["exponent"] is None else f"{row['exponent']:.2f}"
         cells = [show(row[c], row["unit"]) for c in ("x1", "x2", "x4", "x8")]
-        name = Cell(text=quantity_words(row["quantity"]), below=str(row["resource"] or ""), why=why_id(row["quantity"], prefix))
+        name = Cell(text=begin(str(row["resource"])), below=quantity_words(row["quantity"]))
         rows.append([name, *cells, exponent, Cell(text=str(row["why"] or ""), quiet=True)])
     columns = ("what", "as it is", "2 times", "4 times", "8 times", "exponent", "why")
     table = Table(caption="What more data does", columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, 6)))
@@ -195,7 +199,7 @@ def _doubling(projection: Projection, figures: Mapping[str, go.Figure], prefix: 
 
 def _sensitivity(figures: Mapping[str, go.Figure], prefix: str) -> Section:
     names = [name for name in figures if name.startswith("tornado-")]
-    half = frozenset(names if len(names) % 2 == 0 else names[1:])
+    half = frozenset(names[len(names) % 2 :])
     blocks = _charts(figures, prefix, dict.fromkeys(names), half)
     if not blocks:
         blocks = [Prose(text="No input moves a result: each is known, or none was varied.", calm=True)]
@@ -207,25 +211,28 @@ def _sensitivity(figures: Mapping[str, go.Figure], prefix: str) -> Section:
 def _assumptions(projection: Projection, prefix: str) -> Section:
     facts = list(projection.assumptions.iter_rows(named=True))
     facts.sort(key=lambda row: (-_strength(row["evidence"]), row["name"]))
-    rows = [
-        [row["name"].replace("_", " "), str(row["shown"] or ""), _badge(row["evidence"]), _source(row["source"])] for row in facts
-    ]
+    rows = [_assumption_row(row) for row in facts]
     kinds = [str(row["evidence"]) for row in facts]
-    counts = [f"{kinds.count(kind)} {kind}" for kind in _EVIDENCE if kind in kinds]
+    counts = [f"{kinds.count(kind)} {kind}" for kind in EVIDENCE if kind in kinds]
     lead = (
         f"{plural(len(rows), 'input')}: {list_words(counts)}. The weakest come first."
         if rows
         else "The projection names no input."
     )
     columns = ("what", "value", "known from", "source")
-    table = Table(caption="Inputs", columns=columns, rows=text_rows(rows), numeric=frozenset({1}), stacked=True)
+    table = Table(caption="Inputs", columns=columns, rows=text_rows(rows), stacked=True)
     return Section(
         id=f"{prefix}assumptions", title="What was assumed", short="Assumptions", lead=lead, blocks=(table,) if rows else ()
     )
 
 
+def _assumption_row(row: Mapping[str, Any]) -> list[object]:
+    name = Cell(text=begin(quantity_words(row["name"])), below=row["name"])
+    return [name, str(row["shown"] or DASH), _badge(row["evidence"]), _source(row["source"])]
+
+
 def _strength(evidence: str) -> int:
-    return _EVIDENCE.index(evidence) if evidence in _EVIDENCE else len(_EVIDENCE)
+    return EVIDENCE.index(evidence) if evidence in EVIDENCE else len(EVIDENCE)
 
 
 def _source(source: object) -> Cell:

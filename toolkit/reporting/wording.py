@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -33,6 +34,26 @@ _JOINERS: Final = "\u200c\u200d"
 _QUANTITIES: Final = {
     "dataset.images": "images in the dataset",
     "dataset.image_bytes": "encoded image bytes",
+    "dataset.component_bytes": "data beside the images",
+    "dataset.arriving_images_per_s": "arriving images",
+    "month_s": "length of a month",
+    "storage.logical_bytes": "stored before protection",
+    "storage.drive_count": "drives",
+    "cache.node_bytes": "page cache of a node",
+    "cache.hit_share": "reads that the page cache answers",
+    "growth.factor": "growth, over what is stated",
+    "device.rate_images_per_s": "rate of a training device",
+    "start.images": "images at the start",
+    "start.bytes_per_image": "bytes per image",
+    "start.kept_share": "share of raw images kept",
+    "start.shard_overhead_ratio": "shard bytes per image byte",
+    "training.samples": "samples seen in training",
+    "training.goodput_share": "training time that is progress",
+    "training.failure_s": "time between failures",
+    "training.rate_images_per_s": "training rate",
+    "training.memory_bytes": "device memory in training",
+    "training.decode_images_per_s": "decoding supply",
+    "training.electricity_usd": "training electricity",
     "storage.raw_bytes": "raw images",
     "storage.curated_bytes": "curated dataset",
     "storage.versions_bytes": "older versions",
@@ -63,35 +84,28 @@ _QUANTITIES: Final = {
     "inference.power_w": "inference power",
     "inference.cost_usd": "inference cost",
 }
-_UNIT_ENDINGS: Final = (
-    "_bytes_per_s",
-    "_images_per_s",
-    "_per_s",
-    "_bytes",
-    "_usd",
-    "_count",
-    "_flop",
-    "_share",
-    "_s",
-    "_w",
-    "_j",
-)
+_ENDINGS: Final = {
+    "_usd_per_s": "price", "_usd_per_j": "price", "_bytes_per_s": "rate", "_images_per_s": "rate", "_per_s": "rate",
+    "_bytes_per_image": "bytes per image", "_bytes": "size", "_usd": "cost", "_count": "count", "_flop": "compute",
+    "_share": "share", "_s": "time", "_w": "power", "_j": "energy",
+}  # fmt: skip
+"""What a unit at the end of a name says of the quantity."""
 
 
 def quantity_words(quantity: str) -> str:
-    """Return a dotted quantity as words, without its unit.
+    """Return a dotted quantity as words.
 
     Examples
     --------
-    >>> quantity_words("training.gpu_count"), quantity_words("network.spine_bytes_per_s")
-    ('GPUs for training', 'network: spine')
+    >>> quantity_words("training.gpu_count"), quantity_words("inference.load_share"), quantity_words("network.spine_bytes_per_s")
+    ('GPUs for training', 'inference load share', 'network spine rate')
     """
     if quantity in _QUANTITIES:
         return _QUANTITIES[quantity]
     group, _, last = quantity.rpartition(".")
-    ending = next((ending for ending in _UNIT_ENDINGS if last.endswith(ending)), "")
-    words = last.removesuffix(ending).replace("_", " ")
-    return f"{group}: {words}" if group else words
+    ending = next((ending for ending in _ENDINGS if last.endswith(ending)), "")
+    words = f"{last.removesuffix(ending)} {_ENDINGS.get(ending, '')}".replace("_", " ").strip()
+    return words if not group or words.startswith(group) else f"{group} {words}"
 
 
 def interval(low: float | None, high: float | None, unit: str) -> str:
@@ -140,6 +154,34 @@ def moment(stamp: str) -> str:
     '2026-01-02 11:00 UTC'
     """
     return f"{stamp[:10]} {stamp[11:16]} UTC" if len(stamp) >= 16 else stamp
+
+
+_NUMBER_UNIT: Final = re.compile(
+    r"(?<=\d) (?=(?:[kMGTPE]?(?:B|W|J|px|FLOP|b)(?:/s)?|%|/s|[mµn]?s|min|h|days|years|months|images)(?![\w]))"
+)
+
+
+def together(text: object) -> str:
+    r"""Return a visible text in which no line ends between a number and its unit.
+
+    Examples
+    --------
+    >>> together("87 % of 3 GB/s in 5 big steps")
+    '87\xa0% of 3\xa0GB/s in 5 big steps'
+    """
+    return _NUMBER_UNIT.sub("\u00a0", visible(text))
+
+
+def sentences(text: str) -> tuple[str, str]:
+    """Return the first sentence, and the rest.
+
+    Examples
+    --------
+    >>> sentences("It takes 1.5 GB. Then more. And more.")
+    ('It takes 1.5 GB.', 'Then more. And more.')
+    """
+    first, *rest = re.split(r"(?<=[.!?])\s+(?=[A-Z])", text.strip(), maxsplit=1)
+    return first, "".join(rest)
 
 
 def begin(sentence: str) -> str:
