@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import xxhash
-from PIL import ImageOps
 
-from toolkit.dataset.decoding import open_image
+from toolkit.curation.pixels import pixel_hash, pixel_hash_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from PIL import Image
 
 __all__ = ["byte_identity", "luma_hash", "perceptual_hash", "pixel_hash", "pixel_hash_of"]
 
@@ -23,9 +21,6 @@ _LOW: Final = 8
 _BITS: Final = _LOW * _LOW
 _DECIMALS: Final = 2
 """Coefficients are rounded to this: what is left of a flat image is noise of the arithmetic, and must not become bits."""
-
-_EQUAL_MODES: Final = {"1": "L", "P": "RGB", "PA": "RGBA", "LA": "RGBA", "RGBX": "RGB"}
-"""Modes that only pack the same colours otherwise; a palette with transparency becomes RGBA."""
 
 
 def byte_identity(payload: bytes) -> tuple[str, str]:
@@ -44,31 +39,6 @@ def luma_hash(luma: NDArray[np.uint8], width_px: int, height_px: int) -> str:
     """Return a hash over size and a scaled luma: images that differ in it differ in their pixels."""
     state = xxhash.xxh3_128(f"{width_px}x{height_px}".encode())
     state.update(np.ascontiguousarray(luma).tobytes())
-    return str(state.hexdigest())
-
-
-def pixel_hash(payload: bytes) -> str | None:
-    """Return a hash over mode, display size and the full-resolution, full-colour pixels of encoded bytes; None if undecodable.
-
-    Bytes that differ only in metadata or in a lossless container hash alike.
-    """
-    try:
-        with open_image(payload) as opened:
-            return pixel_hash_of(opened)
-    except (OSError, ValueError, SyntaxError, MemoryError):
-        return None
-
-
-def pixel_hash_of(opened: Image.Image) -> str:
-    """Return the pixel hash of an opened image."""
-    image = ImageOps.exif_transpose(opened)
-    mode = _EQUAL_MODES.get(image.mode, image.mode)
-    if image.mode == "P" and "transparency" in image.info:
-        mode = "RGBA"
-    if mode != image.mode:
-        image = image.convert(mode)
-    state = xxhash.xxh3_128(f"{image.mode}:{image.width}x{image.height}".encode())
-    state.update(image.tobytes())
     return str(state.hexdigest())
 
 

@@ -1,98 +1,179 @@
-"""What an image's header says, before anything is decoded: size, depth, frames. The limits are held against this."""
+"""What an image's header says, before anything is decoded; the limits are held against it."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from toolkit.curation.faults import is_about_metadata, pillow_refusal
+from toolkit.curation.markers import JpegFrame, jpeg_frame, png_chunks, png_fault, stored_size, without_text
+from toolkit.curation.reasons import Refusal, refusal
+from toolkit.dataset.decoding import open_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from PIL import Image
 
-__all__ = ["JpegFrame", "jpeg_frame", "png_chunks", "stored_size", "without_text"]
+__all__ = ["Header", "JpegFrame", "jpeg_frame", "read_header"]
 
-_FRAME_MARKERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""Start-of-frame markers. Source: ITU-T T.81, table B.1."""
+_ORIENTATION_TAG: Final = 0x0112
+_BITS_TAG: Final = 258
+_JPEG_MODES: Final = {1: "L", 3: "RGB", 4: "CMYK"}
+_UNREAD: Final = {0xC3: "lossless", 0xCB: "lossless"} | dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical")
+"""Frames that are not read. Lossless ones are refused for safety: libjpeg-turbo 3 writes past its buffer when it is asked for
+one at reduced size, as a loader may."""
+
+_ALPHA_MODES: Final = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JpegFrame:
-    """The start-of-frame segment of a JPEG."""
+class Header:
+    """What the header says."""
 
-    marker: int
-    """Kind of coding: 0xC0 baseline, 0xC2 progressive, 0xC3 lossless, 0xC9 arithmetic, ..."""
-    bits: int
-    """Bits per sample."""
     width_px: int
-    """Stored width."""
+    """As stored, before the orientation is applied."""
     height_px: int
-    """Stored height."""
-    components: int
-    """1 gray, 3 colour, 4 CMYK."""
-    has_more_images: bool
-    """Whether a multi-picture index (MPF) stands before it."""
+    """As stored, before the orientation is applied."""
+    mode: str
+    """Pillow's name of the pixel mode."""
+    bits: int
+    """Bits per channel in the file."""
+    frame_count: int
+    """Frames, pages or pictures."""
+    orientation: int
+    """EXIF orientation, 1 to 8; 1 where there is none, or none that is valid."""
+    has_alpha: bool
+    """Whether there is an alpha channel or a transparent colour."""
+    flags: tuple[str, ...]
+    """What was noticed."""
+    frame: JpegFrame | None = None
+    """Of a JPEG."""
 
 
-def jpeg_frame(payload: bytes) -> JpegFrame | None:
-    """Return the frame of a JPEG, or None if no frame is found before the data ends or turns into something else."""
-    position, has_more = 2, False
-    while position + 4 <= len(payload):
-        if payload[position] != 0xFF:
-            position = payload.find(b"\xff", position)  # bytes between segments: libjpeg skips them too
-            if position < 0:
-                return None
-            continue
-        marker = payload[position + 1]
-        if marker in {255, 1} or 208 <= marker <= 215:
-            position += 1 if marker == 0xFF else 2
-            continue
-        if marker in {0xD9, 0xDA}:
-            return None
-        (length,) = struct.unpack_from(">H", payload, position + 2)
-        if marker in _FRAME_MARKERS and position + 10 <= len(payload):
-            bits, height, width, components = struct.unpack_from(">BHHB", payload, position + 4)
-            return JpegFrame(
-                marker=marker, bits=bits, width_px=width, height_px=height, components=components, has_more_images=has_more
-            )
-        has_more = has_more or (marker == 0xE2 and payload[position + 4 : position + 8] == b"MPF\0")
-        position += 2 + length
+def read_header(payload: bytes, kind: str, max_pixels: int, max_frames: int) -> Header | Refusal:
+    """Return what the header of an image says, or why it is refused without being decoded.
+
+    Parameters
+    ----------
+    payload : bytes
+        The encoded image.
+    kind : str
+        Its format, as sniffed.
+    max_pixels, max_frames : int
+        Limits.
+    """
+    header = _jpeg_header(payload, max_pixels) if kind == "jpeg" else _raster_header(payload, kind, max_pixels)
+    if isinstance(header, Header) and header.frame_count > max_frames:
+        return refusal("too_many_frames", f"{header.frame_count:,}")
+    return header
+
+
+def _too_large(width_px: int, height_px: int, max_pixels: int) -> Refusal | None:
+    is_too_large = width_px * height_px > max_pixels
+    return refusal("too_many_pixels", f"{width_px:,} x {height_px:,}") if is_too_large else None
+
+
+def _jpeg_header(payload: bytes, max_pixels: int) -> Header | Refusal:
+    frame = jpeg_frame(payload)
+    if frame is None:
+        is_cut = b"\xff\xd9" not in payload[-64:]
+        return refusal("truncated" if is_cut else "damaged", "no frame was found in it")
+    if (fault := _jpeg_refusal(frame) or _too_large(frame.width_px, frame.height_px, max_pixels)) is not None:
+        return fault
+    orientation, flags = _valid(frame.orientation)
+    return Header(
+        width_px=frame.width_px, height_px=frame.height_px, mode=_JPEG_MODES[frame.components], bits=frame.bits,
+        frame_count=_picture_count(payload) if frame.has_more_images else 1, orientation=orientation, has_alpha=False,
+        flags=(*flags, "odd_metadata") if frame.has_odd_metadata else flags, frame=frame,
+    )  # fmt: skip
+
+
+def _jpeg_refusal(frame: JpegFrame) -> Refusal | None:
+    """Return why a JPEG of this kind is not read, if it is not."""
+    if frame.bits != 8:
+        return refusal("unsupported_format", f"a JPEG of {frame.bits} bits per sample; 8 are read")
+    if frame.components not in _JPEG_MODES:
+        return refusal("unsupported_format", f"a JPEG of {frame.components} components; 1, 3 and 4 are read")
+    if frame.marker in _UNREAD:
+        return refusal("unsupported_format", f"a {_UNREAD[frame.marker]} JPEG")
+    if 0 in {frame.width_px, frame.height_px}:
+        return refusal("unsupported_format", "a JPEG that says its height behind its data")
     return None
 
 
-def png_chunks(payload: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield (kind, start, end) of each chunk of a PNG, up to where the data ends."""
-    position = 8
-    while position + 12 <= len(payload):
-        length, kind = struct.unpack_from(">I4s", payload, position)
-        end = position + 12 + length
-        yield kind, position, end
-        position = end
-
-
-def without_text(payload: bytes) -> bytes:
-    """Return a PNG without its text chunks, which hold no pixels and may unpack to more than memory."""
-    parts = [payload[:8]]
-    parts += [payload[start:end] for kind, start, end in png_chunks(payload) if kind not in {b"tEXt", b"zTXt", b"iTXt"}]
-    return b"".join(parts)
-
-
-def stored_size(payload: bytes, kind: str) -> tuple[int, int] | None:
-    """Return (width, height) in pixels from the header of a PNG, GIF or BMP; None where Pillow's own probe is as cheap.
-
-    Examples
-    --------
-    >>> stored_size(b"GIF89a" + bytes([44, 1, 200, 0]), "gif")
-    (300, 200)
-    """
+def _picture_count(payload: bytes) -> int:
     try:
-        if kind == "png" and payload[12:16] == b"IHDR":
-            width, height = struct.unpack_from(">II", payload, 16)
-        elif kind == "gif":
-            width, height = struct.unpack_from("<HH", payload, 6)
-        elif kind == "bmp" and int.from_bytes(payload[14:18], "little") >= 40:
-            width, height = (abs(side) for side in struct.unpack_from("<ii", payload, 18))
-        else:
-            return None
-    except struct.error:
-        return None
-    return width, height
+        with open_image(payload) as image:
+            return int(getattr(image, "n_frames", 1))
+    except Exception:  # noqa: BLE001 -- a broken index of further pictures never costs the first
+        return 1
+
+
+def _raster_header(payload: bytes, kind: str, max_pixels: int) -> Header | Refusal:
+    size = stored_size(payload, kind)
+    if size is not None and (fault := _too_large(*size, max_pixels)) is not None:
+        return fault
+    if kind == "png" and (broken := png_fault(payload)) is not None:
+        return refusal(*broken)
+    try:
+        return _opened_header(payload, max_pixels)
+    except Exception as error:  # noqa: BLE001 -- over Pillow's plugins nearly every kind of exception
+        if not is_about_metadata(payload, error):
+            return pillow_refusal(payload, error)
+    try:
+        return _opened_header(without_text(payload), max_pixels)
+    except Exception as error:  # noqa: BLE001 -- as above
+        return pillow_refusal(payload, error)
+
+
+def _opened_header(payload: bytes, max_pixels: int) -> Header | Refusal:
+    with open_image(payload) as image:
+        if (fault := _too_large(image.width, image.height, max_pixels)) is not None:
+            return fault
+        orientation, flags = _valid(_exif_orientation(image))
+        is_turned = image.format == "TIFF" and orientation >= 5  # Pillow gives the displayed size of a TIFF, as of no other
+        width, height = (image.height, image.width) if is_turned else image.size
+        return Header(
+            width_px=width, height_px=height, mode=image.mode, bits=_bits(image, payload),
+            frame_count=int(getattr(image, "n_frames", 1)), orientation=orientation,
+            has_alpha=image.mode in _ALPHA_MODES or "transparency" in image.info, flags=flags,
+        )  # fmt: skip
+
+
+def _valid(orientation: Any) -> tuple[int, tuple[str, ...]]:
+    if orientation is None:
+        return 1, ()
+    if isinstance(orientation, int) and 1 <= orientation <= 8:
+        return orientation, ()
+    return 1, ("odd_orientation",)
+
+
+def _exif_orientation(image: Image.Image) -> Any:
+    try:
+        return image.getexif().get(_ORIENTATION_TAG)
+    except Exception:  # noqa: BLE001 -- broken metadata never costs an image
+        return 0
+
+
+def _bits(image: Image.Image, payload: bytes) -> int:
+    """Return the bits per channel in the file, which Pillow's mode hides (it reads 16-bit colour as 8-bit).
+
+    Source: PNG, third edition, section 11.2.1; TIFF 6.0, tag 258; AV1-ISOBMFF 1.2, section 2.3.3; ISO/IEC 15444-1, A.5.1.
+    """
+    tags = getattr(image, "tag_v2", None)
+    try:
+        if image.format == "PNG":
+            start = next(start for kind, start, _ in png_chunks(payload) if kind == b"IHDR")
+            return payload[start + 16]
+        if tags is not None:
+            value = tags.get(_BITS_TAG, 1)
+            return int(value[0] if isinstance(value, tuple) else value)
+        if image.format == "AVIF" and (place := payload.find(b"av1C")) >= 0:
+            is_high, is_twelve = payload[place + 6] & 0x40, payload[place + 6] & 0x20
+            return (12 if is_twelve else 10) if is_high else 8
+        if image.format == "JPEG2000" and (place := payload.find(b"\xff\x4f\xff\x51")) >= 0:
+            (depth,) = struct.unpack_from("B", payload, place + 42)
+            return int(depth & 0x7F) + 1
+    except (IndexError, struct.error, ValueError, TypeError, StopIteration):
+        pass
+    return {"1": 1, "I;16": 16, "I;16B": 16, "I": 32, "F": 32}.get(image.mode, 8)

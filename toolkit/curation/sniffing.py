@@ -64,6 +64,8 @@ def sniff(payload: bytes) -> str:
     >>> sniff(b"GIF89a..."), sniff(b"<svg xmlns='x'>"), sniff(b"hello")
     ('gif', 'svg', 'unknown')
     """
+    if payload[128:132] == b"DICM":  # its preamble may hold a TIFF header, for readers that know no DICOM
+        return "dicom"
     for magic, name in _MAGIC:
         if payload.startswith(magic):
             return name
@@ -77,8 +79,6 @@ def sniff(payload: bytes) -> str:
         and int.from_bytes(payload[14:18], "little") in {12, 16, 40, 52, 56, 64, 108, 124}
     ):
         return "bmp"
-    if payload[128:132] == b"DICM":
-        return "dicom"
     head = payload[:1024]
     if _SVG.match(head):
         return "svg"

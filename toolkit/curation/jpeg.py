@@ -1,0 +1,158 @@
+"""One strict decode of a JPEG to a scaled luma, and what libjpeg's complaints mean.
+
+libjpeg-turbo in strict mode, at reduced size, still runs the whole entropy decode: damage is found as by a full decode, at
+less cost. The decoder is chosen from the header, never because another one failed: a fallback after a refusal would undo
+the strictness.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import simplejpeg
+
+from toolkit.curation.markers import JpegFrame, jpeg_segments
+from toolkit.curation.reasons import Refusal, refusal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["LUMA_PX", "Decoded", "can_be_strict", "decode_jpeg", "jpeg_verdict", "tidied"]
+
+LUMA_PX: Final = 128
+"""Shorter side of the scaled luma, at least, where the image has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """What one strict decode gave."""
+
+    luma: NDArray[np.uint8] | None = None
+    """Shape (height, width), scaled."""
+    is_oriented: bool = False
+    """Whether the luma is as displayed; else it is as stored."""
+    refusal: Refusal | None = None
+    """Why there is none."""
+    flags: tuple[str, ...] = ()
+    """What was noticed."""
+    pixel_hash: str | None = None
+    """Hash of the full pixels, where the decode was full anyway."""
+
+
+_STRICT_MARKERS: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
+"""Frames that are decoded at reduced size: baseline, extended and progressive, Huffman or arithmetic. A lossless frame (0xC3)
+must never come here: libjpeg-turbo 3 writes past its buffer when one is scaled."""
+
+_EXTRANEOUS: Final = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
+
+_VERDICTS: Final = (
+    ("Premature end of JPEG file", "refuse", "truncated"),
+    ("Premature end of input file", "refuse", "truncated"),
+    ("Empty input file", "refuse", "truncated"),
+    ("Empty JPEG image", "refuse", "unsupported_format"),  # its height stands behind its data (DNL)
+    ("unknown JFIF revision number", "flag", "odd_metadata"),
+    ("Unknown Adobe color transform code", "flag", "odd_metadata"),
+    ("Invalid SOS parameters for sequential JPEG", "flag", "odd_metadata"),
+    ("Insufficient memory", "refuse", "too_many_pixels"),
+)
+"""What is not simply damage. Source: libjpeg-turbo 3.1, jerror.h, codes JERR_* and JWRN_*."""
+
+
+def jpeg_verdict(message: str, payload: bytes) -> tuple[str, str]:
+    r"""Return ``("flag", name)`` for a harmless complaint of libjpeg, or ``("refuse", reason)`` for damage.
+
+    Extra bytes are harmless between header segments, and as padding before the end; anything else between the end of the
+    coded data and the end marker is what is left over when damage threw the entropy decoder off: a sixth of all damage
+    inside a scan shows in no other way.
+
+    Examples
+    --------
+    >>> jpeg_verdict("Premature end of JPEG file", b"")
+    ('refuse', 'truncated')
+    >>> jpeg_verdict("Corrupt JPEG data: 2 extraneous bytes before marker 0xd9", b"...\x00\x00\xff\xd9")
+    ('flag', 'extraneous_bytes')
+    >>> jpeg_verdict("Corrupt JPEG data: bad Huffman code", b"")
+    ('refuse', 'damaged')
+    """
+    found = _EXTRANEOUS.search(message)
+    if found:
+        count, marker = int(found.group(1)), int(found.group(2), 16)
+        end = payload.rfind(b"\xff\xd9")
+        is_padding = marker == 0xD9 and (count == 1 or set(payload[max(0, end - count) : end]) <= {0x00, 0xFF})
+        is_in_header = payload.count(b"\xff\xda") == 1 and not 0xD0 <= marker <= 0xD9
+        return ("flag", "extraneous_bytes") if is_padding or is_in_header else ("refuse", "damaged")
+    for words, kind, name in _VERDICTS:
+        if words in message:
+            return kind, name
+    return "refuse", "damaged"
+
+
+def can_be_strict(payload: bytes, frame: JpegFrame) -> bool:
+    """Return whether libjpeg-turbo's simple interface reads a JPEG at all, judged by its header alone."""
+    if frame.marker not in _STRICT_MARKERS:
+        return False
+    try:
+        simplejpeg.decode_jpeg_header(payload, strict=False)
+    except KeyError:  # a subsampling that has no name
+        return False
+    except ValueError as fault:
+        return "subsampling" not in str(fault)  # any other fault is the strict decode's to name
+    return True
+
+
+def decode_jpeg(payload: bytes) -> Decoded:
+    """Return the scaled luma of a JPEG, strictly decoded; of one for which ``can_be_strict`` holds."""
+    try:
+        return Decoded(luma=_gray(payload, strict=True))
+    except ValueError as fault:
+        message = str(fault)
+    kind, name = jpeg_verdict(message, payload)
+    if kind == "flag":
+        return _behind(name, payload)
+    if name == "truncated" and _lacks_its_end_alone(payload):
+        return Decoded(luma=_gray(payload + b"\xff\xd9", strict=True), flags=("missing_end",))
+    return Decoded(refusal=refusal(name, message))
+
+
+def _behind(flag: str, payload: bytes) -> Decoded:
+    """Return what a JPEG holds behind a harmless complaint: libjpeg names its first alone, damage may stand behind it."""
+    repaired = tidied(payload)
+    try:
+        return Decoded(luma=_gray(repaired, strict=True), flags=(flag,))
+    except ValueError as fault:
+        kind, name = jpeg_verdict(str(fault), repaired)
+        if kind == "refuse":
+            return Decoded(refusal=refusal(name, str(fault)))
+    return Decoded(luma=_gray(repaired, strict=False), flags=(flag,))
+
+
+def _gray(payload: bytes, *, strict: bool) -> NDArray[np.uint8]:
+    pixels: Any = simplejpeg.decode_jpeg(payload, colorspace="GRAY", min_height=LUMA_PX, min_width=LUMA_PX, strict=strict)
+    return np.asarray(pixels[:, :, 0], dtype=np.uint8)
+
+
+def _lacks_its_end_alone(payload: bytes) -> bool:
+    """Return whether a JPEG of one scan decodes without complaint once its end marker is put back.
+
+    With several scans that would prove nothing: the last ones may be missing and nobody would complain.
+    """
+    if payload.count(b"\xff\xda") != 1:
+        return False
+    try:
+        _gray(payload + b"\xff\xd9", strict=True)
+    except ValueError:
+        return False
+    return True
+
+
+def tidied(payload: bytes) -> bytes:
+    """Return a JPEG without what stands between its header segments, and without a JFIF segment of a version that never was."""
+    parts, end = [payload[:2]], 2
+    for marker, start, end in jpeg_segments(payload):
+        is_odd_jfif = marker == 0xE0 and payload[start + 4 : start + 9] == b"JFIF\0" and payload[start + 9] != 1
+        if not is_odd_jfif:
+            parts.append(payload[start:end])
+    return b"".join(parts) + payload[end:]

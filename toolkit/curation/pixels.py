@@ -1,0 +1,86 @@
+"""The hash of an image's full pixels: equal for equal pixels, whatever metadata or lossless container they came in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import xxhash
+from PIL import ImageOps, ImageSequence
+
+from toolkit.dataset.decoding import open_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
+
+__all__ = ["bands", "holds_all_bits", "pixel_hash", "pixel_hash_of"]
+
+_BAND_PIXELS: Final = 4_000_000
+"""Pixels converted at once: the largest image that is allowed would take gigabytes as a whole."""
+
+_EQUAL_MODES: Final = {"1": "L", "P": "RGB", "PA": "RGBA", "RGBX": "RGB", "RGBa": "RGBA", "La": "LA"}
+"""Modes that only pack the same colours otherwise; a palette with transparency becomes RGBA."""
+
+_WIDE_MODES: Final = {"I;16": "<u2", "I;16L": "<u2", "I;16B": "<u2", "I;16N": "<u2", "I": "<i4", "F": "<f4"}
+"""Modes of more than 8 bits, by how their values are hashed: the same on every machine."""
+
+
+def pixel_hash(payload: bytes) -> str | None:
+    """Return a hash over mode, display size and the full-resolution, full-colour pixels of every frame of encoded bytes.
+
+    None if they cannot be decoded, or hold more bits than the decoder gives: what was cut off cannot be compared.
+    """
+    try:
+        with open_image(payload) as opened:
+            return pixel_hash_of(opened) if holds_all_bits(opened) else None
+    except Exception:  # noqa: BLE001 -- over Pillow's plugins nearly every kind; bytes alone identify such an image
+        return None
+
+
+def holds_all_bits(opened: Image.Image) -> bool:
+    """Return whether Pillow gives every bit of an image that is opened and not yet loaded.
+
+    It reads 16-bit colour as 8-bit: two such images may differ where nobody sees it, and must stay two.
+    """
+    is_wide = any(";16" in str(tile) for tile in getattr(opened, "tile", []))
+    return not is_wide or opened.mode in _WIDE_MODES
+
+
+def pixel_hash_of(opened: Image.Image) -> str:
+    """Return the pixel hash of an opened image, over all its frames: two animations may begin alike."""
+    state = xxhash.xxh3_128()
+    frames = ImageSequence.Iterator(opened) if getattr(opened, "n_frames", 1) > 1 else iter([opened])
+    for frame in frames:
+        image = ImageOps.exif_transpose(frame)
+        mode = _common_mode(image)
+        state.update(f"{mode}:{image.width}x{image.height}".encode())
+        for band in bands(image):
+            state.update(_values(band, mode))
+    return str(state.hexdigest())
+
+
+def _common_mode(image: Image.Image) -> str:
+    has_key = "transparency" in image.info
+    if image.mode in _WIDE_MODES:
+        return _WIDE_MODES[image.mode]
+    if has_key and image.mode in {"P", "RGB", "L", "1"}:
+        return "RGBA" if image.mode in {"P", "RGB"} else "LA"
+    return _EQUAL_MODES.get(image.mode, image.mode)
+
+
+def _values(band: Image.Image, mode: str) -> bytes:
+    if mode.startswith("<"):
+        return np.asarray(band).astype(mode).tobytes()
+    return (band if band.mode == mode else band.convert(mode)).tobytes()
+
+
+def bands(image: Image.Image, multiple: int = 1) -> Iterator[Image.Image]:
+    """Yield an image from top to bottom in bands of a bounded size, their height a multiple of something."""
+    rows = max(1, _BAND_PIXELS // max(1, image.width * multiple)) * multiple
+    if rows >= image.height:
+        yield image
+        return
+    for top in range(0, image.height, rows):
+        yield image.crop((0, top, image.width, min(top + rows, image.height)))

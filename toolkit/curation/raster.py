@@ -1,0 +1,72 @@
+"""One full decode of everything but JPEG, by Pillow: a scaled luma, and the hash of the full pixels.
+
+Every frame is decoded, not the first alone, up to a budget: the bytes are kept whole, so they are checked whole.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from toolkit.curation.faults import is_about_metadata, pillow_refusal
+from toolkit.curation.jpeg import LUMA_PX, Decoded
+from toolkit.curation.markers import png_fault, without_text
+from toolkit.curation.pixels import bands, holds_all_bits, pixel_hash_of
+from toolkit.curation.reasons import refusal
+from toolkit.dataset.decoding import open_image, to_rgb
+
+__all__ = ["decode_raster"]
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own limit is held before decoding
+warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata is flagged, not printed by every worker
+
+_FRAME_PIXELS: Final = 64_000_000
+"""Pixels of further frames that are decoded; past it, a file is flagged ``frames_unchecked``."""
+
+
+def decode_raster(payload: bytes, flags: tuple[str, ...] = ()) -> Decoded:
+    """Return the scaled luma of an image that Pillow reads and its pixel hash; or why it is damaged."""
+    if payload[:4] == b"\x89PNG" and (fault := png_fault(payload)) is not None:
+        return Decoded(refusal=refusal(*fault), flags=flags)
+    try:
+        return _decoded(payload, flags)
+    except Exception as error:  # noqa: BLE001 -- over Pillow's plugins nearly every kind of exception
+        if "odd_metadata" not in flags and is_about_metadata(payload, error):
+            return decode_raster(without_text(payload), (*flags, "odd_metadata"))
+        return Decoded(refusal=pillow_refusal(payload, error), flags=flags)
+
+
+def _decoded(payload: bytes, flags: tuple[str, ...]) -> Decoded:
+    with open_image(payload) as image:
+        is_whole = holds_all_bits(image)
+        frame_count = int(getattr(image, "n_frames", 1))
+        image.load()
+        luma = _scaled_luma(image)
+        is_affordable = frame_count * image.width * image.height <= max(_FRAME_PIXELS, image.width * image.height)
+        if not is_affordable:
+            flags = (*flags, "frames_unchecked")
+        pixels = pixel_hash_of(image) if is_affordable and is_whole else None
+        return Decoded(luma=np.asarray(luma, dtype=np.uint8), is_oriented=image.format == "TIFF", flags=flags, pixel_hash=pixels)
+
+
+def _scaled_luma(image: Image.Image) -> Image.Image:
+    """Return a luma reduced by a whole factor, its shorter side at least ``LUMA_PX`` where the image has it."""
+    factor = max(1, min(image.size) // LUMA_PX)
+    if image.mode in {"L", "RGB", "CMYK"} and "transparency" not in image.info:
+        return _gray(image.reduce(factor))
+    if image.mode in {"I", "F"}:  # these are stretched to their own range, which a band does not know
+        return _gray(to_rgb(image.reduce(factor)))
+    parts = [_gray(to_rgb(band).reduce(factor)) for band in bands(image, factor)]
+    whole = Image.new("L", (parts[0].width, sum(part.height for part in parts)))
+    top = 0
+    for band in parts:
+        whole.paste(band, (0, top))
+        top += band.height
+    return whole
+
+
+def _gray(image: Image.Image) -> Image.Image:
+    return image if image.mode == "L" else image.convert("RGB").convert("L") if image.mode == "CMYK" else image.convert("L")
