@@ -61,7 +61,7 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("curate", "{}/photos", "{}/out", "--recipe", "{}/broken.yaml"), 2, ("broken.yaml",)),
         (("curate", "{}/photos", "{}/out", "--recipe", "{}/none.yaml"), 2, ("none.yaml",)),
         (("curate", "{}/photos", "{}/out", "--workers", "0"), 2, ("workers",)),
-        (("curate", "{}/photos", "{}/out", "--workers", "two"), 2, ("two",)),
+        (("curate", "{}/photos", "{}/out", "--workers", "two"), 2, ("--workers", "integer")),
         (("curate", "{}/photos", "{}/out", "--scheduler", "tcp://127.0.0.1:1"), 1, ("no Dask scheduler answers",)),
         (("measure", "{}/nowhere"), 2, ("nowhere",)),
         (("measure", "{}/full"), 2, ("full",)),
