@@ -57,6 +57,13 @@ def test_each_occurrence_gets_one_state_in_the_order_of_the_rules():
     assert decisions.counts == {"kept": 1, "dropped": 2, "duplicate": 1, "quarantined": 1}
 
 
+def test_an_image_of_exactly_the_smallest_side_is_kept():
+    assert outcomes(decide(found({"width_px": 16}, {"height_px": 15}), kept_before(), Recipe())) == [
+        ("kept", None, None),
+        ("dropped", "too_small", None),
+    ]
+
+
 def test_filters_drop_outside_their_range_and_pass_the_unknown():
     rows = found({"sharpness_score": 5.0}, {"sharpness_score": 50.0}, {"sharpness_score": 500.0}, {"sharpness_score": None})
     recipe = Recipe.load({"filters": {"sharpness_score": {"at_least": 10, "at_most": 100}}})

@@ -142,6 +142,7 @@ class DeviceRead(Probe):
 
     def __init__(self, subject: Subject, pattern: str, size_bytes: int, depth: int, *, is_direct: bool) -> None:
         self.subject = subject
+        self.pattern = pattern
         self.size_bytes = -(-size_bytes // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
         self.depth = depth
         self.is_direct = is_direct
@@ -160,9 +161,11 @@ class DeviceRead(Probe):
             self.subject.evict()
 
     def run(self, deadline_s: float) -> Tally:
-        """Read until the deadline; buffered, at most once through all, after which they would be resident."""
-        limit = None if self.is_direct else len(self.reads)
-        numbers = itertools.count(self._start if self.is_direct else 0)
+        """Read until the deadline; buffered, only until what was read could be resident: once through all, or one at random."""
+        start, limit = self._start, None
+        if not self.is_direct:
+            start, limit = (0, len(self.reads)) if self.pattern == "sequential" else (self._start, self._start + 1)
+        numbers = itertools.count(start)
         tally = run_threads([partial(self._read, numbers, deadline_s, limit)] * self.depth)
         self._start += tally.operations
         return tally

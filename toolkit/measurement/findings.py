@@ -79,7 +79,9 @@ def findings_of(
         by_key.setdefault(_key(line), []).append(line)
     found: list[tuple[Stage, Measurement]] = []
     for stage in stages:
-        lines = by_key.get(stage.derived_from or stage.key, [])
+        lines = [
+            line for line in by_key.get(stage.derived_from or stage.key, []) if _value(stage.unit, line["window"]) is not None
+        ]
         if lines:
             found.append((stage, _measurement(stage, lines, environment, window_s, mean_image_bytes)))
     ceilings = [measurement for stage, measurement in found if stage.ceiling is None]
@@ -126,7 +128,7 @@ def _key(line: Mapping[str, Any]) -> str:
 def _measurement(
     stage: Stage, lines: Sequence[Mapping[str, Any]], environment: Mapping[str, Any], window_s: float, mean_image_bytes: float
 ) -> Measurement:
-    samples = tuple(sample for line in lines if (sample := _sample(stage, line)) is not None)
+    samples = tuple(_sample(stage, line) for line in lines)
     groups: dict[int, list[float]] = {}
     for sample in samples:
         groups.setdefault(sample.invocation, []).append(sample.value)
@@ -148,11 +150,8 @@ def _measurement(
     )
 
 
-def _sample(stage: Stage, line: Mapping[str, Any]) -> Sample | None:
+def _sample(stage: Stage, line: Mapping[str, Any]) -> Sample:
     window, cache = line["window"], line["cache"]
-    value = _value(stage.unit, window)
-    if value is None:
-        return None
     return Sample(
         invocation=line["invocation"],
         order=line["order"],
@@ -162,7 +161,7 @@ def _sample(stage: Stage, line: Mapping[str, Any]) -> Sample | None:
         operations=window["tally"]["operations"],
         payload_bytes=window["tally"]["payload_bytes"],
         images=window["tally"]["images"],
-        value=value,
+        value=_value(stage.unit, window) or 0.0,
         cache=None if cache is None else CacheProof(**cache),
     )
 
@@ -213,6 +212,7 @@ def _cache_flags(stage: Stage, samples: Sequence[Sample], environment: Mapping[s
 
 def _with_ceiling(measurement: Measurement, rule: CeilingRule, known: Sequence[Measurement]) -> Measurement:
     settings = [m for m in known if m.metric == rule.metric and all(m.conditions.get(k) == v for k, v in rule.match.items())]
+    settings = [m for m in settings if not {"not_cold", "not_warm"} & set(m.flags)] or settings
     if not settings:
         return dataclasses.replace(measurement, flags=(*measurement.flags, "no_ceiling"))
     best = max(settings, key=lambda m: m.median)

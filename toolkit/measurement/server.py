@@ -43,8 +43,8 @@ class _TcpHandler(socketserver.BaseRequestHandler):
                 while True:
                     self.request.sendall(_BLOCK)
             with _paths[int(wanted)].open("rb") as file:
-                while True:
-                    self.request.sendfile(file, 0)
+                while self.request.sendfile(file):  # sends nothing, and raises nothing, once the client is gone
+                    file.seek(0)
         except OSError:
             return
 

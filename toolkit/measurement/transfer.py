@@ -84,13 +84,20 @@ class TransferServer:
         return float(times.user + times.system)
 
     def settle(self) -> None:
-        """Wait until the serving process rests and the kernel lets go of the pages it sent: else they could not be evicted."""
+        """Wait until the serving process rests and the kernel lets go of the pages it sent: else they could not be evicted.
+
+        Raises
+        ------
+        OSError
+            If it goes on working, which would slow down whatever is measured next.
+        """
         for _ in range(_SETTLE_POLLS):
             before_s = self.cpu_s()
             time.sleep(_SETTLE_POLL_S)
             if self.cpu_s() == before_s:
-                break
-        _free_sent_pages()
+                _free_sent_pages()
+                return
+        raise OSError("the serving process does not come to rest")
 
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None

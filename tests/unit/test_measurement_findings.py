@@ -1,0 +1,177 @@
+"""From windows to measurements: units, ceilings, flags, and nothing lost on the way to a file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from toolkit.errors import BusyError, ClusterError, TonnageError
+from toolkit.facts import Environment, Measurement, MeasurementSet
+from toolkit.measurement.findings import FLAGS, curation_of, findings_of, understated
+from toolkit.measurement.hosts import HostLines, environment_of_hosts, nothing_measured
+from toolkit.measurement.stages import FULL, CeilingRule, Stage
+
+CORE = Stage(
+    metric="ceiling.decode_core", title="Decode", unit="images_per_s", family="ceiling", limits="-", conditions={"output": FULL, "n": 1}
+)  # fmt: skip
+SLOWER = Stage(
+    metric="ceiling.decode_core", title="Decode", unit="images_per_s", family="ceiling", limits="-", conditions={"output": FULL, "n": 2}
+)  # fmt: skip
+DEVICE = Stage(
+    metric="ceiling.device_read", title="Device", unit="bytes_per_s", family="ceiling", limits="-", conditions={"cache": "cold"}
+)
+
+
+def limited(metric: str, unit: str, by: Stage, parallel_count: int = 1, **conditions: Any) -> Stage:
+    rule = CeilingRule(metric=by.metric, match={}, explanation="-", parallel_count=parallel_count)
+    return Stage(metric=metric, title=metric, unit=unit, family="read", limits="-", conditions=conditions, ceiling=rule)
+
+
+def line(stage: Stage, invocation: int, order: int, elapsed_s: float = 0.1, cache: str = "", **tally: int) -> dict[str, Any]:
+    counts = {"operations": 10, "payload_bytes": 0, "images": 0, "pixels": 0} | tally
+    proof = {"intended": "cold", "verdict": cache, "evidence": "read_bytes", "device_bytes": 0, "payload_bytes": 1}
+    return {
+        "kind": "window", "metric": stage.metric, "conditions": dict(stage.conditions), "invocation": invocation, "order": order,
+        "window": {"started_at": "2026-01-01T00:00:00Z", "elapsed_s": elapsed_s, "cpu_s": 0.1, "tally": counts, "device_bytes": 0},
+        "cache": proof if cache else None, "neighbour_share": 0.0,
+    }  # fmt: skip
+
+
+def found(stages: list[Stage], lines: list[dict[str, Any]], **environment: Any) -> dict[str, Measurement]:
+    measurements = findings_of(stages, lines, environment=environment, window_s=0.1, mean_image_bytes=20_000.0)
+    return {f"{m.metric} {m.conditions.get('n', '')}".strip(): m for m in measurements}
+
+
+def test_rates_are_medians_of_what_was_counted() -> None:
+    lines = [line(CORE, n, n, images=100 + 10 * n, payload_bytes=50_000) for n in range(3)]
+    core = found([CORE], lines)["ceiling.decode_core 1"]
+    assert core.median == pytest.approx(1100)
+    assert [sample.value for sample in core.samples] == pytest.approx([1000, 1100, 1200])
+    assert core.bytes_per_image == pytest.approx(150_000 / 330)
+    assert core.interval_low < 1000
+    assert core.interval_high > 1200
+    assert core.flags == ("few_invocations",)
+    assert core.ceiling is None
+
+
+def test_the_best_setting_of_a_ceiling_comes_first_and_is_the_one_used() -> None:
+    stage = limited("decode.all_cores", "images_per_s", CORE, parallel_count=4)
+    lines = [line(SLOWER, 0, 0, images=50), line(CORE, 0, 1, images=100), line(stage, 0, 2, images=300)]
+    measured = found([SLOWER, CORE, stage], lines)
+    assert list(measured) == ["ceiling.decode_core 1", "ceiling.decode_core 2", "decode.all_cores"]
+    ceiling = measured["decode.all_cores"].ceiling
+    assert ceiling is not None
+    assert (ceiling.metric, ceiling.value) == ("ceiling.decode_core", pytest.approx(4000))
+    assert measured["decode.all_cores"].ceiling_share == pytest.approx(0.75)
+
+
+def test_a_ceiling_is_brought_to_the_unit_of_its_stage() -> None:
+    first = limited("loader.time_to_first_batch", "s", CORE, parallel_count=2)
+    pixels = Stage(
+        metric="decode.pixels", title="-", unit="pixels_per_s", family="decode", limits="-", ceiling=first.ceiling, derived_from=CORE.key
+    )  # fmt: skip
+    lines = [line(CORE, 0, 0, images=100, pixels=20_000_000), line(first, 0, 1, operations=2, images=64)]
+    measured = found([CORE, first, pixels], lines)
+    soonest = measured["loader.time_to_first_batch"]
+    assert soonest.median == pytest.approx(0.05)
+    assert soonest.ceiling is not None
+    assert soonest.ceiling.value == pytest.approx(32 / 2000)
+    assert soonest.ceiling_share == pytest.approx(32 / 2000 / 0.05)  # the shortest possible over what it took
+    assert measured["decode.pixels"].median == pytest.approx(200e6)
+    assert measured["decode.pixels"].ceiling is not None
+    assert measured["decode.pixels"].ceiling.value == pytest.approx(400e6)
+
+
+def test_a_rate_above_its_ceiling_is_asked_again_and_then_flagged() -> None:
+    stage = limited("read.sequential", "bytes_per_s", DEVICE, cache="cold")
+    low = [line(DEVICE, 0, 0, payload_bytes=100, cache="cold"), line(stage, 0, 1, payload_bytes=106, cache="cold")]
+    measured = found([DEVICE, stage], low)
+    assert understated(list(measured.values())) == ("ceiling.device_read",)
+    assert "ceiling_understated" in measured["read.sequential"].flags
+    assert measured["read.sequential"].ceiling_share is None
+    assert measured["read.sequential"].median == pytest.approx(1060)  # the rate itself is kept
+    again = Stage(metric=DEVICE.metric, title="Device", unit="bytes_per_s", family="ceiling", limits="-", conditions={"n": 9})
+    retaken = found([DEVICE, again, stage], [*low, line(again, 1, 0, payload_bytes=110)])
+    assert understated(list(retaken.values())) == ()
+    assert retaken["read.sequential"].ceiling_share == pytest.approx(106 / 110)
+    within = found([DEVICE, stage], [low[0], line(stage, 0, 1, payload_bytes=104, cache="cold")])
+    assert "ceiling_understated" not in within["read.sequential"].flags
+
+
+def test_flags_tell_what_was_wrong() -> None:
+    cold = limited("read.random", "bytes_per_s", DEVICE, cache="cold")
+    lines = [line(cold, n, n, payload_bytes=10, elapsed_s=0.01, cache="mixed") | {"neighbour_share": 0.5} for n in range(6)]
+    flags = set(found([cold], lines)["read.random"].flags)
+    assert flags == {"short_window", "neighbour_load", "not_cold", "no_ceiling"}
+    unknown = found([cold], [line(cold, 0, 0, payload_bytes=10, cache="unverified")])["read.random"]
+    assert {"cache_unverified", "few_invocations"} <= set(unknown.flags)
+    warm = limited("read.random", "bytes_per_s", DEVICE, cache="warm")
+    small = found([warm], [line(warm, 0, 0, payload_bytes=10, cache="warm")], working_set_bytes=10**6, l3_cache_bytes=10**7)
+    large = found([warm], [line(warm, 0, 0, payload_bytes=10, cache="warm")], working_set_bytes=10**8, l3_cache_bytes=10**7)
+    assert "small_dataset" in small["read.random"].flags
+    assert "small_dataset" not in large["read.random"].flags
+    loop = limited("transfer.flight", "bytes_per_s", DEVICE, path="loopback")
+    falling = [line(loop, n // 2, n, payload_bytes=1000 - 50 * n) for n in range(12)]
+    assert {"loopback", "drift"} <= set(found([loop], falling, working_set_bytes=10**12)["transfer.flight"].flags)
+    assert flags | {"few_invocations", "small_dataset", "loopback", "drift", "cache_unverified"} <= set(FLAGS)
+
+
+def test_a_window_without_an_operation_is_no_sample() -> None:
+    empty = line(DEVICE, 0, 0, payload_bytes=0, operations=0)
+    assert found([DEVICE], [empty, line(DEVICE, 0, 1, payload_bytes=100)])["ceiling.device_read"].median == pytest.approx(1000)
+
+
+def test_stages_without_windows_are_left_out() -> None:
+    assert found([DEVICE, CORE], []) == {}
+    assert found([DEVICE], [line(DEVICE, 0, 0, operations=0)]) == {}
+
+
+def test_the_curation_of_the_last_batch_stands_beside_the_decoders() -> None:
+    ceilings = list(found([CORE], [line(CORE, 0, 0, images=100)]).values())
+    rates = {"elapsed_s": 4.0, "images_per_s": 900.0, "bytes_per_s": 9e7, "worker_count": 1, "core_count": 2, "cpu_s": 7.0}
+    curated = curation_of(rates, "2026-01-01T00:00:00Z", ceilings)
+    assert curated is not None
+    assert (curated.metric, curated.median, curated.bytes_per_image) == ("curate.write", 900.0, 100_000.0)
+    assert curated.ceiling_share == pytest.approx(0.45)
+    assert "from_the_record" in curated.flags
+    assert curation_of({}, "", ceilings) is None
+
+
+def test_a_set_of_measurements_survives_its_file(tmp_path: Path) -> None:
+    stage = limited("read.sequential", "bytes_per_s", DEVICE, cache="cold")
+    lines = [line(s, n, n, payload_bytes=100 - n, cache="cold") for s in (DEVICE, stage) for n in range(3)]
+    measured = MeasurementSet(
+        dataset="/data/x", dataset_version=1, plan="quick", started_at="2026-01-01T00:00:00Z", elapsed_s=1.5,
+        environment=Environment(host="h", facts={"core_count": 2}), measurements=tuple(found([DEVICE, stage], lines).values()),
+    )  # fmt: skip
+    path = measured.save(tmp_path / "20260101T000000Z.json")
+    assert MeasurementSet.load(path) == measured
+    samples = pl.read_parquet(path.with_suffix(".parquet"))
+    assert samples.height == 6
+    assert set(samples["cache_verdict"]) == {"cold"}
+    assert all(math.isfinite(value) for value in samples["value"])
+
+
+def test_faults_of_stages_are_kept_and_faults_of_a_run_are_raised() -> None:
+    host = HostLines("tcp://10.0.0.7:1234")
+    host.take([
+        {"kind": "environment", "host": "linux-1", "facts": {"core_count": 2}},
+        {"kind": "plan", "window_count": 1},
+        line(DEVICE, 0, 0, payload_bytes=1),
+        {"kind": "fault", "metric": "transfer.flight", "conditions": {"streams": 1}, "error": "OSError", "message": "gone"},
+    ])  # fmt: skip
+    environment = environment_of_hosts([host], is_whole=False)
+    assert environment.facts["not_measured"] == {"transfer.flight (streams 1)": "gone"}
+    assert environment.facts["is_interrupted"] is True
+    assert str(nothing_measured([host])) == "nothing could be measured: gone"
+    for error, kind in (("ClusterError", ClusterError), ("BusyError", BusyError), ("Whatever", TonnageError)):
+        with pytest.raises(kind):
+            host.take([{"kind": "fault", "metric": "", "error": error, "message": "why"}])
+    with pytest.raises(ClusterError, match="worker at tcp://10.0.0.7:1234 does not see the dataset"):
+        host.take([{"kind": "fault", "metric": "", "error": "ClusterError", "message": ""}])
+    other = HostLines("tcp://10.0.0.8:1", host="linux-2", facts={"core_count": 4})
+    assert environment_of_hosts([host, other], is_whole=True).facts["other_hosts"] == {"linux-2": {"core_count": 4}}
