@@ -89,6 +89,8 @@ class Table:
     """A sentence below the table."""
     stacked: bool = False
     """Whether each row becomes a card of its own on a phone; else the table scrolls there."""
+    named: bool = False
+    """Whether the first column holds long names and gets room for them."""
     folded: bool = False
     """Whether only the caption shows until it is opened."""
 

@@ -125,13 +125,13 @@ def _round_step(rough: float) -> float:
 def log_ticks(values: Sequence[float], unit: str, most: int = 5) -> dict[str, object]:
     """Return ticks of a logarithmic axis in the unit that people read, at most ``most`` powers of ten, and a range."""
     low, high = math.log10(min(values)), math.log10(max(values))
-    first, last = math.floor(low), math.ceil(high)
-    if last - first <= 1:
-        marks = [m * 10.0**first for m in (1, 2, 5, 10)]
+    margin = max((high - low) * 0.05, 0.05)
+    first, last = math.floor(low - margin), math.ceil(high + margin)
+    if high - low <= 2:
+        marks = [m * 10.0**power for power in range(first, last + 1) for m in ((1, 2, 5) if high - low <= 1.4 else (1, 3))]
     else:
         step = max(-(-(last - first) // most), 1)
         marks = [10.0**power for power in range(first, last + 1, step)]
-    margin = max((high - low) * 0.05, 0.05)
     marks = [mark for mark in marks if low - margin <= math.log10(mark) <= high + margin] or [10.0**low]
     return {
         "type": "log",

@@ -33,14 +33,14 @@ _GROUP_PICTURES: Final = 5
 _EXTREMES_SHOWN: Final = 6
 
 _EXTREMES: Final = {
-    "Darkest": ("brightness_share", False, "share", "brightness"),
-    "Lightest": ("brightness_share", True, "share", "brightness"),
-    "Least sharp": ("sharpness_score", False, "", "sharpness"),
-    "Least contrast": ("contrast_share", False, "share", "contrast"),
-    "Most elongated": ("aspect_share", False, "share", "short over long side"),
-    "Fewest pixels": ("pixels", False, "pixels", "pixels"),
+    "Darkest": ("brightness_share", False, "share"),
+    "Lightest": ("brightness_share", True, "share"),
+    "Least sharp": ("sharpness_score", False, ""),
+    "Least contrast": ("contrast_share", False, "share"),
+    "Most elongated": ("aspect_share", False, "share"),
+    "Fewest pixels": ("pixels", False, "pixels"),
 }
-"""Contact sheets: the column by which images are ranked, whether from the top, its unit, and its words."""
+"""Contact sheets: the column by which images are ranked, whether from the top, and its unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,12 +151,12 @@ def _groups(dataset: Dataset, gallery: Gallery) -> tuple[tuple[Picture, ...], ..
 
 
 def _extreme(
-    dataset: Dataset, images: pl.DataFrame, gallery: Gallery, column: str, from_top: bool, unit: str, words: str
+    dataset: Dataset, images: pl.DataFrame, gallery: Gallery, column: str, from_top: bool, unit: str
 ) -> tuple[Picture, ...]:
     rows = (
         images.filter(pl.col(column).is_not_null()).sort(column, "position", descending=[from_top, False]).head(_EXTREMES_SHOWN)
     )
-    return tuple(_kept(dataset, row, gallery, f"{words} {show(row[column], unit)}") for row in rows.iter_rows(named=True))
+    return tuple(_kept(dataset, row, gallery, show(row[column], unit)) for row in rows.iter_rows(named=True))
 
 
 def _kept(dataset: Dataset, row: Mapping[str, object], gallery: Gallery, note: str) -> Picture:
@@ -166,4 +166,4 @@ def _kept(dataset: Dataset, row: Mapping[str, object], gallery: Gallery, note: s
 
 
 def _size_words(row: Mapping[str, object]) -> str:
-    return f"{row['width_px']} {TIMES} {row['height_px']} px, {show(float(str(row['size_bytes'])), 'bytes')}"
+    return f"{row['width_px']}{TIMES}{row['height_px']}, {show(float(str(row['size_bytes'])), 'bytes', 2)}"

@@ -238,12 +238,12 @@ def every_sample(stages: Sequence[Measurement]) -> go.Figure | None:
     for row, m in enumerate(shown):
         color = VERMILLION if m.flags and "neighbour_load" in m.flags else GREEN
         figure.add_scatter(
-            x=[s.value / m.median for s in m.samples], y=[row + 0.1 * (s.invocation % 3 - 1) for s in m.samples], mode="markers",
+            x=[s.value / m.median for s in m.samples], y=[row + 0.06 * (s.invocation % 3 - 1) for s in m.samples], mode="markers",
             marker={"size": 7, "color": color, "opacity": 0.55, "line": {"width": 0}}, name=plain(measurement_name(m)),
             hovertext=[f"{show(s.value, m.unit)}, process {s.invocation}, window of {show(s.elapsed_s, 's')}" for s in m.samples],
             hoverinfo="text",
         )  # fmt: skip
-        row_label(figure, row, plain(measurement_name(m)), plural(len(m.samples), "window"), above_px=14)
+        row_label(figure, row, plain(measurement_name(m)), plural(len(m.samples), "window"), above_px=15)
     ratios = [s.value / m.median for m in shown for s in m.samples]
     margin = max(max(ratios) - min(ratios), 0.1) * 0.06
     figure.add_vline(x=1, line={"color": GRAY, "width": 1, "dash": "dot"})

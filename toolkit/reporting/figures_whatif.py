@@ -25,6 +25,8 @@ _HEAT_PITCH_PX: Final = 62
 _HEAT_ROWS: Final = 14
 _TORNADO_ROWS: Final = 8
 _TORNADOES: Final = 4
+_LEAST_SHARE: Final = 0.01
+"""An input that moves less than this share of the largest move is left out."""
 
 
 def doubling(frame: pl.DataFrame) -> go.Figure | None:
@@ -74,6 +76,7 @@ def tornadoes(frame: pl.DataFrame, units: Mapping[str, str]) -> dict[str, go.Fig
     swings = finite.with_columns(swing=(pl.col("high_result") - pl.col("low_result")).abs()).filter(pl.col("swing") > 0)
     for quantity in swings["quantity"].unique(maintain_order=True).to_list()[:_TORNADOES]:
         rows = swings.filter(pl.col("quantity") == quantity).sort("swing", "input", descending=[True, False])
+        rows = rows.filter(pl.col("swing") >= pl.col("swing").max() * _LEAST_SHARE)
         figures["tornado-" + quantity.replace(".", "-").replace("_", "-")] = _tornado(quantity, rows.head(_TORNADO_ROWS), units)
     return figures
 
@@ -112,7 +115,8 @@ def _input_words(name: str) -> str:
 
 def _shown(row: Mapping[str, Any], side: str, units: Mapping[str, str]) -> str:
     value = row[f"{side}_input"]
-    return plain(value if isinstance(value, str) else show(value, units.get(row["input"], "")))
+    unit = units.get(row["input"], "")
+    return plain(value if isinstance(value, str) else show(value, "" if unit == "ratio" else unit))
 
 
 def _finite(value: object) -> bool:

@@ -10,6 +10,8 @@ from toolkit.reporting.wording import DASH, interval, moment, plural
 from toolkit.units import show
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from toolkit.facts import Measurement, MeasurementSet
 
 __all__ = ["measurement_sections"]
@@ -37,7 +39,10 @@ def measurement_sections(found: MeasurementSet, prefix: str = "") -> dict[str, S
     if found.measurements:
         figures = measurement_figures(found)
         charts = [Chart(id=f"{prefix}{name.replace('_', '-')}", figure=figure) for name, figure in figures.items()]
-        blocks = [_highlights(found), *charts, _rates(found), _limits(found)]
+        ceilings = [m for m in found.measurements if m.metric.startswith("ceiling.")]
+        stages = [m for m in found.measurements if m not in ceilings]
+        tables = [_rates(stages, "Every stage"), _rates(ceilings, "Every ceiling", folded=True), _limits(found)]
+        blocks = [_highlights(found), *charts, *(table for table in tables if table.rows)]
     blocks.append(_environment(found))
     title = "What this machine does, against its ceilings"
     return {"measured": Section(id=f"{prefix}measured", title=title, short="Measured", lead=lead, blocks=tuple(blocks))}
@@ -55,14 +60,15 @@ def _highlights(found: MeasurementSet) -> KeyFacts:
     return KeyFacts(items=tuple(items[:4]) or (KeyFact(label=first.title, value=show(first.median, first.unit)),))
 
 
-def _rates(found: MeasurementSet) -> Table:
+def _rates(found: Sequence[Measurement], caption: str, *, folded: bool = False) -> Table:
     return Table(
-        caption="Every measurement",
+        caption=caption,
         columns=("what", "median", "95 % interval", "ceiling", "share", "cache, as proven"),
-        rows=text_rows([_rate_row(m) for m in found.measurements]),
+        rows=text_rows([_rate_row(m) for m in found]),
         numeric=frozenset({1, 2, 3, 4}),
         note="Medians over fresh processes; the interval is a bootstrap over processes. Loopback rates are no network rates.",
         stacked=True,
+        folded=folded,
     )
 
 

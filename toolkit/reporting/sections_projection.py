@@ -211,19 +211,22 @@ def _sensitivity(figures: Mapping[str, go.Figure], prefix: str) -> Section:
 def _assumptions(projection: Projection, prefix: str) -> Section:
     facts = list(projection.assumptions.iter_rows(named=True))
     facts.sort(key=lambda row: (-_strength(row["evidence"]), row["name"]))
-    rows = [_assumption_row(row) for row in facts]
     kinds = [str(row["evidence"]) for row in facts]
     counts = [f"{kinds.count(kind)} {kind}" for kind in EVIDENCE if kind in kinds]
     lead = (
-        f"{plural(len(rows), 'input')}: {list_words(counts)}. The weakest come first."
-        if rows
+        f"{plural(len(facts), 'input')}: {list_words(counts)}. The weakest come first."
+        if facts
         else "The projection names no input."
     )
+    stated = [_assumption_row(row) for row in facts if row["evidence"] == "stated"]
+    rest = [_assumption_row(row) for row in facts if row["evidence"] != "stated"]
     columns = ("what", "value", "known from", "source")
-    table = Table(caption="Inputs", columns=columns, rows=text_rows(rows), stacked=True)
-    return Section(
-        id=f"{prefix}assumptions", title="What was assumed", short="Assumptions", lead=lead, blocks=(table,) if rows else ()
+    tables = (
+        Table(caption="What was measured, published or assumed", columns=columns, rows=text_rows(rest), stacked=True, named=True),
+        Table(caption="What the scenario states", columns=columns, rows=text_rows(stated), stacked=True, named=True, folded=True),
     )
+    shown = tuple(table for table in tables if table.rows)
+    return Section(id=f"{prefix}assumptions", title="What was assumed", short="Assumptions", lead=lead, blocks=shown)
 
 
 def _assumption_row(row: Mapping[str, Any]) -> list[object]:

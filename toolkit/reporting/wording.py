@@ -41,7 +41,7 @@ _QUANTITIES: Final = {
     "storage.drive_count": "drives",
     "cache.node_bytes": "page cache of a node",
     "cache.hit_share": "reads that the page cache answers",
-    "growth.factor": "growth, over what is stated",
+    "growth.factor": "growth over what is stated",
     "device.rate_images_per_s": "rate of a training device",
     "start.images": "images at the start",
     "start.bytes_per_image": "bytes per image",
