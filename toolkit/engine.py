@@ -12,19 +12,22 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from toolkit.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Engine", "Progress", "core_count", "engine", "worker_died"]
+__all__ = ["Engine", "Progress", "Scheduler", "core_count", "engine", "worker_died"]
 
 logger = logging.getLogger(__name__)
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Scheduler: TypeAlias = "str | Client"
+"""An existing Dask cluster: the address of its scheduler, or a connected client."""
+
 Progress = Callable[[str, int, int | None, str], None]
 """Called as ``progress(stage, done, total, detail)``; the command line draws it, a library user may ignore it."""
 
@@ -119,7 +122,7 @@ def worker_died(fault: BaseException) -> bool:
 
 @contextlib.contextmanager
 def engine(
-    scheduler: str | Client | None = None,
+    scheduler: Scheduler | None = None,
     *,
     workers: int | None = None,
     threads: int | None = None,

@@ -33,7 +33,8 @@ UNITS = (
 UNITLESS = {
     "bits", "orientation", "median", "mean", "value", "values", "interval_low", "interval_high", "operations", "payload_bytes", "images",
     "count", "invocation", "invocations", "seed", "epoch", "rank", "world_size", "batch_size", "perceptual_hash", "version", "workers",
-    "distance", "quality", "train", "validation", "test", "p10", "p50", "p90", "low", "high", "draws", "mode",
+    "distance", "quality", "train", "validation", "test", "p10", "p50", "p90", "low", "high", "draws", "mode", "at_least",
+    "at_most", "max_frames",
 }  # fmt: skip
 """Names without a unit, reviewed: hashes, ordinals, field terms, and values whose unit stands in a field beside them."""
 

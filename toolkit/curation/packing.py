@@ -54,7 +54,7 @@ class PackTask:
 class Lost:
     """An image that was examined and could not be packed."""
 
-    row: int
+    row_index: int
     """Its row in the batch."""
     refusal: Refusal
     """Why."""
@@ -109,7 +109,7 @@ def _table(block: pl.DataFrame, task: PackTask, lost: list[Lost]) -> pa.Table:
         encoded = payload if isinstance(payload, Refusal) else _encoded(payload, task.resize)
         is_there.append(not isinstance(encoded, Refusal))
         if isinstance(encoded, Refusal):
-            lost.append(Lost(row=row, refusal=encoded))
+            lost.append(Lost(row_index=row, refusal=encoded))
         else:
             payloads.append(encoded[0])
             encodings.append(encoded[1])

@@ -43,10 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from distributed import Client
-
     from toolkit.curation.reasons import Refusal
-    from toolkit.engine import Progress
+    from toolkit.engine import Progress, Scheduler
 
 __all__ = ["curate"]
 
@@ -61,7 +59,7 @@ def curate(
     sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     dataset: str | os.PathLike[str] | Location,
     recipe: Recipe | Mapping[str, Any] | str | os.PathLike[str] | None = None,
-    scheduler: str | Client | None = None,
+    scheduler: Scheduler | None = None,
     *,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -196,7 +194,7 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
         if not packed.lost:
             notes = _notes(batch, decisions, unmatched_count)
             return Outcome(batch=batch, packed=packed, refusals=inputs.reading.refusals, lost=lost, notes=notes)
-        lost |= {loss.row: loss.refusal for loss in packed.lost}
+        lost |= {loss.row_index: loss.refusal for loss in packed.lost}
         for shard in packed.shards:
             (store.images_path / shard.name).unlink(missing_ok=True)
     raise DatasetError("the sources keep changing while they are read; nothing was committed; try again when they rest")
