@@ -121,13 +121,9 @@ def _storage(givens: Givens, scenario: Scenario, measured: MeasurementSet | None
     givens.state("storage.kept_checkpoint_count", "count", storage.kept_checkpoints)
     givens.state("storage.protection_factor", "ratio", storage.protection.factor)
     givens.state("storage.headroom_share", "share", min(storage.headroom, 0.95))
-    givens.add("drive.capacity_bytes", "bytes", medium.capacity, f"{medium.title}: {medium.source}", "vendor")
-    givens.add(
-        "drive.read_bytes_per_s", "bytes_per_s", medium.read, f"{medium.title}: {medium.source}", "vendor", spread=(0.8, 1.0)
-    )
-    givens.add(
-        "drive.write_bytes_per_s", "bytes_per_s", medium.write, f"{medium.title}: {medium.source}", "vendor", spread=(0.7, 1.0)
-    )
+    givens.add("drive.capacity_bytes", "bytes", medium.capacity, *medium.origin("capacity"))
+    givens.add("drive.read_bytes_per_s", "bytes_per_s", medium.read, *medium.origin("read"), spread=(0.8, 1.0))
+    givens.add("drive.write_bytes_per_s", "bytes_per_s", medium.write, *medium.origin("write"), spread=(0.7, 1.0))
     givens.add("ingest.peak_factor", "ratio", 4.0, "data arrives in working hours and bursts", "assumed", spread=(0.5, 2.0))
     givens.state("network.node_link_bytes_per_s", "bytes_per_s", scenario.network.node_link)
     givens.state("network.transfer_link_bytes_per_s", "bytes_per_s", scenario.network.transfer_link)
@@ -149,9 +145,7 @@ def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None)
         givens.measure("supply.node_bytes_per_s", "bytes_per_s", found, "shards read in sequence, cold")
         return
     medium = media()[scenario.storage.medium]
-    givens.add(
-        "supply.node_bytes_per_s", "bytes_per_s", medium.read, f"one {medium.title}: {medium.source}", "vendor", spread=(0.7, 1.0)
-    )
+    givens.add("supply.node_bytes_per_s", "bytes_per_s", medium.read, *medium.origin("read"), spread=(0.7, 1.0))
     given = "no cold read was measured" if measured is not None else "no measurements were given"
     givens.flags.append(f"{given}: storage supply is a vendor's figure for one drive per node; run tonnage measure on the target")
 
@@ -164,8 +158,8 @@ def _training(givens: Givens, scenario: Scenario, training: Training, measured: 
         givens.state("training.epoch_count", "count", training.epochs or 90)
     givens.state("training.deadline_s", "s", training.deadline)
     givens.state("training.run_count", "count", training.runs_per_month)
-    givens.add("model.param_count", "count", model.params, f"{model.title}: {model.source}", "published")
-    givens.add("model.forward_mac_count", "count", model.forward_macs, f"{model.title}: {model.source}", "published")
+    givens.add("model.param_count", "count", model.params, *model.origin("params"))
+    givens.add("model.forward_mac_count", "count", model.forward_macs, *model.origin("forward_macs"))
     givens.add(
         "model.activation_bytes", "bytes", model.activation, f"{model.title}: {model.source}", "assumed", spread=(0.6, 1.6)
     )
@@ -183,7 +177,7 @@ def _training(givens: Givens, scenario: Scenario, training: Training, measured: 
     source = "Kokolis et al. 2024 (arXiv 2410.21680): about 6.5 failures per 1,000 node-days"
     givens.add("training.node_failure_s", "s", 1000 / 6.5 * 86_400, source, "published", spread=(0.5, 2.0))
     givens.add("training.restart_s", "s", 600.0, "time to notice, restart and load", "assumed", spread=(0.5, 2.0))
-    givens.add("training.device_w", "w", device.power, f"{device.title}: {device.source}", "vendor")
+    givens.add("training.device_w", "w", device.power, *device.origin("power"))
     givens.add(
         "training.node_w", "w", scenario.prices.node_power, "assumed 2 kW beside the accelerators, unless stated", "assumed"
     )
@@ -209,7 +203,7 @@ def _device_rate(givens: Givens, training: Training) -> None:
             f"'training.precision': {device.title} has no rate for {training.precision}; there are {', '.join(device.peak)}"
         )
     peak = device.peak[training.precision]
-    givens.add("device.peak_flop_per_s", "flop_per_s", peak, f"{device.title}: {device.source}", "vendor")
+    givens.add("device.peak_flop_per_s", "flop_per_s", peak, *device.origin("peak"))
     source = f"OpenCLIP and MLPerf runs reach 11 to 45 % of the peak; {model.title} was not published on this device"
     givens.add("device.utilisation_share", "share", 0.28, source, "assumed", spread=(0.5, 1.5))
 
@@ -238,9 +232,9 @@ def _inference(givens: Givens, inference: Inference) -> None:
     givens.state("inference.yearly_factor", "ratio", inference.yearly_factor)
     source = "capacity under an objective from two published numbers missed MLPerf's server results by up to 15 %"
     givens.add("inference.capacity_factor", "ratio", 1.0, source, "published", spread=(0.85, 1.15))
-    givens.add("inference.param_count", "count", model.params, f"{model.title}: {model.source}", "published")
+    givens.add("inference.param_count", "count", model.params, *model.origin("params"))
     givens.add("inference.weight_bytes", "bytes", 1.0, "8-bit weights, as the published serving rates have them", "published")
     givens.add("inference.workspace_bytes", "bytes", 1e9, "framework and context", "assumed", spread=(0.5, 1.5))
     givens.add("inference.input_bytes", "bytes", 3.0 * model.input_px**2, "one RGB input of the model's size", "published")
-    givens.add("inference.device_w", "w", device.power, f"{device.title}: {device.source}", "vendor")
+    givens.add("inference.device_w", "w", device.power, *device.origin("power"))
     givens.add("inference.idle_share", "share", 0.3, "idle over board power", "assumed", spread=(0.6, 1.4))

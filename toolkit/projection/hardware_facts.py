@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import functools
 from importlib import resources
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from toolkit.errors import UsageError
 from toolkit.units import parse_quantity
@@ -39,6 +39,25 @@ class _Fact(BaseModel):
     """Name for people."""
     source: str
     """Where the figures come from."""
+    as_of: str
+    """Year and month of the source."""
+    evidence: Literal["published", "vendor", "assumed"] = "vendor"
+    """What kind of figures they are."""
+    assumed: tuple[str, ...] = ()
+    """Figures that rest on memory or on a guess instead."""
+
+    @model_validator(mode="after")
+    def _assumed_are_figures(self) -> Self:
+        unknown = [name for name in self.assumed if name not in type(self).model_fields]
+        if unknown:
+            raise ValueError(f"'assumed' names '{unknown[0]}', which is no figure of this entry")
+        return self
+
+    def origin(self, *figures: str) -> tuple[str, str]:
+        """Return the source of figures, with its date, and their evidence: ``assumed`` if one of them is."""
+        is_assumed = any(name in self.assumed for name in figures)
+        where = "from memory or a guess" if is_assumed else self.source
+        return f"{self.title}: {where} ({self.as_of})", "assumed" if is_assumed else self.evidence
 
 
 class Serving(BaseModel):
@@ -65,6 +84,8 @@ class Accelerator(_Fact):
     """Board power."""
     link: BytesPerS  # type: ignore[valid-type]  # an Annotated type made by a function
     """Link to its neighbours, per direction."""
+    is_edge: bool = False
+    """Whether it is made to work away from a data center."""
     price_per_hour: UsdPerS | None = None  # type: ignore[valid-type]  # an Annotated type made by a function
     """Rent, if known."""
     price_source: str = ""
@@ -81,6 +102,11 @@ class Accelerator(_Fact):
 
 class Model(_Fact):
     """A model that is trained or served."""
+
+    evidence: Literal["published", "vendor", "assumed"] = "published"
+    """What kind of figures they are."""
+    assumed: tuple[str, ...] = ("activation",)
+    """Figures that rest on memory or on a guess instead."""
 
     params: float
     """Parameters."""

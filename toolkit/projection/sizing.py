@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolkit.projection import storage
+from toolkit.projection import network, storage
 
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
@@ -93,10 +93,10 @@ def derive(ledger: Ledger) -> None:
     _supply(ledger)
     enter(
         "network.transfer_s",
-        storage.transfer_time,
-        curated_bytes="storage.curated_bytes",
+        network.transfer_time,
+        size_bytes="storage.curated_bytes",
         link_bytes_per_s="network.transfer_link_bytes_per_s",
-        link_share="network.payload_share",
+        payload_share="network.payload_share",
     )
 
 

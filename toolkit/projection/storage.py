@@ -21,7 +21,6 @@ __all__ = [
     "headroom",
     "ingest",
     "logical",
-    "lru_hit_share",
     "protection",
     "raw",
     "stated_supply",
@@ -29,7 +28,6 @@ __all__ = [
     "supply_of_drives",
     "supply_of_nodes",
     "supply_of_nodes_bytes",
-    "transfer_time",
     "versions",
 ]
 
@@ -135,25 +133,3 @@ def supply_of_drives(drive_count: Draws, drive_bytes_per_s: Draws, node_count: D
     Source: bottleneck law, X <= min of capacities (Denning and Buzen 1978).
     """
     return np.minimum(drive_count * drive_bytes_per_s, node_count * link_bytes_per_s)
-
-
-@formula("share", "c + (1 - c) ln(1 - c) for c = cache / dataset below 1, else 1")
-def lru_hit_share(cache_bytes: Draws, dataset_bytes: Draws) -> Any:
-    """Share of reads that a cache with least-recently-used eviction answers when every epoch reads all in a new order.
-
-    Source: derived for one full pass per epoch in fresh random order; agrees with simulation to three digits.
-
-    Examples
-    --------
-    >>> [round(float(lru_hit_share(np.array([[c]]), np.array([[1.0]]))[0, 0]), 3) for c in (0.25, 0.5, 0.75, 0.9, 1.0)]
-    [0.034, 0.153, 0.403, 0.67, 1.0]
-    """
-    share = np.clip(cache_bytes / np.maximum(dataset_bytes, 1.0), 0.0, 1.0)
-    miss = np.maximum(1 - share, 1e-300)
-    return np.where(share >= 1, 1.0, share + miss * np.log(miss))
-
-
-@formula("s", "bytes / (link rate x share that payload gets)")
-def transfer_time(curated_bytes: Draws, link_bytes_per_s: Draws, link_share: Draws) -> Any:
-    """Seconds to copy the curated dataset to another site.  Source: definition."""
-    return curated_bytes / (link_bytes_per_s * link_share)

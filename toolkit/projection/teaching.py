@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.projection import economics, storage, training
+from toolkit.projection import caching, economics, reliability, storage, training
 
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
@@ -58,7 +58,7 @@ def derive_demand(ledger: Ledger, trained: Training) -> None:
     )
     derive("training.rate_images_per_s", training.rate, device_count="training.gpu_count", **work)
     derive("cache.node_bytes", storage.supply_of_nodes_bytes, node_bytes="training.cache_bytes", node_count="training.node_count")
-    derive("cache.hit_share", storage.lru_hit_share, cache_bytes="cache.node_bytes", dataset_bytes="dataset.image_bytes")
+    derive("cache.hit_share", caching.lru_hit_share, cache_bytes="cache.node_bytes", dataset_bytes="dataset.image_bytes")
     derive(
         "bandwidth.epoch_read_bytes_per_s",
         training.epoch_reads,
@@ -98,14 +98,14 @@ def _reliability(ledger: Ledger, trained: Training) -> None:
     )
     derive(
         "training.failure_s",
-        training.failure_interval,
+        reliability.failure_interval,
         node_interval_s="training.node_failure_s",
         node_count="training.ideal_node_count",
     )
     if trained.checkpoint_interval == "optimal":
         derive(
             "training.checkpoint_interval_s",
-            training.daly_interval,
+            reliability.daly_interval,
             write_s="training.checkpoint_s",
             failure_s="training.failure_s",
         )
@@ -114,7 +114,7 @@ def _reliability(ledger: Ledger, trained: Training) -> None:
         ledger.give("training.checkpoint_interval_s", "s", interval, source="stated in the scenario", evidence="stated")
     derive(
         "training.goodput_share",
-        training.goodput,
+        reliability.goodput,
         interval_s="training.checkpoint_interval_s",
         write_s="training.checkpoint_s",
         failure_s="training.failure_s",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.projection.explain import formula
+from toolkit.projection.network import allreduce_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +19,6 @@ __all__ = [
     "checkpoint_rate",
     "checkpoint_size",
     "checkpoint_time",
-    "daly_interval",
     "decode_cores",
     "decode_supply",
     "device_count",
@@ -26,8 +26,6 @@ __all__ = [
     "elapsed",
     "energy",
     "epoch_reads",
-    "failure_interval",
-    "goodput",
     "ideal_nodes",
     "memory",
     "node_count",
@@ -161,34 +159,6 @@ def read_bytes(bytes_per_image: Draws, hit_share: Draws) -> Any:
     return bytes_per_image * (1 - hit_share)
 
 
-@formula("s", "a node's mean time between failures / nodes")
-def failure_interval(node_interval_s: Draws, node_count: Draws) -> Any:
-    """Mean time between failures of a run.  Source: failures of independent nodes add up."""
-    return node_interval_s / node_count
-
-
-@formula("s", "sqrt(2 d M) (1 + sqrt(d / 2M) / 3 + d / 18M) - d for write time d and time between failures M")
-def daly_interval(write_s: Draws, failure_s: Draws) -> Any:
-    """Seconds between checkpoints that lose the least.
-
-    Source: Daly 2006, "A higher order estimate of the optimum checkpoint interval"; Young 1974 is its first term.
-
-    Examples
-    --------
-    >>> round(float(daly_interval(np.array(60.0), np.array(86400.0))))
-    3180
-    """
-    ratio = write_s / (2 * failure_s)
-    optimum = np.sqrt(2 * write_s * failure_s) * (1 + np.sqrt(ratio) / 3 + ratio / 9) - write_s
-    return np.where(write_s < 2 * failure_s, optimum, failure_s)
-
-
-@formula("share", "(1 - (restart + interval / 2) / time between failures) / (1 + write time / interval)")
-def goodput(interval_s: Draws, write_s: Draws, failure_s: Draws, restart_s: Draws) -> Any:
-    """Share of the time in which a run goes forward.  Source: Kokolis et al. 2024 (arXiv 2410.21680), effective training time."""
-    return np.clip((1 - (restart_s + interval_s / 2) / failure_s) / (1 + write_s / interval_s), 0.01, 1.0)
-
-
 @formula("bytes_per_s", "2 (n - 1) / n x gradient bytes x steps each second, sent by each device")
 def allreduce(
     device_count: Draws, param_count: Draws, gradient_bytes: Draws, rate_images_per_s: Draws, batch_images: Draws
@@ -199,7 +169,7 @@ def allreduce(
     """
     count = np.maximum(device_count, 1)
     steps_per_s = rate_images_per_s / (count * batch_images)
-    return 2 * (count - 1) / count * param_count * gradient_bytes * steps_per_s
+    return allreduce_bytes(count, param_count * gradient_bytes) * steps_per_s
 
 
 @formula("bytes_per_s", "epoch reads / nodes + all-reduce of a node's ring, where there is more than one node")
