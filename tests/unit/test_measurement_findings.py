@@ -15,15 +15,14 @@ from toolkit.measurement.findings import FLAGS, curation_of, findings_of, unders
 from toolkit.measurement.hosts import HostLines, environment_of_hosts, nothing_measured
 from toolkit.measurement.stages import FULL, CeilingRule, Stage
 
-CORE = Stage(
-    metric="ceiling.decode_core", title="Decode", unit="images_per_s", family="ceiling", limits="-", conditions={"output": FULL, "n": 1}
-)  # fmt: skip
-SLOWER = Stage(
-    metric="ceiling.decode_core", title="Decode", unit="images_per_s", family="ceiling", limits="-", conditions={"output": FULL, "n": 2}
-)  # fmt: skip
-DEVICE = Stage(
-    metric="ceiling.device_read", title="Device", unit="bytes_per_s", family="ceiling", limits="-", conditions={"cache": "cold"}
-)
+
+def ceiling(metric: str, unit: str, **conditions: Any) -> Stage:
+    return Stage(metric=metric, title=metric, unit=unit, family="ceiling", limits="-", conditions=conditions)
+
+
+CORE = ceiling("ceiling.decode_core", "images_per_s", output=FULL, n=1)
+SLOWER = ceiling("ceiling.decode_core", "images_per_s", output=FULL, n=2)
+DEVICE = ceiling("ceiling.device_read", "bytes_per_s", cache="cold")
 
 
 def limited(metric: str, unit: str, by: Stage, parallel_count: int = 1, **conditions: Any) -> Stage:
@@ -34,9 +33,10 @@ def limited(metric: str, unit: str, by: Stage, parallel_count: int = 1, **condit
 def line(stage: Stage, invocation: int, order: int, elapsed_s: float = 0.1, cache: str = "", **tally: int) -> dict[str, Any]:
     counts = {"operations": 10, "payload_bytes": 0, "images": 0, "pixels": 0} | tally
     proof = {"intended": "cold", "verdict": cache, "evidence": "read_bytes", "device_bytes": 0, "payload_bytes": 1}
+    window = {"started_at": "2026-01-01T00:00:00Z", "elapsed_s": elapsed_s, "cpu_s": 0.1, "tally": counts, "device_bytes": 0}
     return {
         "kind": "window", "metric": stage.metric, "conditions": dict(stage.conditions), "invocation": invocation, "order": order,
-        "window": {"started_at": "2026-01-01T00:00:00Z", "elapsed_s": elapsed_s, "cpu_s": 0.1, "tally": counts, "device_bytes": 0},
+        "window": window,
         "cache": proof if cache else None, "neighbour_share": 0.0,
     }  # fmt: skip
 
@@ -72,7 +72,8 @@ def test_the_best_setting_of_a_ceiling_comes_first_and_is_the_one_used() -> None
 def test_a_ceiling_is_brought_to_the_unit_of_its_stage() -> None:
     first = limited("loader.time_to_first_batch", "s", CORE, parallel_count=2)
     pixels = Stage(
-        metric="decode.pixels", title="-", unit="pixels_per_s", family="decode", limits="-", ceiling=first.ceiling, derived_from=CORE.key
+        metric="decode.pixels", title="-", unit="pixels_per_s", family="decode", limits="-", ceiling=first.ceiling,
+        derived_from=CORE.key,
     )  # fmt: skip
     lines = [line(CORE, 0, 0, images=100, pixels=20_000_000), line(first, 0, 1, operations=2, images=64)]
     measured = found([CORE, first, pixels], lines)
@@ -94,7 +95,7 @@ def test_a_rate_above_its_ceiling_is_asked_again_and_then_flagged() -> None:
     assert "ceiling_understated" in measured["read.sequential"].flags
     assert measured["read.sequential"].ceiling_share is None
     assert measured["read.sequential"].median == pytest.approx(1060)  # the rate itself is kept
-    again = Stage(metric=DEVICE.metric, title="Device", unit="bytes_per_s", family="ceiling", limits="-", conditions={"n": 9})
+    again = ceiling(DEVICE.metric, "bytes_per_s", n=9)
     retaken = found([DEVICE, again, stage], [*low, line(again, 1, 0, payload_bytes=110)])
     assert understated(list(retaken.values())) == ()
     assert retaken["read.sequential"].ceiling_share == pytest.approx(106 / 110)
@@ -171,7 +172,7 @@ def test_faults_of_stages_are_kept_and_faults_of_a_run_are_raised() -> None:
     for error, kind in (("ClusterError", ClusterError), ("BusyError", BusyError), ("Whatever", TonnageError)):
         with pytest.raises(kind):
             host.take([{"kind": "fault", "metric": "", "error": error, "message": "why"}])
-    with pytest.raises(ClusterError, match="worker at tcp://10.0.0.7:1234 does not see the dataset"):
+    with pytest.raises(ClusterError, match=r"worker at tcp://10\.0\.0\.7:1234 does not see the dataset"):
         host.take([{"kind": "fault", "metric": "", "error": "ClusterError", "message": ""}])
     other = HostLines("tcp://10.0.0.8:1", host="linux-2", facts={"core_count": 4})
     assert environment_of_hosts([host, other], is_whole=True).facts["other_hosts"] == {"linux-2": {"core_count": 4}}
