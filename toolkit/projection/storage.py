@@ -27,7 +27,6 @@ __all__ = [
     "storage_demand",
     "supply_of_drives",
     "supply_of_nodes",
-    "supply_of_nodes_bytes",
     "versions",
 ]
 
@@ -112,12 +111,6 @@ def supply_of_nodes(node_bytes_per_s: Draws, node_count: Draws) -> Any:
     Source: measured on one node; the product holds for node-local drives and is an upper bound for a shared filesystem.
     """
     return node_bytes_per_s * node_count
-
-
-@formula("bytes", "bytes of one node x nodes")
-def supply_of_nodes_bytes(node_bytes: Draws, node_count: Draws) -> Any:
-    """Bytes of memory in which all nodes together hold file pages.  Source: definition; each node caches its own share."""
-    return node_bytes * node_count
 
 
 @formula("bytes_per_s", "as stated")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.projection import caching, economics, reliability, storage, training
+from toolkit.projection import caching, economics, reliability, training
 
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
@@ -57,8 +57,13 @@ def derive_demand(ledger: Ledger, trained: Training) -> None:
         devices_per_node="training.devices_per_node",
     )
     derive("training.rate_images_per_s", training.rate, device_count="training.gpu_count", **work)
-    derive("cache.node_bytes", storage.supply_of_nodes_bytes, node_bytes="training.cache_bytes", node_count="training.node_count")
-    derive("cache.hit_share", caching.lru_hit_share, cache_bytes="cache.node_bytes", dataset_bytes="dataset.image_bytes")
+    derive(
+        "cache.hit_share",
+        caching.lru_hit_share,
+        cache_bytes="training.cache_bytes",
+        dataset_bytes="dataset.image_bytes",
+        node_count="training.node_count",
+    )
     derive(
         "bandwidth.epoch_read_bytes_per_s",
         training.epoch_reads,
