@@ -27,7 +27,7 @@ TRUTH = json.loads((SAMPLE / "TRUTH.json").read_text(encoding="utf-8"))
 def client():
     """A cluster that is there already, of two worker processes."""
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1") as cluster,
         Client(cluster) as connected,
     ):
         yield connected

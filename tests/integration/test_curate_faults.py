@@ -51,7 +51,7 @@ def test_what_cannot_be_used_is_said_before_any_work_starts(tmp_path, empty):
 
 def test_a_worker_that_cannot_see_a_path_is_named(tmp_path):
     with (
-        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
     ):
         running = Engine(client=client, is_own=False)
@@ -80,7 +80,7 @@ if __name__ == "__main__":
 def test_a_run_that_was_killed_shows_nothing_and_the_next_goes_on_where_it_stopped(tmp_path, stage, done):
     source, dataset = SAMPLE / "raw" / "by_class", tmp_path / "dataset"
     with (
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster,
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1") as cluster,
         Client(cluster) as client,
     ):
         script = [sys.executable, "-c", STOPPED, source, dataset, cluster.scheduler_address, stage, str(done)]
@@ -139,7 +139,7 @@ def test_an_image_that_kills_the_decoder_is_found_and_quarantined(tmp_path, monk
 def test_a_damaged_journal_entry_is_read_again(tmp_path):
     source, dataset = BIRDS, tmp_path / "dataset"
     with (
-        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
     ):
 

@@ -8,7 +8,7 @@ from toolkit.errors import ClusterError, UsageError
 
 
 def test_every_task_comes_back_once_and_a_fault_comes_back_as_one() -> None:
-    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster:  # noqa: SIM117
+    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0") as cluster:  # noqa: SIM117
         with engine(cluster.scheduler_address) as running:
             assert not running.is_own
             assert (running.worker_count, running.thread_count) == (1, 2)
@@ -35,7 +35,7 @@ def test_tasks_are_drawn_only_as_room_is_made() -> None:
             yield number
             number += 1
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:  # noqa: SIM117
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster:  # noqa: SIM117
         with engine(cluster.scheduler_address) as running:
             stream = running.stream(operator.neg, endless())
             for _ in range(5):
@@ -49,6 +49,6 @@ def test_no_scheduler_and_no_workers_are_one_sentence() -> None:
         pass
     with pytest.raises(UsageError, match="workers must be 1 or more"), engine(workers=0):
         pass
-    with LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster:  # noqa: SIM117
+    with LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0") as cluster:  # noqa: SIM117
         with pytest.raises(ClusterError, match="has no workers"), engine(cluster.scheduler_address):
             pass

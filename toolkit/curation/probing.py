@@ -216,5 +216,6 @@ def _row(found: Occurrence, examination: Examination, payload: bytes | None, ref
 
 def _write(path: Path, table: pa.Table) -> None:
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    pq.write_table(table, temporary, compression="zstd", compression_level=1)
+    # A part is small and lives for minutes: encoding it took longer than hashing the images that it speaks of.
+    pq.write_table(table, temporary, compression="none", use_dictionary=False, write_statistics=False, store_schema=False)
     temporary.replace(path)
