@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["IMAGE_SUFFIXES", "SUFFIXES", "sniff"]
+__all__ = ["IMAGE_SUFFIXES", "SUFFIXES", "is_image", "sniff"]
 
 _MAGIC: Final = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -85,6 +85,21 @@ def sniff(payload: bytes) -> str:
     if re.match(rb"^\s*(<!doctype html|<html|<head|<body)", head, re.IGNORECASE):
         return "html"
     return "unknown"
+
+
+_NO_EVIDENCE: Final = frozenset({"unknown", "html", "svg", "pdf", "postscript", "ico", "jpegxl"})
+"""Of no use to tell an image among files of any kind: no image, no pixels, or a magic of so few bytes that others have it."""
+
+
+def is_image(head: bytes) -> bool:
+    """Return whether a file whose name claims nothing is an image, by its first bytes.
+
+    Examples
+    --------
+    >>> is_image(b"GIF89a..."), is_image(b"%PDF-1.7"), is_image(b"")
+    (True, False, False)
+    """
+    return sniff(head) not in _NO_EVIDENCE
 
 
 def _iso_brand(payload: bytes) -> str:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import hashlib
 import lzma
 import posixpath
 import tarfile
 import zipfile
 import zlib
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import zstandard
 
@@ -19,6 +15,7 @@ from toolkit.curation.annotations import ANNOTATION_SUFFIXES
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sniffing import IMAGE_SUFFIXES
 from toolkit.curation.sources.units import (
+    MAX_PAYLOAD_BYTES,
     SYSTEM_NAMES,
     UNIT_BYTES,
     UNIT_ITEMS,
@@ -31,8 +28,20 @@ from toolkit.curation.sources.units import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
-__all__ = ["is_archive", "list_archive", "open_stream", "read_members", "staged_path", "stream_items"]
+__all__ = [
+    "ARCHIVE_FAULTS",
+    "BOMB_RATIO",
+    "MemberNames",
+    "compression_of",
+    "is_archive",
+    "is_claimed",
+    "list_archive",
+    "other_member",
+    "strict_headers",
+    "unsafe_member",
+]
 
 _STREAMS: Final = {
     ".tar.gz": "gz",
@@ -43,11 +52,12 @@ _STREAMS: Final = {
     ".txz": "xz",
     ".tar.zst": "zst",
 }
-_MEMBER_BYTES: Final = 2**30
-_RATIO: Final = 2_000
-"""A member that unpacks to more than 1 GiB, or 2,000 times its size and 64 MiB, is taken for a bomb."""
+BOMB_RATIO: Final = 1_000
+_HARMLESS_BYTES: Final = 64 * 2**20
+"""A member that unpacks to more than 64 MiB and 1,000 times its size is taken for a bomb; deflate ends at 1,032. Source:
+zlib.net, technical details. Below 64 MiB nothing is: blank images pack well."""
 
-_CORRUPT: Final = (
+ARCHIVE_FAULTS: Final = (
     OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zstandard.ZstdError,
     zipfile.BadZipFile, tarfile.TarError, NotImplementedError,
 )  # fmt: skip
@@ -62,16 +72,17 @@ def is_archive(name: str) -> bool:
     (True, True, False)
     """
     lower = name.lower()
-    return lower.endswith((".zip", ".tar")) or _compression(lower) is not None
+    return lower.endswith((".zip", ".tar")) or compression_of(lower) is not None
 
 
-def _compression(name: str) -> str | None:
+def compression_of(name: str) -> str | None:
+    """Return how a tar is compressed, by its name: ``gz``, ``bz2``, ``xz``, ``zst`` or None."""
     return next((kind for suffix, kind in _STREAMS.items() if name.lower().endswith(suffix)), None)
 
 
 def list_archive(path: Path, key: str, etag: str) -> Iterator[SourceUnit | OtherFile | Item]:
     """Yield the units and other files of an archive; an archive that cannot be listed is one refused item."""
-    if _compression(path.name) is not None:
+    if compression_of(path.name) is not None:
         yield OtherFile(source=key, path=str(path), kind="container", etag=etag, size_bytes=path.stat().st_size)
         yield SourceUnit(kind="tar_stream", path=str(path), source=key, etag=etag)
         return
@@ -81,7 +92,7 @@ def list_archive(path: Path, key: str, etag: str) -> Iterator[SourceUnit | Other
     try:
         for item in _zip_items(path, key, etag) if kind == "zip" else _tar_items(path, key, etag):
             items.append(item)  # noqa: PERF402 -- what was listed before a fault is kept
-    except _CORRUPT as broken:
+    except ARCHIVE_FAULTS as broken:
         fault = broken
     if fault is not None and not items:
         yield _corrupt(path, key, etag, fault)
@@ -89,7 +100,7 @@ def list_archive(path: Path, key: str, etag: str) -> Iterator[SourceUnit | Other
     yield OtherFile(source=key, path=str(path), kind="container", etag=etag, size_bytes=path.stat().st_size)
     if fault is not None:
         yield _corrupt(path, f"{key}!", etag, fault)
-    yield from _units(kind, path, key, etag, _labelled(items))
+    yield from _units(kind, path, key, etag, _labelled(items, str(path)))
 
 
 def _corrupt(path: Path, key: str, etag: str, fault: Exception) -> Item:
@@ -114,79 +125,128 @@ def _units(kind: str, path: Path, key: str, etag: str, found: Iterable[Item | Ot
 
 
 def _zip_items(path: Path, key: str, etag: str) -> Iterator[Item]:
-    names = _Names(key)
+    names = MemberNames(key)
     with zipfile.ZipFile(path) as archive:
-        for position, info in enumerate(archive.infolist()):
-            if info.is_dir():
-                continue
-            mode = info.external_attr >> 16
-            is_link = (mode & 0o170000) == 0o120000
-            refused = _unsafe(info.filename, is_plain=not is_link)
-            if refused is None and _is_bomb(info.file_size, info.compress_size):
-                refused = refusal("unsafe_member", f"it unpacks from {info.compress_size:,} to {info.file_size:,} bytes")
-            yield names.item(info.filename, position, info.file_size, etag, refused)
+        members = [info for info in archive.infolist() if not info.is_dir()]
+    _check_overlap(members)
+    for info in members:
+        packed = f"{info.compress_type}:{info.compress_size}:{info.CRC:08x}"
+        yield names.item(_zip_name(info), info.header_offset, info.file_size, etag, _zip_refusal(info), packed)
 
 
-def _is_bomb(size_bytes: int, packed_bytes: int) -> bool:
-    return size_bytes > _MEMBER_BYTES or (size_bytes > 64 * 2**20 and size_bytes > _RATIO * max(1, packed_bytes))
+def _check_overlap(members: Iterable[zipfile.ZipInfo]) -> None:
+    """Raise if two members claim the same bytes.
+
+    Source: Fifield, "A better zip bomb", WOOT 2019: by overlapping members 10 MB unpack to 281 TB.
+    """
+    end = 0
+    for info in sorted(members, key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            raise zipfile.BadZipFile(f"members overlap at byte {info.header_offset:,}, as in a zip bomb")
+        end = info.header_offset + 30 + info.compress_size
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """Return a member's name; many tools write UTF-8 and do not say so, and Python then reads it as code page 437."""
+    name = info.orig_filename.split("\0", 1)[0]
+    if info.flag_bits & 0x800 or name.isascii():
+        return name
+    try:
+        return name.encode("cp437").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return name
+
+
+def _zip_refusal(info: zipfile.ZipInfo) -> Refusal | None:
+    kind = (info.external_attr >> 16) & 0o170000
+    if unsafe := unsafe_member(info.filename, info.file_size, is_plain=kind in {0, 0o100000}):
+        return unsafe
+    if info.file_size > _HARMLESS_BYTES and info.file_size > BOMB_RATIO * max(1, info.compress_size):
+        return refusal("unsafe_member", f"it unpacks from {info.compress_size:,} to {info.file_size:,} bytes")
+    return refusal("unreadable", "it is encrypted") if info.flag_bits & 0x1 else None
 
 
 def _tar_items(path: Path, key: str, etag: str) -> Iterator[Item]:
-    names = _Names(key)
-    with tarfile.open(path, "r:", errorlevel=0, ignore_zeros=False) as archive:
+    names = MemberNames(key)
+    faults: list[str] = []
+    with tarfile.open(path, "r:", tarinfo=strict_headers(faults)) as archive:
         size_bytes = path.stat().st_size
         for info in archive:
             if info.isdir():
                 continue
             if info.offset_data + info.size > size_bytes:
                 raise tarfile.ReadError(f"it ends within the member '{info.name}'")
-            yield names.item(info.name, info.offset_data, info.size, etag, _unsafe(info.name, is_plain=info.isreg()))
+            refused = unsafe_member(info.name, info.size, is_plain=info.isreg() and not info.issparse())
+            yield names.item(info.name, info.offset_data, info.size, etag, refused)
+    if faults:
+        raise tarfile.ReadError(f"its headers break off: {faults[0]}")
 
 
-class _Names:
+def strict_headers(faults: list[str]) -> type[tarfile.TarInfo]:
+    """Return a kind of header that notes what ``tarfile`` takes, without a word, for the end of the archive."""
+
+    class StrictHeader(tarfile.TarInfo):
+        @classmethod
+        def frombuf(cls, buf: Any, encoding: str, errors: str) -> StrictHeader:
+            try:
+                return super().frombuf(buf, encoding, errors)
+            except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as fault:  # type: ignore[attr-defined] # undocumented
+                faults.append(str(fault))
+                raise
+
+    return StrictHeader
+
+
+class MemberNames:
     """Keys of an archive's members; a name that comes again gets a number."""
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.seen: dict[str, int] = {}
 
-    def item(self, name: str, offset: int, size_bytes: int, etag: str, refused: Refusal | None) -> Item:
+    def item(self, name: str, offset: int, size_bytes: int, etag: str, refused: Refusal | None, packed: str = "") -> Item:
+        """Return the next member of a name."""
         shown, raw = printable(name)
         self.seen[name] = self.seen.get(name, 0) + 1
         number = self.seen[name]
         source = f"{self.key}!{shown}" + (f"#{number}" if number > 1 else "")
-        return Item(source=source, place=name, raw=raw, offset=offset, size_bytes=size_bytes, etag=etag, refusal=refused)
+        return Item(
+            source=source, place=name, raw=raw, offset=offset, size_bytes=size_bytes, etag=etag, refusal=refused, packed=packed
+        )
 
 
-def _unsafe(name: str, *, is_plain: bool) -> Refusal | None:
+def unsafe_member(name: str, size_bytes: int, *, is_plain: bool) -> Refusal | None:
+    """Return why a member must not be read, if it must not: a link or device, too large, or of a path that leaves the archive."""
     if not is_plain:
-        return refusal("unsafe_member", "it is a link or a device")
+        return refusal("unsafe_member", "it is a link, a device or a sparse file")
+    if size_bytes > MAX_PAYLOAD_BYTES:
+        return refusal("unsafe_member", f"it unpacks to {size_bytes:,} bytes; at most {MAX_PAYLOAD_BYTES:,} are read")
     parts = name.replace("\\", "/").split("/")
     if name.startswith(("/", "\\")) or ".." in parts or (len(name) > 1 and name[1] == ":"):
         return refusal("unsafe_member", "its path leaves the archive")
     return None
 
 
-def _labelled(items: list[Item]) -> Iterator[Item | OtherFile]:
+def _labelled(items: list[Item], path: str) -> Iterator[Item | OtherFile]:
     """Yield the members that are images with their class folders, and the others as what they are."""
     import dataclasses
 
     folders: dict[str, bool] = {}
     for item in items:
         folder = posixpath.dirname(item.place)
-        folders[folder] = folders.get(folder, False) or _is_image(item)
+        folders[folder] = folders.get(folder, False) or is_claimed(item)
     classes = class_folders(folders)
     for item in items:
         folder = posixpath.dirname(item.place)
-        if not _is_image(item):
-            yield _other(item)
+        if not is_claimed(item):
+            yield other_member(item, path)
         elif folder in classes:
             yield dataclasses.replace(item, folder_label=posixpath.basename(printable(folder)[0]))
         else:
             yield item
 
 
-def _is_image(item: Item) -> bool:
+def is_claimed(item: Item) -> bool:
     """Return whether a member is to be examined: by its ending, or because it has none and is no annotation."""
     suffix = posixpath.splitext(item.place)[1].lower()
     return not _left_behind(item.place) and (suffix in IMAGE_SUFFIXES or not suffix)
@@ -200,107 +260,10 @@ def _left_behind(place: str) -> str | None:
     return "hidden" if base.startswith(".") else None
 
 
-def _other(item: Item) -> OtherFile:
+def other_member(item: Item, archive: str) -> OtherFile:
+    """Return a member that is no image as what it is."""
     base = posixpath.basename(item.place)
     suffix = posixpath.splitext(base)[1].lower()
     left_behind = _left_behind(item.place)
     kind = f"skipped({left_behind})" if left_behind else "annotation" if suffix in ANNOTATION_SUFFIXES else "skipped(other)"
-    archive = item.source.split("!", 1)[0]
     return OtherFile(source=item.source, path=archive, kind=kind, member=item.place, etag=item.etag, size_bytes=item.size_bytes)
-
-
-def read_members(unit: SourceUnit) -> Iterator[tuple[Item, bytes | Refusal]]:
-    """Yield the members of a zip or tar unit with their bytes, or why there are none."""
-    with _opened(unit) as reader:
-        for item in unit.items:
-            yield item, item.refusal if item.refusal is not None else reader.read(item)
-
-
-def _opened(unit: SourceUnit) -> Any:
-    return _ZipReader(unit.path) if unit.kind == "zip" else _TarReader(unit.path)
-
-
-class _ZipReader:
-    def __init__(self, path: str) -> None:
-        self.archive = zipfile.ZipFile(path)
-        self.members = self.archive.infolist()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.archive.close()
-
-    def read(self, item: Item) -> bytes | Refusal:
-        try:
-            return self.archive.read(self.members[item.offset])
-        except _CORRUPT as fault:
-            return refusal("unreadable", str(fault))
-
-
-class _TarReader:
-    def __init__(self, path: str) -> None:
-        self.file: IO[bytes] = Path(path).open("rb")  # noqa: SIM115 -- closed by __exit__
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-    def read(self, item: Item) -> bytes | Refusal:
-        try:
-            self.file.seek(item.offset)
-            payload = self.file.read(item.size_bytes)
-        except OSError as fault:
-            return refusal("unreadable", str(fault))
-        return payload if len(payload) == item.size_bytes else refusal("unreadable", "the archive ends within it")
-
-
-def open_stream(path: str) -> IO[bytes]:
-    """Return the unpacked bytes of a compressed tar as a stream."""
-    kind = _compression(path)
-    if kind == "zst":
-        return zstandard.ZstdDecompressor().stream_reader(Path(path).open("rb"), closefd=True)
-    openers: dict[str | None, Any] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
-    stream: IO[bytes] = openers[kind](path, "rb")
-    return stream
-
-
-def stream_items(unit: SourceUnit, staging: Path | None) -> Iterator[tuple[Item, bytes | Refusal | OtherFile]]:
-    """Yield the members of a compressed tar as they come by; their bytes are staged, since they cannot be sought again."""
-    names = _Names(unit.source)
-    try:
-        with open_stream(unit.path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-            for info in archive:
-                if info.isdir():
-                    continue
-                item = names.item(info.name, 0, info.size, unit.etag, _unsafe(info.name, is_plain=info.isreg()))
-                if not _is_image(item):
-                    yield item, _other(item)
-                elif item.refusal is not None:
-                    yield item, item.refusal
-                elif info.size > _MEMBER_BYTES:
-                    yield item, refusal("unsafe_member", f"it unpacks to {info.size:,} bytes")
-                else:
-                    reader = archive.extractfile(info)
-                    payload = reader.read() if reader is not None else b""
-                    _stage(staging, item.source, payload)
-                    yield item, payload
-    except _CORRUPT as fault:
-        broken = refusal("corrupt_container", str(fault))
-        yield Item(source=unit.source, place=unit.path, etag=unit.etag, refusal=broken), broken
-
-
-def staged_path(staging: Path, source: str) -> Path:
-    """Return where the bytes of a member of a compressed tar are staged."""
-    digest = hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest()
-    return staging / "members" / digest[:2] / digest
-
-
-def _stage(staging: Path | None, source: str, payload: bytes) -> None:
-    if staging is None:
-        return
-    path = staged_path(staging, source)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(payload)

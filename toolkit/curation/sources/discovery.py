@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.curation.sources.folders import list_file, list_folder
+from toolkit.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,13 +30,26 @@ def source_names(sources: Sequence[str | Path]) -> list[tuple[Path, str]]:
     named = []
     for source in sources:
         path = Path(source).expanduser().absolute()
-        base = path.name or "root"
+        base = (path.resolve().name if path.name in {"", ".."} else path.name) or "root"
         seen[base] = seen.get(base, 0) + 1
         named.append((path, base if seen[base] == 1 else f"{base}~{seen[base]}"))
     return named
 
 
 def discover(sources: Sequence[str | Path]) -> Iterator[SourceUnit | OtherFile]:
-    """Yield the units to read and the other files found below sources, lazily and always in the same order."""
+    """Yield the units to read and the other files found below sources, lazily and always in the same order.
+
+    Raises
+    ------
+    MissingError
+        If a source is not there.
+    UsageError
+        If a source is a URL.
+    """
+    for source in map(str, sources):
+        if "://" in source:
+            raise UsageError(f"the source '{source}' is not on this machine's disk; copy or mount it and name its path")
+        if not Path(source).expanduser().exists():
+            raise MissingError(f"there is no source at '{source}'; check the path")
     for path, name in source_names(sources):
         yield from list_folder(path, name) if path.is_dir() else list_file(path, name)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.curation.annotations import ANNOTATION_SUFFIXES
 from toolkit.curation.reasons import refusal
-from toolkit.curation.sniffing import IMAGE_SUFFIXES, sniff
+from toolkit.curation.sniffing import IMAGE_SUFFIXES, is_image
 from toolkit.curation.sources.archives import is_archive, list_archive
+from toolkit.curation.sources.files import etag_of
 from toolkit.curation.sources.tables import list_table
 from toolkit.curation.sources.units import (
     SYSTEM_NAMES,
@@ -27,15 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["annotation_kind", "etag_of", "list_file", "list_folder"]
+__all__ = ["annotation_kind", "list_file", "list_folder"]
 
 _OTHER_ANNOTATIONS: Final = frozenset({".xml", ".yaml", ".yml", ".cls"})
 _SNIFF_BYTES: Final = 256
-
-
-def etag_of(info: os.stat_result) -> str:
-    """Return what tells a change of a file: its size and time of modification."""
-    return f"{info.st_size}-{info.st_mtime_ns}"
 
 
 def annotation_kind(name: str) -> str:
@@ -82,11 +78,18 @@ def list_folder(root: Path, name: str) -> Iterator[SourceUnit | OtherFile]:
     name : str
         What its sources' keys begin with.
     """
-    classes = class_folders({relative: _holds_images(files) for _, relative, files in _walk(root)})
+    classes = class_folders({relative: _holds_images(files or []) for _, relative, files in _walk(root)})
     filling = _Filling()
     for folder, relative, files in _walk(root):
+        if files is None:
+            yield OtherFile(source=printable(posixpath.join(name, relative))[0], path=str(folder), kind="skipped(unreadable)")
+            continue
+        seen: set[str] = set()
         for entry in files:
             key, raw = printable(posixpath.join(name, relative, entry.name))
+            while key in seen:  # names of other bytes that print alike
+                key += "~"
+            seen.add(key)
             label = posixpath.basename(printable(relative)[0]) if relative in classes else None
             for found in _list_entry(entry, folder / entry.name, key, raw, label):
                 unit = filling.add(found) if isinstance(found, Item) else found
@@ -110,19 +113,26 @@ def list_file(path: Path, name: str) -> Iterator[SourceUnit | OtherFile]:
         yield rest
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, str, list[os.DirEntry[str]]]]:
-    """Yield (folder, path below the root, files) depth first; a folder that was entered before is not entered again."""
+def _walk(root: Path) -> Iterator[tuple[Path, str, list[os.DirEntry[str]] | None]]:
+    """Yield (folder, path below the root, files) depth first; a folder that was entered before is not entered again.
+
+    Hidden folders stand among the files, so that they are counted; of a folder that cannot be read, there are None.
+    """
     seen: set[tuple[int, int]] = set()
     stack: list[tuple[Path, str]] = [(root, "")]
     while stack:
         folder, relative = stack.pop()
-        info = folder.stat()
-        if (info.st_dev, info.st_ino) in seen:
+        try:
+            info = folder.stat()
+            if (info.st_dev, info.st_ino) in seen:
+                continue
+            seen.add((info.st_dev, info.st_ino))
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
+        except OSError:
+            yield folder, relative, None
             continue
-        seen.add((info.st_dev, info.st_ino))
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
-        yield folder, relative, [entry for entry in entries if not _is_folder(entry)]
+        yield folder, relative, [entry for entry in entries if _is_hidden(entry.name) or not _is_folder(entry)]
         below = [entry for entry in entries if _is_folder(entry) and not _is_hidden(entry.name)]
         stack += [(folder / entry.name, posixpath.join(relative, entry.name)) for entry in reversed(below)]
 
@@ -153,8 +163,11 @@ def _list_entry(
         return
     try:
         info = entry.stat()
-    except OSError as fault:
-        yield Item(source=key, place=str(path), raw=raw, refusal=refusal("unreadable", fault.strerror or str(fault)))
+    except OSError as fault:  # a link to nothing, or round in a circle
+        if posixpath.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
+            yield Item(source=key, place=str(path), raw=raw, refusal=refusal("unreadable", fault.strerror or str(fault)))
+        else:
+            yield OtherFile(source=key, path=str(path), kind="skipped(unreadable)")
         return
     if not stat.S_ISREG(info.st_mode):
         yield OtherFile(source=key, path=str(path), kind="skipped(not_a_file)")
@@ -180,6 +193,6 @@ def _list_path(
 def _looks_like_image(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return sniff(file.read(_SNIFF_BYTES)) not in {"unknown", "html", "svg", "pdf", "postscript"}
+            return is_image(file.read(_SNIFF_BYTES))
     except OSError:
         return True  # reading it will say why it cannot be read

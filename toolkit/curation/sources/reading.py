@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import lzma
+import posixpath
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.curation.reasons import Refusal, refusal
-from toolkit.curation.sources.archives import read_members, staged_path, stream_items
-from toolkit.curation.sources.folders import etag_of
+from toolkit.curation.sniffing import is_image
+from toolkit.curation.sources.files import etag_of, read_whole
+from toolkit.curation.sources.members import MemberReader
+from toolkit.curation.sources.streams import open_stream, staged_path, stream_items
 from toolkit.curation.sources.tables import read_rows
 from toolkit.curation.sources.units import Item, Occurrence, OtherFile, SourceUnit, printable
 
@@ -33,23 +38,37 @@ def read_unit(unit: SourceUnit, staging: Path | None = None) -> Iterator[Occurre
     """
     if unit.kind == "files":
         for item in unit.items:
-            yield _occurrence(unit, item, item.refusal or _read_file(item))
-    elif unit.kind in {"zip", "tar"}:
-        for item, found in read_members(unit):
-            yield _occurrence(unit, item, found)
+            yield _occurrence(unit, item, item.refusal or read_whole(item.place))
     elif unit.kind == "tar_stream":
         for item, content in stream_items(unit, staging):
-            yield content if isinstance(content, OtherFile) else _occurrence(unit, item, content)
-    else:
+            yield content if isinstance(content, OtherFile) else _member(unit, item, content)
+    elif unit.kind == "parquet":
         for item, found, hints in read_rows(unit):
             yield _occurrence(unit, item, found, hints)
+    else:
+        for item, found in _read_members(unit):
+            yield _member(unit, item, found)
 
 
-def _read_file(item: Item) -> bytes | Refusal:
+def _read_members(unit: SourceUnit) -> Iterator[tuple[Item, bytes | Refusal]]:
+    """Yield the members of a zip or tar with their bytes, or why there are none."""
     try:
-        return Path(item.place).read_bytes()
+        with MemberReader(unit.path, unit.etag) as reader:
+            for item in unit.items:
+                yield item, item.refusal if item.refusal is not None else reader.read(item)
     except OSError as fault:
-        return refusal("unreadable", fault.strerror or str(fault))
+        gone = refusal("unreadable", fault.strerror or str(fault))
+        yield from ((item, gone) for item in unit.items)
+
+
+def _member(unit: SourceUnit, item: Item, found: bytes | Refusal) -> Occurrence | OtherFile:
+    """Return a member as what it is: one whose name claims nothing may turn out to be no image."""
+    claims_nothing = not posixpath.splitext(item.place)[1]
+    if claims_nothing and isinstance(found, bytes) and not is_image(found):
+        return OtherFile(
+            source=item.source, path=unit.path, kind="skipped(other)", member=item.place, etag=item.etag, size_bytes=len(found)
+        )
+    return _occurrence(unit, item, found)
 
 
 def _occurrence(unit: SourceUnit, item: Item, found: bytes | Refusal, hints: dict[str, Any] | None = None) -> Occurrence:
@@ -69,9 +88,11 @@ def _occurrence(unit: SourceUnit, item: Item, found: bytes | Refusal, hints: dic
 def _locator(unit: SourceUnit, item: Item) -> str:
     place = {
         "kind": unit.kind,
+        "source": item.source,
         "path": unit.path or item.place,
         "at": item.offset,
         "size": item.size_bytes,
+        "packed": item.packed,
         "etag": item.etag,
         "group": unit.row_group,
         "start": unit.row_start,
@@ -103,8 +124,7 @@ def _reread_group(group: list[tuple[str, dict[str, Any]]], staging: Path | None)
     first = group[0][1]
     kind, path = first["kind"], first["path"]
     if kind == "tar_stream":
-        folder = staging or Path()
-        yield from ((source, _read_file(Item(source=source, place=str(staged_path(folder, source))))) for source, _ in group)
+        yield from ((source, _staged(place["source"], staging)) for source, place in group)
         return
     try:
         is_same = etag_of(Path(path).stat()) == first["etag"]
@@ -116,13 +136,23 @@ def _reread_group(group: list[tuple[str, dict[str, Any]]], staging: Path | None)
         changed = refusal("changed_while_read", "its size or time of change is another")
         yield from ((source, changed) for source, _ in group)
     elif kind == "files":
-        yield from ((source, _read_file(Item(source=source, place=path))) for source, _ in group)
+        yield from ((source, read_whole(path, first["etag"])) for source, _ in group)
     elif kind == "parquet":
         yield from _rows_again(group, first)
     else:
-        items = (Item(source=source, place="", offset=place["at"], size_bytes=place["size"]) for source, place in group)
-        unit = SourceUnit(kind=kind, path=path, source="", items=tuple(sorted(items, key=lambda item: item.offset)))
-        yield from ((item.source, found) for item, found in read_members(unit))
+        items = [
+            Item(source=source, place="", offset=place["at"], size_bytes=place["size"], packed=place["packed"])
+            for source, place in group
+        ]
+        in_order = sorted(items, key=lambda item: item.offset)
+        unit = SourceUnit(kind=kind, path=path, source="", items=tuple(in_order), etag=first["etag"])
+        yield from ((item.source, found) for item, found in _read_members(unit))
+
+
+def _staged(source: str, staging: Path | None) -> bytes | Refusal:
+    if staging is None:
+        return refusal("unreadable", "it came by in a stream, and no copy was kept")
+    return read_whole(str(staged_path(staging, source)))
 
 
 def _rows_again(group: list[tuple[str, dict[str, Any]]], first: dict[str, Any]) -> Iterator[tuple[str, bytes | Refusal]]:
@@ -152,8 +182,11 @@ def read_other(other: OtherFile) -> bytes:
         if other.path.lower().endswith(".zip"):
             with zipfile.ZipFile(other.path) as archive:
                 return archive.read(other.member)
-        with tarfile.open(other.path) as tar:
-            reader = tar.extractfile(other.member)
-            return reader.read() if reader is not None else b""
-    except (KeyError, RuntimeError, zipfile.BadZipFile, tarfile.TarError) as fault:
+        with open_stream(other.path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+            for info in tar:
+                if info.name == other.member:
+                    reader = tar.extractfile(info)
+                    return reader.read() if reader is not None else b""
+    except (KeyError, RuntimeError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError) as fault:
         raise OSError(f"'{other.source}' cannot be read: {fault}") from fault
+    raise OSError(f"'{other.source}' is no longer there")

@@ -33,8 +33,11 @@ _IMAGE_NAMES: Final = (
     "photo",
 )
 _LABEL_NAMES: Final = ("label", "class", "category", "class_name", "label_name")
+_LABELS_NAMES: Final = ("labels", "classes", "categories", "tags")
 _CAPTION_NAMES: Final = ("caption", "captions", "text", "description", "txt")
 _LICENCE_NAMES: Final = ("licence", "license")
+_BATCH_ROWS: Final = 64
+"""Rows held at once."""
 
 
 def list_table(path: Path, key: str, etag: str) -> Iterator[SourceUnit | OtherFile | Item]:
@@ -74,44 +77,60 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 
 
 def read_rows(unit: SourceUnit, rows: set[int] | None = None) -> Iterator[tuple[Item, bytes | Refusal, dict[str, Any]]]:
-    """Yield the rows of a unit with their bytes and what stands beside them; only some rows, if they are named."""
+    """Yield the rows of a unit with their bytes and what stands beside them; only some rows, if they are named.
+
+    A few rows are held at once. Rows that cannot be read are refused one by one, so that the accounts balance.
+    """
+    row, end = unit.row_start, unit.row_start + 1
     try:
         with pq.ParquetFile(unit.path) as table:
-            group = table.read_row_group(unit.row_group, use_threads=False)
+            end = unit.row_start + table.metadata.row_group(unit.row_group).num_rows
+            columns = [field.name for field in table.schema_arrow if field.name == unit.column or not _holds_bytes(field.type)]
+            names = columns if rows is None else [unit.column]
+            for batch in table.iter_batches(_BATCH_ROWS, row_groups=[unit.row_group], columns=names, use_threads=False):
+                for values in _wanted(batch, row, rows):
+                    yield _row(unit, *values, batch.schema)
+                row += batch.num_rows
     except (OSError, pa.ArrowException) as fault:
         broken = refusal("corrupt_container", f"row group {unit.row_group}: {fault}")
-        source = f"{unit.source}#group{unit.row_group}"
-        yield Item(source=source, place=unit.path, offset=unit.row_start, etag=unit.etag, refusal=broken), broken, {}
-        return
-    beside = group.drop_columns([unit.column])
-    for index in range(group.num_rows):
-        row = unit.row_start + index
-        if rows is not None and row not in rows:
-            continue
-        cell = group[unit.column][index].as_py()
-        payload = cell.get("bytes") if isinstance(cell, dict) else cell
-        size_bytes = len(payload or b"")
-        item = Item(source=f"{unit.source}#{row}", place=str(row), offset=row, size_bytes=size_bytes, etag=unit.etag)
-        hints = _hints(beside.slice(index, 1)) if rows is None else {}
-        yield item, refusal("empty", "the row holds no bytes") if payload is None else payload, hints
+        for lost in range(row, max(end, row + 1)):
+            yield _item(unit, lost, 0), broken, {}
 
 
-def _hints(row: pa.Table) -> dict[str, Any]:
+def _wanted(batch: pa.RecordBatch, start: int, rows: set[int] | None) -> Iterator[tuple[int, dict[str, Any]]]:
+    for index in range(batch.num_rows):
+        if rows is None or start + index in rows:
+            yield start + index, {name: batch.column(name)[index].as_py() for name in batch.schema.names}
+
+
+def _row(unit: SourceUnit, row: int, values: dict[str, Any], schema: pa.Schema) -> tuple[Item, bytes | Refusal, dict[str, Any]]:
+    cell = values.pop(unit.column)
+    payload = cell.get("bytes") if isinstance(cell, dict) else cell
+    found: bytes | Refusal = refusal("empty", "the row holds no bytes") if payload is None else bytes(payload)
+    return _item(unit, row, len(payload or b"")), found, _hints(values, schema)
+
+
+def _item(unit: SourceUnit, row: int, size_bytes: int) -> Item:
+    return Item(source=f"{unit.source}#{row}", place=str(row), offset=row, size_bytes=size_bytes, etag=unit.etag)
+
+
+def _hints(row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
     """Return label, captions, licence and metadata that a row says of its image."""
     hints: dict[str, Any] = {}
-    metadata = []
-    for field in row.schema:
-        value = row[field.name][0].as_py()
+    metadata: dict[str, str] = {}
+    for name, value in row.items():
         if value is None or isinstance(value, bytes | dict):
             continue
-        if field.name in _LABEL_NAMES and not isinstance(value, list):
-            hints["label"] = _class_name(row.schema, field.name, value)
-        elif field.name in _CAPTION_NAMES:
+        if name in _LABEL_NAMES and not isinstance(value, list):
+            hints["label"] = _class_name(schema, name, value)
+        elif name in _LABELS_NAMES:
+            hints["labels"] = [_class_name(schema, name, part) for part in (value if isinstance(value, list) else [value])]
+        elif name in _CAPTION_NAMES:
             hints["captions"] = [str(text) for text in value] if isinstance(value, list) else [str(value)]
-        elif field.name in _LICENCE_NAMES:
+        elif name in _LICENCE_NAMES:
             hints["licence"] = str(value)
         elif not isinstance(value, list):
-            metadata.append({"key": field.name, "value": str(value)})
+            metadata[name] = str(value)
     if metadata:
         hints["metadata"] = metadata
     return hints
@@ -122,7 +141,8 @@ def _class_name(schema: pa.Schema, column: str, value: Any) -> str:
     if not isinstance(value, int) or not schema.metadata or b"huggingface" not in schema.metadata:
         return str(value)
     try:
-        names = json.loads(schema.metadata[b"huggingface"])["info"]["features"][column]["names"]
+        names = json.loads(schema.metadata[b"huggingface"])["info"]["features"][column]
+        names = names.get("names") or names["feature"]["names"]
         return str(names[value])
     except (ValueError, KeyError, TypeError, IndexError):
         return str(value)

@@ -44,7 +44,9 @@ class Item:
     raw: bytes | None = None
     """The name's own bytes, where they are not UTF-8."""
     offset: int = 0
-    """Offset in bytes in a tar; position in a zip's directory; row of a table."""
+    """Offset in bytes in an archive (of a zip member's own header, of a tar member's data); row of a table."""
+    packed: str = ""
+    """How a zip member is packed, as ``method:bytes:crc32``; empty for what is not packed."""
     size_bytes: int = 0
     """Size, as the listing says."""
     etag: str = ""

@@ -1,0 +1,112 @@
+"""Compressed tars: one stream from start to end, whose members are laid down on the way, since they cannot be sought again."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import lzma
+import os
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import zstandard
+
+from toolkit.curation.reasons import Refusal, refusal
+from toolkit.curation.sources.archives import (
+    ARCHIVE_FAULTS,
+    BOMB_RATIO,
+    MemberNames,
+    compression_of,
+    is_claimed,
+    other_member,
+    strict_headers,
+    unsafe_member,
+)
+from toolkit.curation.sources.units import Item, OtherFile, SourceUnit
+from toolkit.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["open_stream", "staged_path", "stream_items"]
+
+_STREAM_BYTES: Final = 16 * 2**30
+"""A stream that has given this much, and more than the ratio of a bomb, is left there."""
+
+
+def open_stream(path: str) -> IO[bytes]:
+    """Return the unpacked bytes of a tar as a stream."""
+    kind = compression_of(path)
+    if kind is None:
+        return Path(path).open("rb")
+    if kind == "zst":
+        return zstandard.ZstdDecompressor().stream_reader(Path(path).open("rb"), closefd=True, read_across_frames=True)
+    openers: dict[str | None, Any] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
+    stream: IO[bytes] = openers[kind](path, "rb")
+    return stream
+
+
+def stream_items(unit: SourceUnit, staging: Path | None) -> Iterator[tuple[Item, bytes | Refusal | OtherFile]]:
+    """Yield the members of a compressed tar as they come by; their bytes are staged, since they cannot be sought again."""
+    names, given_bytes = MemberNames(unit.source), 0
+    faults: list[str] = []
+    header = strict_headers(faults)
+    try:
+        limit_bytes = max(_STREAM_BYTES, BOMB_RATIO * Path(unit.path).stat().st_size)
+        with (
+            open_stream(unit.path) as stream,
+            tarfile.open(fileobj=stream, mode="r|", tarinfo=header) as archive,
+        ):
+            for info in archive:
+                if info.isdir():
+                    continue
+                given_bytes += info.size
+                if given_bytes > limit_bytes:
+                    raise tarfile.ReadError(f"it unpacks to more than {limit_bytes:,} bytes, as a bomb does")
+                refused = unsafe_member(info.name, info.size, is_plain=info.isreg() and not info.issparse())
+                item = names.item(info.name, 0, info.size, unit.etag, refused)
+                yield item, _stream_member(archive, info, item, staging, unit)
+    except ARCHIVE_FAULTS as fault:
+        faults.append(str(fault) or type(fault).__name__)
+    if faults:
+        broken = refusal("corrupt_container", f"it breaks off: {faults[0]}")
+        yield Item(source=unit.source, place=unit.path, etag=unit.etag, refusal=broken), broken
+
+
+def _stream_member(
+    archive: tarfile.TarFile, info: tarfile.TarInfo, item: Item, staging: Path | None, unit: SourceUnit
+) -> bytes | Refusal | OtherFile:
+    if not is_claimed(item):
+        return other_member(item, unit.path)
+    if item.refusal is not None:
+        return item.refusal
+    reader = archive.extractfile(info)
+    payload = reader.read() if reader is not None else b""
+    if len(payload) != info.size:
+        raise EOFError(f"it ends within the member '{item.place}'")
+    _stage(staging, item.source, payload)
+    return payload
+
+
+def staged_path(staging: Path, source: str) -> Path:
+    """Return where the bytes of a member of a compressed tar are staged."""
+    digest = hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest()
+    return staging / "members" / digest[:2] / digest
+
+
+def _stage(staging: Path | None, source: str, payload: bytes) -> None:
+    """Lay a member down, whole or not at all: a run that was killed leaves none that is cut short."""
+    if staging is None:
+        return
+    path = staged_path(staging, source)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(payload)
+        Path(temporary).replace(path)
+    except OSError as fault:  # not the archive's fault, so it must not be taken for one
+        raise DatasetError(f"'{path}' cannot be written: {fault.strerror or fault}; free some space and run again") from fault
