@@ -85,8 +85,8 @@ def findings_of(
         if lines:
             found.append((stage, _measurement(stage, lines, environment, window_s, mean_image_bytes)))
     ceilings = [measurement for stage, measurement in found if stage.ceiling is None]
-    kinds = list(dict.fromkeys((m.metric, m.title) for m in ceilings))
-    ceilings.sort(key=lambda m: (kinds.index((m.metric, m.title)), -m.median))
+    kinds = list(dict.fromkeys(map(_kind, ceilings)))
+    ceilings.sort(key=lambda m: (kinds.index(_kind(m)), -m.median))
     others = [_with_ceiling(m, stage.ceiling, ceilings) for stage, m in found if stage.ceiling is not None]
     return [dataclasses.replace(m, conditions=dict(m.conditions) | dict(extra or {})) for m in (*ceilings, *others)]
 
@@ -123,6 +123,11 @@ def understated(found: Sequence[Measurement]) -> tuple[str, ...]:
 
 def _key(line: Mapping[str, Any]) -> str:
     return json.dumps([line["metric"], dict(line["conditions"])], sort_keys=True)
+
+
+def _kind(ceiling: Measurement) -> tuple[object, ...]:
+    """Return what the settings of one ceiling share; the others are what its sweep varies."""
+    return ceiling.metric, ceiling.conditions.get("pattern"), ceiling.conditions.get("output")
 
 
 def _measurement(

@@ -108,6 +108,7 @@ def _flight_server(port: int) -> Any:
     from pyarrow import flight
 
     schema = pa.schema([pa.field("bytes", pa.binary())])
+    footers: dict[Path, Any] = {}
 
     class Shards(flight.FlightServerBase):  # type: ignore[misc]  # PyArrow ships no types
         """``DoGet`` of a shard's number and a row group's gives its image bytes in record batches."""
@@ -118,7 +119,9 @@ def _flight_server(port: int) -> Any:
 
     def batches(path: Path, group: int) -> Iterator[Any]:
         # Read, not mapped: a stream that its client drops would keep the map, and mapped pages cannot be evicted.
-        with pa.OSFile(str(path)) as file, pq.ParquetFile(file) as shard:
+        if path not in footers:
+            footers[path] = pq.read_metadata(path)
+        with pa.OSFile(str(path)) as file, pq.ParquetFile(file, metadata=footers[path]) as shard:
             table = shard.read_row_group(group, columns=["image.bytes"], use_threads=False)
             payloads = table["image"].combine_chunks().field("bytes")
             for start in range(0, len(payloads), FLIGHT_BATCH_ROWS):

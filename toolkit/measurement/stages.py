@@ -93,19 +93,20 @@ def ceiling_stages(plan: Plan, core_count: int, mean_image_bytes: float, *, is_s
     image_bytes = max(1, round(mean_image_bytes))
     threads = sorted({1, core_count})
     for count in threads:
-        yield _ceiling("memory_copy", "Memory copy", _HERE, threads=count, block_bytes=plan.copy_bytes)
+        yield _ceiling("memory_copy", f"Memory copy, {_threads(count)}", _HERE, threads=count, block_bytes=plan.copy_bytes)
     for count in threads:
-        yield _ceiling("mapped_sum", "Sum of mapped bytes", _HERE, threads=count, cache="warm")
+        yield _ceiling("mapped_sum", f"Sum of mapped bytes, {_threads(count)}", _HERE, threads=count, cache="warm")
     for size in (256 * KIB, MIB) if is_sweep else (MIB,):
         yield _ceiling(
             "page_cache_read", "Page-cache read", _HERE, pattern="sequential", read_bytes=size, threads=1, cache="warm"
         )
-    title = "Page-cache read, image sized"
+    title = "Page-cache read of an image's size"
     yield _ceiling("page_cache_read", title, _HERE, pattern="random", read_bytes=image_bytes, threads=1, cache="warm")
     yield from _device_stages((1, 2, 4, 8, 16, 32) if is_sweep else plan.device_depths, image_bytes, is_sweep=is_sweep)
     for streams in threads if plan.is_wide or is_sweep else (1,):
         for source in ("memory", "sendfile"):
-            yield _ceiling("tcp_loopback", "TCP loopback", _LOOPBACK, streams=streams, source=source, path="loopback")
+            title = f"TCP loopback, {streams} x {source}"
+            yield _ceiling("tcp_loopback", title, _LOOPBACK, streams=streams, source=source, path="loopback")
     for output in (FULL, SCALED):
         title = f"Decode on one core, {output}"
         yield _ceiling("decode_core", title, _DECODE, unit="images_per_s", threads=1, output=output)
@@ -122,12 +123,17 @@ def _device_stages(depths: Sequence[int], image_bytes: int, *, is_sweep: bool) -
 
 
 def _device(pattern: str, size: int, depth: int, how: str) -> Stage:
-    title = "Device read" if pattern == "sequential" else "Device read, image sized"
+    what = f"{size // MIB} MiB" if pattern == "sequential" else "an image's size"
+    title = f"Device read of {what}, {how if how == 'buffered' else f'{depth} in flight'}"
     return _ceiling("device_read", title, _BELOW, pattern=pattern, read_bytes=size, depth=depth, access=how, cache="cold")
 
 
 def _ceiling(name: str, title: str, limits: str, *, unit: str = "bytes_per_s", **conditions: Any) -> Stage:
     return Stage(metric=f"ceiling.{name}", title=title, unit=unit, family="ceiling", limits=limits, conditions=conditions)
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _read(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # noqa: ARG001 - one signature for all families

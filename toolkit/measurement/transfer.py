@@ -216,11 +216,11 @@ class FlightGet(Probe):
         self._numbers = itertools.count()
 
     def open(self) -> None:
-        """Connect, and make the shards resident."""
+        """Connect once for all windows, as a reader of many row groups does; make the shards resident."""
         from pyarrow import flight
 
         self.subject.warm()
-        self._client = flight.connect(f"grpc://{HOST}:{self.server.port_by_protocol['flight']}")
+        self._client = self._client or flight.connect(f"grpc://{HOST}:{self.server.port_by_protocol['flight']}")
 
     def run(self, deadline_s: float) -> Tally:
         """Take row groups until the deadline, the last one whole: a stream that is dropped goes on at the other end."""
@@ -235,12 +235,6 @@ class FlightGet(Probe):
             count += 1
             if time.perf_counter() >= deadline_s:
                 return Tally(operations=count, payload_bytes=size_bytes, images=images)
-
-    def close(self) -> None:
-        """Hang up."""
-        if self._client is not None:
-            self._client.close()
-        self._client = None
 
 
 def _free_sent_pages() -> None:
