@@ -263,3 +263,11 @@ def test_what_cannot_be_reported_is_said_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a Tonnage dataset"):
         toolkit.report(tmp_path, out=tmp_path / "r.html")
     assert not (tmp_path / "r.html").exists()
+
+
+def test_json_in_a_script_cannot_end_it() -> None:
+    from toolkit.reporting.page import _json
+
+    held = _json({"name": "</script><!-- & \u2028"})
+    assert not set("<>&\u2028") & set(held)
+    assert json.loads(held) == {"name": "</script><!-- & \u2028"}

@@ -29,10 +29,10 @@ def measurement_figures(found: MeasurementSet) -> dict[str, go.Figure]:
     """Return the figures of a set of measurements, by name; those without anything to show are left out."""
     stages = [m for m in found.measurements if not m.metric.startswith("ceiling.") and _is_number(m.median)]
     figures = {
-        "ceilings": against_ceilings([m for m in stages if m.ceiling is not None and m.ceiling.value > 0]),
+        "ceilings": against_ceilings(_leading([m for m in stages if m.ceiling is not None and m.ceiling.value > 0])),
         "rates": in_bytes_per_s(_leading([m for m in found.measurements if _bytes_per_s(m, m.median) > 0])),
         "cold_warm": cold_and_warm(stages),
-        "samples": every_sample(stages),
+        "samples": every_sample(_leading(stages)),
     }
     return {name: figure for name, figure in figures.items() if figure is not None}
 

@@ -133,6 +133,8 @@ def _refusals_table(evidence: DatasetEvidence) -> Table:
         rows=text_rows(rows),
         numeric=frozenset({3}),
         note=note,
+        stacked=True,
+        named=True,
     )
 
 

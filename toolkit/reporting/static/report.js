@@ -38,6 +38,7 @@
     layout.height -= TITLE_PX;
     if (layout.showlegend !== false) layout.height += LEGEND_LINE_PX * (legendLines(figure.data, width - 60) - 1);
     layout.dragmode = false;
+    if (narrow) figure.data.forEach((trace) => trace.type === "heatmap" && (trace.textfont.size = 10));
     wrapRows(figure, width - 28);
     for (const key of Object.keys(layout)) {
       if (/^[xy]axis/.test(key)) {
