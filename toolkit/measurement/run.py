@@ -29,10 +29,8 @@ from toolkit.measurement.task import parsed_lines, run_invocation
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from distributed import Client
-
     from toolkit.dataset.reading import Dataset
-    from toolkit.engine import Engine, Progress
+    from toolkit.engine import Engine, Progress, Scheduler
     from toolkit.facts import Measurement
     from toolkit.measurement.plans import Plan
     from toolkit.measurement.stages import Stage
@@ -46,7 +44,7 @@ def measure(
     dataset: str | os.PathLike[str] | Dataset,
     plan: str = "quick",
     only: Sequence[str] | None = None,
-    scheduler: str | Client | None = None,
+    scheduler: Scheduler | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,

@@ -97,9 +97,8 @@ def ceiling_stages(plan: Plan, core_count: int, mean_image_bytes: float, *, is_s
     for count in threads:
         yield _ceiling("mapped_sum", f"Sum of mapped bytes, {_threads(count)}", _HERE, threads=count, cache="warm")
     for size in (256 * KIB, MIB) if is_sweep else (MIB,):
-        yield _ceiling(
-            "page_cache_read", "Page-cache read", _HERE, pattern="sequential", read_bytes=size, threads=1, cache="warm"
-        )
+        reads: dict[str, Any] = {"pattern": "sequential", "read_bytes": size, "threads": 1, "cache": "warm"}
+        yield _ceiling("page_cache_read", f"Page-cache read of {size // KIB} KiB", _HERE, **reads)
     title = "Page-cache read of an image's size"
     yield _ceiling("page_cache_read", title, _HERE, pattern="random", read_bytes=image_bytes, threads=1, cache="warm")
     yield from _device_stages((1, 2, 4, 8, 16, 32) if is_sweep else plan.device_depths, image_bytes, is_sweep=is_sweep)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path  # noqa: TC003 - a field's type, which must resolve at run time
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,7 +20,6 @@ from toolkit.units import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from toolkit.dataset.reading import Dataset
     from toolkit.measurement.plans import Plan
