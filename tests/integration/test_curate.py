@@ -233,6 +233,24 @@ def test_a_changed_source_comes_in_again_and_a_touched_one_does_not(client, tmp_
     assert len(dataset) == 3
 
 
+def test_other_files_are_counted_once_and_annotations_of_another_purpose_as_what_they_are(client, tmp_path):
+    raw = tmp_path / "raw"
+    save(raw / "a.jpg", photo(1))
+    (raw / "notes.md").write_text("notes")
+    (raw / "prices.csv").write_text("item,price\nx,1\n")
+    (raw / "labels.csv").write_text("file_name,label\na.jpg,one\nb.jpg,two\n")
+    first = toolkit.curate(raw, tmp_path / "dataset", scheduler=client)
+    others = {"annotation": 1, "skipped(no_annotation)": 1, "skipped(other)": 1}
+    assert dict(first.state.other_files) == others
+    assert first.state.curation["unmatched_annotation_count"] == 1
+    save(raw / "b.jpg", photo(2))
+    (raw / "more.md").write_text("more notes")
+    second = toolkit.curate(raw, tmp_path / "dataset", scheduler=client)
+    assert dict(second.state.other_files) == others | {"skipped(other)": 2}
+    assert second.state.curation["unmatched_annotation_count"] == 0
+    assert catalog(second)["raw/b.jpg"]["label"] == "two"
+
+
 def test_bytes_that_change_while_they_are_read_are_quarantined_and_their_twins_kept(client, tmp_path):
     raw = tmp_path / "raw"
     for number in range(4):

@@ -100,7 +100,7 @@ def test_a_run_that_was_killed_shows_nothing_and_the_next_goes_on_where_it_stopp
         fresh = toolkit.curate(source, tmp_path / "fresh", scheduler=client)
     for table in ("images", "catalog"):
         assert resumed.scan(table).collect().equals(fresh.scan(table).collect())
-    assert not list((dataset / "_tonnage").rglob("*.parquet"))
+    assert not list((dataset / "_tonnage" / "staging").iterdir())
 
 
 KILLER = b"this text kills the process that decodes it"

@@ -101,7 +101,7 @@ def curate(
     store = DatasetStore(Location.of(dataset))
     check_places(places, store)
     before = Dataset(store) if store.exists() else None
-    others = OtherFiles()
+    others = OtherFiles(store.private_path / "others")
     found = _with_images(discover(places), others, places)
     with engine(scheduler, workers=workers) as running:
         limits = Limits(min_side_px=rules.min_side_px, max_pixels=rules.max_pixels, max_frames=rules.max_frames)
@@ -114,7 +114,8 @@ def curate(
             return _unchanged(before, run.staging, places)
         outcome = _decided_and_packed(run, store, _Inputs(before=before, known=known, reading=reading, others=others), rows)
         facts = _rates(run, reading, outcome, time.perf_counter() - started_s)
-    curated = commit_batch(store, outcome, before, facts | dict(outcome.notes), others.counts)
+    curated = commit_batch(store, outcome, before, facts | dict(outcome.notes), others.counts())
+    others.remember(outcome.batch.identity)
     shutil.rmtree(run.staging, ignore_errors=True)
     _check_refused_share(outcome.batch.outcomes, rules)
     return curated
@@ -138,7 +139,7 @@ def _with_images(
         if isinstance(each, SourceUnit):
             return itertools.chain([each], found)
         others.add(each)
-    raise _no_images(places, sum(others.counts.values()))
+    raise _no_images(places, sum(others.counts().values()))
 
 
 def _silent(stage: str, done: int, total: int | None, detail: str) -> None:
