@@ -40,6 +40,7 @@ tera- = 1e12 = T-
 peta- = 1e15 = P-
 exa- = 1e18 = E-
 zetta- = 1e21 = Z-
+yotta- = 1e24 = Y-
 kibi- = 2**10 = Ki-
 mebi- = 2**20 = Mi-
 gibi- = 2**30 = Gi-
@@ -214,7 +215,7 @@ def _finite(value: float, text: str, unit: str) -> float:
     return value
 
 
-_SCALES: Final = [(1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")]
+_SCALES: Final = [(1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")]
 _SYMBOLS: Final = {
     "bytes": "B",
     "bytes_per_s": "B/s",

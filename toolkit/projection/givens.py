@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import ScenarioError
@@ -45,7 +46,7 @@ class Givens:
         by_invocation: dict[int, list[float]] = {}
         for sample in found.samples:
             by_invocation.setdefault(sample.invocation, []).append(sample.value * factor)
-        medians = tuple(sorted(values)[len(values) // 2] for values in by_invocation.values())
+        medians = tuple(statistics.median(values) for values in by_invocation.values())
         conditions = ", ".join(f"{key} {value}" for key, value in found.conditions.items() if not isinstance(value, dict | list))
         self.by_name[name] = Given(
             name=name, unit=unit, value=found.median * factor, low=found.interval_low * factor, high=found.interval_high * factor,

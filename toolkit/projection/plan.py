@@ -163,10 +163,9 @@ def _limits(loads: pl.DataFrame) -> tuple[str, str]:
     if loads.is_empty():
         return "Nothing is trained or served in this scenario: only storage is sized.", ""
     last = loads["month"].max()
-    # the deadline follows from the other resources: a run that is late is late because of one of them
-    at_end = loads.filter((pl.col("month") == last) & (pl.col("resource") != "time to the deadline")).sort(
-        "load_share", descending=True
-    )
+    # a run that is late is late because of another resource: that one is to be named
+    is_late = (pl.col("resource") == "time to the deadline") & (pl.col("load_share") > 1)
+    at_end = loads.filter((pl.col("month") == last) & ~is_late).sort("load_share", descending=True)
     sentences = [_load_sentence(row, loads) for row in at_end.iter_rows(named=True)]
     if len(sentences) == 1:
         return sentences[0], ""
