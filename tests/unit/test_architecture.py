@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
+from pydantic.fields import FieldInfo
 
 import toolkit
 
@@ -34,19 +35,27 @@ UNITLESS = {
     "bits", "orientation", "median", "mean", "value", "values", "interval_low", "interval_high", "operations", "payload_bytes", "images",
     "count", "invocation", "invocations", "seed", "epoch", "rank", "world_size", "batch_size", "perceptual_hash", "version", "workers",
     "distance", "quality", "train", "validation", "test", "p10", "p50", "p90", "low", "high", "draws", "mode", "at_least",
-    "at_most", "max_frames",
+    "at_most", "max_frames", "offset", "row_group", "row_start", "marker", "components",
+    "copies", "data", "parity", "samples", "params", "forward_macs", "kept_versions", "kept_checkpoints", "accelerators_per_node",
+    "cores_per_node", "batch_per_accelerator", "max_batch", "spare_instances", "pue",
 }  # fmt: skip
 """Names without a unit, reviewed: hashes, ordinals, field terms, and values whose unit stands in a field beside them."""
 
 
 def has_unit(name: str) -> bool:
-    return name in UNITLESS or name.rsplit("_", 1)[-1] in UNITS or name in UNITS
+    quantity = name.split("_per_", 1)[0]  # bytes_per_image is in bytes
+    return name in UNITLESS or any(part in UNITS or part.rsplit("_", 1)[-1] in UNITS for part in (name, quantity))
 
 
 def is_number(kind: object) -> bool:
     options = typing.get_args(kind) if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union else (kind,)
     options = [option for option in options if option is not type(None)]
     return bool(options) and all(option in (int, float) for option in options)
+
+
+def reads_text(info: FieldInfo) -> bool:
+    """Return whether a field's value is written as text with a unit."""
+    return any(isinstance(part, BeforeValidator) for part in info.metadata)
 
 
 def annotated_type(annotation: object) -> object:
@@ -69,7 +78,8 @@ def numeric_fields() -> list[tuple[str, str]]:
             if dataclasses.is_dataclass(noun):
                 hints = {field.name: annotated_type(field.type) for field in dataclasses.fields(noun)}
             elif issubclass(noun, BaseModel):
-                hints = {field: info.annotation for field, info in noun.model_fields.items()}
+                # what a person writes as text with a unit ("40 TB") is read by a validator, and needs none in its name
+                hints = {field: info.annotation for field, info in noun.model_fields.items() if not reads_text(info)}
             else:
                 continue
             found += [(f"{name}.{noun.__name__}", field) for field, kind in hints.items() if is_number(kind)]
