@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from toolkit.engine import engine
 from toolkit.errors import MissingError, UsageError
 from toolkit.facts import MeasurementSet
 from toolkit.measurement.caches import can_prove
+from toolkit.measurement.invocation import Job
 from toolkit.measurement.task import parsed_lines, run_invocation
 
 INTERRUPTED = """
@@ -133,6 +135,15 @@ def test_an_invocation_that_fails_gives_its_last_words(place: Path) -> None:
     lines = run_invocation({"job": {"dataset": str(place), "nonsense": 1}, "lines_path": ""})
     assert lines[-1]["error"] == "TonnageError"
     assert "an invocation failed" in lines[-1]["message"]
+
+
+def test_a_ceiling_can_be_taken_again_alone(place: Path) -> None:
+    job = Job(dataset=str(place), version=0, plan="quick", families=("read",), invocation=3, retaken=("ceiling.mapped_sum",))
+    lines = run_invocation({"job": dataclasses.asdict(job), "lines_path": ""})
+    windows = [line for line in lines if line["kind"] == "window"]
+    assert {line["metric"] for line in windows} == {"ceiling.mapped_sum"}
+    assert {line["invocation"] for line in windows} == {3}
+    assert [line for line in lines if line["kind"] == "fault"] == []
 
 
 def test_lines_are_read_while_they_are_written(tmp_path: Path) -> None:

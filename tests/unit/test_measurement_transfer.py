@@ -20,7 +20,7 @@ from toolkit.measurement.caches import can_prove, device_read_bytes, evict, make
 from toolkit.measurement.plans import plan_named
 from toolkit.measurement.server import HOST
 from toolkit.measurement.subject import Subject
-from toolkit.measurement.transfer import FlightGet, HttpRange, TcpStream, TransferServer
+from toolkit.measurement.transfer import FlightGet, HttpRange, ObjectStoreRange, TcpStream, TransferServer
 from toolkit.measurement.windows import run_window
 
 
@@ -64,8 +64,9 @@ def test_each_protocol_counts_what_came(server: TransferServer, subject: Subject
     rows = {extent.row_count for extent in subject.extents}
     assert flight.images >= min(rows)
     assert flight.payload_bytes == pytest.approx(flight.images * subject.mean_image_bytes, rel=0.25)
-    ranges = run_window(HttpRange(subject, server, 65_536, streams=2), 0.05, server.cpu_s)
-    assert ranges.tally.payload_bytes == ranges.tally.operations * 65_536
+    for client in (HttpRange, ObjectStoreRange):
+        ranges = run_window(client(subject, server, 65_536, streams=2), 0.05, server.cpu_s)
+        assert ranges.tally.payload_bytes == ranges.tally.operations * 65_536
     for source in ("memory", "sendfile"):
         assert run_window(TcpStream(server, source, streams=2), 0.05).tally.payload_bytes > 10**6
 

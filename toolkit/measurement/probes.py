@@ -67,7 +67,8 @@ class Bench:
             return self._loader(name, facts)
         if name == "flight":
             return transfer.FlightGet(self.subject, self.server)
-        return transfer.HttpRange(self.subject, self.server, facts["range_bytes"], facts["streams"])
+        ranges = transfer.ObjectStoreRange if facts["client"] == "obstore" else transfer.HttpRange
+        return ranges(self.subject, self.server, facts["range_bytes"], facts["streams"])
 
     def _ceiling(self, name: str, facts: Any) -> Probe:
         if name == "memory_copy":

@@ -219,13 +219,15 @@ def _loader(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  #
 
 
 def _transfer(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # noqa: ARG001 - one signature for all families
-    for streams in sorted({1, core_count}) if plan.is_wide else (1,):
-        for range_bytes in _HTTP_RANGES:
-            conditions = {"path": "loopback", "range_bytes": range_bytes, "streams": streams, "client": "http.client"}
-            yield Stage(
-                metric="transfer.http_range", title=f"HTTP ranges of {range_bytes // MIB} MiB", unit="bytes_per_s",
-                family="transfer", limits=_LOOPBACK, conditions=conditions, ceiling=_socket(streams),
-            )  # fmt: skip
+    for client in ("http.client", "obstore") if plan.is_wide else ("http.client",):
+        for streams in sorted({1, core_count}) if plan.is_wide else (1,):
+            for range_bytes in _HTTP_RANGES:
+                title = f"HTTP ranges of {range_bytes // MIB} MiB, {streams} x {client}"
+                conditions = {"path": "loopback", "range_bytes": range_bytes, "streams": streams, "client": client}
+                yield Stage(
+                    metric="transfer.http_range", title=title, unit="bytes_per_s", family="transfer", limits=_LOOPBACK,
+                    conditions=conditions, ceiling=_socket(streams),
+                )  # fmt: skip
     yield Stage(
         metric="transfer.flight", title="Arrow Flight", unit="bytes_per_s", family="transfer", limits=_LOOPBACK,
         conditions={"path": "loopback", "request": "row group", "batch_rows": FLIGHT_BATCH_ROWS, "streams": 1},

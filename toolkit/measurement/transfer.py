@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from toolkit.measurement.subject import Subject
 
-__all__ = ["FlightGet", "HttpRange", "TcpStream", "TransferServer"]
+__all__ = ["FlightGet", "HttpRange", "ObjectStoreRange", "TcpStream", "TransferServer"]
 
 _RECEIVE_BYTES: Final = MIB
 _TIMEOUT_S: Final = 20
@@ -202,6 +202,31 @@ class HttpRange(Probe):
             connection.close()
         self._connections = []
         self.server.settle()
+
+
+class ObjectStoreRange(HttpRange):
+    """The same ranges through obstore, the client that reads object stores; each answer is a buffer of its own."""
+
+    def open(self) -> None:
+        """Make a store of the server, and the shards resident."""
+        from obstore.store import HTTPStore
+
+        self.subject.warm()
+        address = f"http://{HOST}:{self.server.port_by_protocol['http']}"
+        self._store = HTTPStore.from_url(address, client_options={"allow_http": True})
+
+    def run(self, deadline_s: float) -> Tally:
+        """Ask for ranges until the deadline."""
+        return run_threads([partial(self._get_range, deadline_s)] * self.streams)
+
+    def _get_range(self, deadline_s: float) -> Tally:
+        count = size_bytes = 0
+        while True:
+            number, first, length_bytes = self._ranges[next(self._numbers) % len(self._ranges)]
+            size_bytes += len(self._store.get_range(str(number), start=first, length=length_bytes))
+            count += 1
+            if time.perf_counter() >= deadline_s:
+                return Tally(operations=count, payload_bytes=size_bytes)
 
 
 class FlightGet(Probe):
