@@ -140,7 +140,7 @@ def _pixel_facts(decoded: Decoded, luma: NDArray[np.uint8], header: Header) -> d
     return {
         "pixel_hash": decoded.pixel_hash,
         "luma_hash": luma_hash(oriented, width, height),
-        "perceptual_hash": perceptual_hash(small),
+        "perceptual_hash": perceptual_hash(oriented),  # exact area weights; the scores' luma is shifted by parts of a pixel
     } | scores(small, width, height)
 
 

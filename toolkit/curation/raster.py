@@ -5,6 +5,7 @@ Every frame is decoded, not the first alone, up to a budget: the bytes are kept 
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Final
 
@@ -53,8 +54,20 @@ def _decoded(payload: bytes, flags: tuple[str, ...]) -> Decoded:
 
 
 def _scaled_luma(image: Image.Image) -> Image.Image:
-    """Return a luma reduced by a whole factor, its shorter side at least ``LUMA_PX`` where the image has it."""
+    """Return a luma reduced by a whole factor, its shorter side at least ``LUMA_PX`` where the image has it.
+
+    The last row and column of a reduced image stand for fewer pixels than the others; they are given their own share, or the
+    whole would be stretched by up to a hundredth, which is a crop to a perceptual hash.
+    """
     factor = max(1, min(image.size) // LUMA_PX)
+    luma = _reduced(image, factor)
+    width, height = image.width / factor, image.height / factor
+    if luma.size == (width, height):
+        return luma
+    return luma.resize((math.ceil(width), math.ceil(height)), Image.Resampling.BOX, box=(0, 0, width, height))
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
     if image.mode in {"L", "RGB", "CMYK"} and "transparency" not in image.info:
         return _gray(image.reduce(factor))
     if image.mode in {"I", "F"}:  # these are stretched to their own range, which a band does not know
@@ -62,9 +75,9 @@ def _scaled_luma(image: Image.Image) -> Image.Image:
     parts = [_gray(to_rgb(band).reduce(factor)) for band in bands(image, factor)]
     whole = Image.new("L", (parts[0].width, sum(part.height for part in parts)))
     top = 0
-    for band in parts:
-        whole.paste(band, (0, top))
-        top += band.height
+    for part in parts:
+        whole.paste(part, (0, top))
+        top += part.height
     return whole
 
 
