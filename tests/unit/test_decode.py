@@ -1,0 +1,139 @@
+"""Previews of anything, and smaller images in place of large ones."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from toolkit.curation.decode import preview, reencode
+
+SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def opened(payload: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(payload))
+    image.load()
+    return image
+
+
+def halves(width: int = 300, height: int = 200) -> Image.Image:
+    """Return red above blue."""
+    image = Image.new("RGB", (width, height), (220, 20, 20))
+    image.paste((20, 20, 220), (0, height // 2, width, height))
+    return image
+
+
+def turned(orientation: int) -> Image.Exif:
+    block = Image.Exif()
+    block[0x0112] = orientation
+    return block
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "JPEG2000"])
+def test_a_preview_is_small_and_looks_like_the_image(kind: str) -> None:
+    small = opened(preview(encoded(halves(), kind), 90)).convert("RGB")
+    assert small.size == (90, 60)
+    assert small.getpixel((45, 10))[0] > 150
+    assert small.getpixel((45, 50))[2] > 150
+
+
+def test_a_preview_is_turned_as_the_image_is_displayed() -> None:
+    small = opened(preview(encoded(halves(), exif=turned(6)), 90)).convert("RGB")
+    assert small.size == (60, 90)
+    assert small.getpixel((50, 45))[0] > 150  # what was above is now right
+    assert small.getpixel((10, 45))[2] > 150
+
+
+def test_what_is_damaged_is_shown_as_far_as_it_decodes() -> None:
+    payload = (SAMPLE / "photos" / "dress_1.jpg").read_bytes()
+    assert opened(preview(payload[: len(payload) // 2])).size[1] > 0
+    broken = bytearray(payload)
+    broken[len(payload) // 2 : len(payload) // 2 + 64] = bytes(64)
+    assert preview(bytes(broken))
+
+
+@pytest.mark.parametrize("payload", [b"", b"text", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + bytes(50), b"II*\0" + bytes(50)])
+def test_what_cannot_be_shown_gives_nothing(payload: bytes) -> None:
+    assert preview(payload) == b""
+
+
+def test_a_bomb_is_not_unpacked_to_be_shown() -> None:
+    bomb = next((SAMPLE / "raw" / "hazards").glob("bomb.png")).read_bytes()
+    assert preview(bomb) == b""
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "1", "I;16", "F", "CMYK", "L"])
+def test_every_mode_has_a_preview(mode: str) -> None:
+    if mode == "I;16":
+        image = Image.fromarray(np.full((40, 40), 30_000, dtype=np.uint16))
+    else:
+        image = halves(40, 40).convert("L").convert(mode) if mode in {"1", "F", "LA"} else halves(40, 40).convert(mode)
+    kind = "TIFF" if mode in {"F", "CMYK"} else "PNG"
+    assert opened(preview(encoded(image, kind))).size == (40, 40)
+
+
+@pytest.mark.parametrize(
+    ("sides", "size", "encoding"),
+    [
+        ({"longest_px": 150}, (150, 100), "jpeg:q=90:longest=150"),
+        ({"shortest_px": 50}, (75, 50), "jpeg:q=90:shortest=50"),
+        ({"longest_px": 1000}, (300, 200), "jpeg:q=90:longest=1000"),
+        ({}, (300, 200), "jpeg:q=90"),
+    ],
+)
+def test_an_image_is_made_smaller_never_larger(sides: dict[str, int], size: tuple[int, int], encoding: str) -> None:
+    for kind in ("JPEG", "PNG"):
+        smaller, how = reencode(encoded(halves(), kind), **sides)
+        assert (opened(smaller).size, how) == (size, encoding)
+
+
+def test_the_turn_is_baked_in_and_the_tag_is_gone() -> None:
+    smaller, _ = reencode(encoded(halves(), exif=turned(6)), longest_px=150)
+    image = opened(smaller)
+    assert image.size == (100, 150)
+    assert 0x0112 not in image.getexif()
+    assert image.getpixel((90, 75))[0] > 150
+
+
+def test_large_jpegs_are_read_at_reduced_size_with_the_same_result() -> None:
+    big = halves(1600, 1066)
+    direct = np.asarray(opened(reencode(encoded(big, "PNG"), longest_px=160)[0]), dtype=int)
+    reduced = np.asarray(opened(reencode(encoded(big, quality=95), longest_px=160)[0]), dtype=int)
+    assert direct.shape == reduced.shape
+    assert np.abs(direct - reduced).mean() < 4
+
+
+def test_colours_come_to_srgb_also_in_a_turned_image() -> None:
+    """A profile whose red and blue are exchanged makes red blue, in an image that is turned as well."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exchanged = srgb.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")
+    payload = encoded(halves(), quality=95, icc_profile=exchanged, exif=turned(6))
+    image = opened(reencode(payload)[0])
+    assert image.size == (200, 300)
+    assert image.getpixel((190, 150))[2] > 150  # what was above, and red, is now right, and blue
+    assert image.getpixel((10, 150))[0] > 150
+    assert "icc_profile" not in image.info
+
+
+def test_a_profile_that_is_none_means_srgb() -> None:
+    plain, _ = reencode(encoded(halves()))
+    odd, _ = reencode(encoded(halves(), icc_profile=b"no profile at all" * 20))
+    assert plain == odd
+
+
+def test_transparency_is_laid_on_white() -> None:
+    smaller, _ = reencode(encoded(Image.new("RGBA", (64, 64), (255, 0, 0, 0)), "PNG"))
+    assert opened(smaller).getpixel((32, 32)) == (255, 255, 255)
