@@ -70,6 +70,8 @@ def claimed(row, field):
     """A catalog value in the form in which the truth states it."""
     if field == "source_raw_hex":
         return row["source_raw"].hex()
+    if field == "metadata":
+        return {pair["key"]: pair["value"] for pair in row["metadata"]}
     return sorted(row[field]) if field == "flags" else row[field]
 
 

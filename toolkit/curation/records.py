@@ -1,4 +1,4 @@
-"""Frames of facts as Arrow tables of a table's schema: missing columns as nulls, lists of pairs as maps."""
+"""Frames of facts as Arrow tables of a table's schema: missing columns as nulls."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ def arrow_table(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
     Examples
     --------
     >>> import polars as pl
-    >>> frame = pl.DataFrame({"n": [1], "m": [[{"key": "a", "value": "b"}]], "other": [0]})
-    >>> schema = pa.schema({"n": pa.int32(), "m": pa.map_(pa.string(), pa.string()), "absent": pa.string()})
-    >>> arrow_table(frame, schema).to_pylist()
-    [{'n': 1, 'm': [('a', 'b')], 'absent': None}]
+    >>> frame = pl.DataFrame({"n": [1], "other": [0]})
+    >>> arrow_table(frame, pa.schema({"n": pa.int32(), "absent": pa.string()})).to_pylist()
+    [{'n': 1, 'absent': None}]
     """
     found = frame.rechunk().to_arrow()
     columns = [
@@ -35,10 +34,4 @@ def _column(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     values = column.combine_chunks()
     if pa.types.is_null(values.type):
         return pa.nulls(len(values), kind)
-    if not pa.types.is_map(kind):
-        return values.cast(kind)
-    pairs = values.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
-    items = pairs.values
-    return pa.MapArray.from_arrays(
-        pairs.offsets, items.field("key"), items.field("value"), type=kind, mask=pairs.is_null() if pairs.null_count else None
-    )
+    return values.cast(kind)

@@ -94,7 +94,9 @@ _ANNOTATION_FIELDS: Final = [
     pa.field("labels", pa.list_(pa.string())),  # every class that any annotation names, sorted
     pa.field("captions", pa.list_(pa.string())),
     pa.field("boxes", pa.list_(BOX)),
-    pa.field("metadata", pa.map_(pa.string(), pa.string())),  # further columns of sidecars and tables
+    pa.field(
+        "metadata", pa.list_(pa.struct([pa.field("key", pa.string()), pa.field("value", pa.string())]))
+    ),  # further columns of sidecars and tables; pairs, since Hugging Face datasets cannot read Parquet maps
     pa.field("licence", pa.string()),
 ]
 
@@ -117,9 +119,6 @@ def _hf_metadata(schema: pa.Schema) -> dict[bytes, bytes]:
 
 
 def _hf_feature(kind: pa.DataType) -> object:
-    if pa.types.is_map(kind):
-        pair = {"key": _hf_feature(kind.key_type), "value": _hf_feature(kind.item_type)}
-        return {"feature": pair, "_type": "List"}
     if pa.types.is_list(kind):
         return {"feature": _hf_feature(kind.value_type), "_type": "List"}
     if pa.types.is_struct(kind):
@@ -130,7 +129,9 @@ def _hf_feature(kind: pa.DataType) -> object:
 
 _IMAGES: Final = pa.schema(
     [
-        pa.field("image", pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())]), nullable=False),
+        pa.field(
+            "image", pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
+        ),  # nullable, as Hugging Face has it
         *FACT_FIELDS,
         pa.field("encoding", pa.string()),  # "original", or how it was re-encoded: "jpeg:q=90:longest=512"
         *SCORE_FIELDS,

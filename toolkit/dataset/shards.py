@@ -104,8 +104,6 @@ def _leaf_names(schema: pa.Schema) -> list[str]:
 def _leaves(name: str, kind: pa.DataType) -> list[str]:
     if pa.types.is_struct(kind):
         return [leaf for i in range(kind.num_fields) for leaf in _leaves(f"{name}.{kind.field(i).name}", kind.field(i).type)]
-    if pa.types.is_map(kind):
-        return [f"{name}.key_value.key", *_leaves(f"{name}.key_value.value", kind.item_type)]
     if pa.types.is_list(kind):
         return _leaves(f"{name}.list.element", kind.value_type)
     return [name]

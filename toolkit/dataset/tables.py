@@ -12,17 +12,18 @@ import contextlib
 import json
 import shutil
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from toolkit import __version__
+from toolkit.dataset.manifests import manifest_entries, read_manifest, write_manifest
 from toolkit.dataset.schema import CATALOG_SCHEMA, IMAGES_SCHEMA, QUARANTINE_SCHEMA, SCHEMA_VERSION
 from toolkit.dataset.shards import ShardFacts, write_facts_table
+from toolkit.dataset.state import METADATA_KEY, StoreState, state_of
 from toolkit.errors import BusyError, DatasetError, UsageError
 from toolkit.locations import Location
 
@@ -34,42 +35,9 @@ __all__ = ["SCHEMAS", "BatchCommit", "DatasetStore", "StoreState"]
 
 SCHEMAS: Final = {"images": IMAGES_SCHEMA, "catalog": CATALOG_SCHEMA, "quarantine": QUARANTINE_SCHEMA}
 
-_METADATA_KEY: Final = "tonnage"
 _LOCK_WAIT_S: Final = 60
 _TABLE_CONFIGURATION: Final = {"delta.logRetentionDuration": "interval 36500 days"}
 """Versions are kept until the user removes them; Delta's own default would forget them after 30 days."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreState:
-    """One version of a dataset, as its ``images`` commit recorded it."""
-
-    version: int
-    """Version of ``images``, which is the dataset's version."""
-    catalog_version: int
-    """Version of ``catalog`` that belongs to it."""
-    quarantine_version: int
-    """Version of ``quarantine`` that belongs to it."""
-    batch: str
-    """Identifier of the batch that made it."""
-    kind: str
-    """``batch``, ``redecide``, ``remove``, ``compact`` or ``retry``."""
-    committed_at: str
-    """UTC, ISO 8601."""
-    image_count: int
-    """Images in the dataset at this version."""
-    image_bytes: int
-    """Their encoded bytes."""
-    shard_count: int
-    """Their shards."""
-    recipe: Mapping[str, Any]
-    """The recipe of the batch."""
-    curation: Mapping[str, float]
-    """How fast the batch went in."""
-    other_files: Mapping[str, int]
-    """Files that are no image, found by all batches so far."""
-    tool_version: str
-    """Version of Tonnage that wrote it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +138,10 @@ class DatasetStore:
         """
         if not self.exists():
             return []
-        commits = [commit for commit in DeltaTable(str(self.images_path)).history() if _METADATA_KEY in commit]
+        commits = [commit for commit in DeltaTable(str(self.images_path)).history() if METADATA_KEY in commit]
         if not commits:
             raise DatasetError(f"'{self.location}' holds a Delta table that Tonnage did not write; name another folder")
-        return [_state(commit, self.location) for commit in sorted(commits, key=lambda commit: int(commit["version"]))]
+        return [state_of(commit, self.location) for commit in sorted(commits, key=lambda commit: int(commit["version"]))]
 
     def table(self, table: str, state: StoreState) -> DeltaTable:
         """Return a table at the version that belongs to a state."""
@@ -209,12 +177,12 @@ class DatasetStore:
         versions = {}
         for table, rows in (("catalog", batch.catalog), ("quarantine", batch.quarantine)):
             parts = self._write_parts(table, batch.batch, rows)
-            manifest |= _manifest_entries(table, parts)
+            manifest |= manifest_entries(table, parts)
             versions[table] = self._append(table, parts, {"batch": batch.batch})
-        manifest |= _manifest_entries("images", batch.shards)
+        manifest |= manifest_entries("images", batch.shards)
         version = before.version + 1 if before else 0
-        self._write_manifest(version, manifest)
-        self._append("images", batch.shards, {_METADATA_KEY: json.dumps(_metadata(batch, before, versions), sort_keys=True)})
+        write_manifest(self.manifest_path(version), version, manifest)
+        self._append("images", batch.shards, {METADATA_KEY: json.dumps(_metadata(batch, before, versions), sort_keys=True)})
         shutil.rmtree(self.private_path / "staging" / batch.batch, ignore_errors=True)
         return version
 
@@ -226,23 +194,11 @@ class DatasetStore:
         DatasetError
             If the manifest is not there or cannot be read.
         """
-        path = self.manifest_path(version)
-        try:
-            files: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["files"]
-        except (OSError, ValueError, KeyError) as fault:
-            raise DatasetError(f"the manifest of version {version} of '{self.location}' cannot be read: {fault}") from fault
-        return files
+        return read_manifest(self.manifest_path(version))
 
     def manifest_path(self, version: int) -> Path:
         """Return where the manifest of a version lies."""
         return self.private_path / "manifests" / f"{version:08d}.json"
-
-    def _write_manifest(self, version: int, files: Mapping[str, Any]) -> None:
-        path = self.manifest_path(version)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"version": version, "files": files}, indent=0, sort_keys=True), encoding="utf-8")
-        temporary.replace(path)
 
     def _write_parts(self, table: str, batch: str, rows: Sequence[pa.Table | ShardFacts]) -> list[ShardFacts]:
         tables = [part for part in rows if isinstance(part, pa.Table) and part.num_rows]
@@ -313,13 +269,6 @@ def _add_action(folder: Path, part: ShardFacts) -> AddAction:
     return AddAction(part.name, part.size_bytes, {}, modified_ms, True, stats)
 
 
-def _manifest_entries(table: str, parts: Sequence[ShardFacts]) -> dict[str, dict[str, Any]]:
-    return {
-        f"{table}/{part.name}": {"size_bytes": part.size_bytes, "row_count": part.row_count, "sha256": part.sha256}
-        for part in parts
-    }
-
-
 def _metadata(batch: BatchCommit, before: StoreState | None, versions: Mapping[str, int]) -> dict[str, Any]:
     other_files = dict(before.other_files) if before else {}
     for kind, count in batch.other_files.items():
@@ -338,15 +287,3 @@ def _metadata(batch: BatchCommit, before: StoreState | None, versions: Mapping[s
         "curation": dict(batch.curation),
         "other_files": other_files,
     }
-
-
-def _state(commit: Mapping[str, Any], location: Location) -> StoreState:
-    facts = commit[_METADATA_KEY]
-    facts = json.loads(facts) if isinstance(facts, str) else dict(facts)
-    found = facts.pop("schema_version")
-    if found != SCHEMA_VERSION:
-        raise DatasetError(
-            f"'{location}' was written with schema version {found}, this is {SCHEMA_VERSION}; use the release that wrote it"
-        )
-    committed_at = datetime.fromtimestamp(int(commit["timestamp"]) / 1000, UTC).isoformat(timespec="milliseconds")
-    return StoreState(version=int(commit["version"]), committed_at=committed_at, **facts)

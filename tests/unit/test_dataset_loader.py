@@ -1,0 +1,116 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dataset_rows import add_batch, picture
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import toolkit
+from toolkit.dataset.decoding import decode_rgb
+from toolkit.dataset.loader import Loader
+from toolkit.dataset.reading import Dataset
+from toolkit.errors import DatasetError, UsageError
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    root = tmp_path_factory.mktemp("loader") / "d"
+    for name, start, split in (("a", 0, "train"), ("b", 300, "train"), ("c", 700, "test")):
+        add_batch(root, name, range(start, start + 37), split=split)
+    return toolkit.open_dataset(root)
+
+
+def ids(loader: Loader) -> list[str]:
+    return [image_id for batch in loader for image_id in batch.image_ids]
+
+
+def test_every_image_comes_once_in_an_order_that_seed_and_epoch_decide(dataset: Dataset) -> None:
+    plain = ids(dataset.loader(decode=False, shuffle=False))
+    first, again = ids(dataset.loader(decode=False)), ids(dataset.loader(decode=False, workers=1, batch_size=5))
+    assert len(set(plain)) == len(plain) == len(dataset)
+    assert sorted(first) == sorted(plain)
+    assert first == again != plain
+    assert ids(dataset.loader(decode=False, epoch=1)) != first
+    assert ids(dataset.loader(decode=False, seed=1)) != first
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@given(world_size=st.integers(1, 9), batch_size=st.integers(1, 50), epoch=st.integers(0, 3))
+def test_ranks_share_the_images_without_loss_or_repeat(dataset: Dataset, world_size: int, batch_size: int, epoch: int) -> None:
+    shares = [
+        ids(dataset.loader(decode=False, batch_size=batch_size, rank=rank, world_size=world_size, epoch=epoch))
+        for rank in range(world_size)
+    ]
+    assert sorted(image_id for share in shares for image_id in share) == sorted(ids(dataset.loader(decode=False)))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_batches_are_arrays_bytes_or_lists_of_arrays(dataset: Dataset) -> None:
+    batch = next(iter(dataset.loader(batch_size=8, resize_px=16, shuffle=False)))
+    assert isinstance(batch.images, np.ndarray)
+    assert batch.images.shape == (8, 16, 16, 3)
+    assert batch.labels[0] == "class 0"
+    assert next(iter(dataset.loader(batch_size=8, shuffle=False))).images[0].shape == (30, 40, 3)
+    encoded = next(iter(dataset.loader(batch_size=8, decode=False, shuffle=False))).images[0]
+    assert encoded == picture(0) == dataset.get(0)
+    sizes = [len(batch) for batch in dataset.loader(batch_size=50, decode=False, split="test", drop_last=True)]
+    assert sizes == []
+    assert [len(batch) for batch in dataset.loader(batch_size=50, decode=False, split="test")] == [37]
+
+
+def test_a_damaged_image_is_named_and_not_passed_on(tmp_path: Path) -> None:
+    root = tmp_path / "d"
+    add_batch(root, "one", range(5))
+    shard = root / "images" / "part-one.parquet"
+    content = shard.read_bytes()
+    place = content.index(picture(3)) + 300
+    shard.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    dataset = toolkit.open_dataset(root)
+    with pytest.raises(DatasetError, match="is damaged; run: tonnage verify"):
+        ids(dataset.loader(decode=False))
+    assert len(ids(dataset.loader(decode=False, verify=False))) == 5
+    with pytest.raises(DatasetError, match=r"row 3 of shard 'part-one\.parquet' is damaged"):
+        dataset.get(3)
+    assert dataset.get(2) == picture(2)
+    assert dataset.get(-1) == picture(4)
+    with pytest.raises(IndexError):
+        dataset.get(5)
+
+
+@pytest.mark.parametrize(
+    "options", [{"batch_size": 0}, {"workers": 0}, {"resize_px": 0}, {"rank": 2, "world_size": 2}, {"rank": -1}]
+)
+def test_impossible_options_are_one_sentence(dataset: Dataset, options: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="must be"):
+        dataset.loader(**options)
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_pixels_come_as_the_camera_was_held(orientation: int, kind: str) -> None:
+    from PIL import ImageOps
+
+    image = Image.open(io.BytesIO(picture(1, (64, 48)))).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    payload = encoded(image, kind, exif=exif, **({"quality": 95} if kind == "JPEG" else {}))
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(payload))).convert("RGB"), int)
+    assert np.abs(decode_rgb(payload).astype(int) - expected).max() <= 3
+
+
+def test_16_bit_gray_is_scaled_and_transparency_lies_on_white() -> None:
+    deep = Image.fromarray(np.full((8, 8), 0x8000, np.uint16))
+    assert decode_rgb(encoded(deep, "PNG")).mean() == 128
+    clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    assert decode_rgb(encoded(clear, "PNG")).min() == 255
+    assert decode_rgb(encoded(Image.new("CMYK", (8, 8), (0, 0, 0, 0)), "JPEG")).min() >= 250
+    assert decode_rgb(encoded(Image.new("RGB", (300, 200), "red"), "JPEG"), 32).shape == (32, 32, 3)
