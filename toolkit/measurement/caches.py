@@ -15,6 +15,7 @@ import contextlib
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +35,8 @@ WARM_SHARE: Final = 0.02
 _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 _CHUNK_BYTES: Final = 4 * MIB
 _PROOF_BYTES: Final = MIB
+_UNMAP_WAIT_S: Final = 0.1
+_UNMAP_POLL_S: Final = 0.002
 
 _synced: set[tuple[int, int, int, int]] = set()
 """Files known to have no dirty pages, by device, inode, size and time of change: shards never change, so one sync is enough."""
@@ -52,11 +55,14 @@ def device_read_bytes(process: int | str = "self") -> int | None:
 def evict(paths: Iterable[Path]) -> None:
     """Ask the kernel to drop files from the page cache; whether it did is for ``proof_of`` to say.
 
-    Dirty pages are written first: they are not dropped. Nothing happens where the system has no such call.
+    Dirty pages are written first, and maps of this process that are about to go are waited for: both would keep pages.
+    Nothing happens where the system has no such call.
     """
     if not hasattr(os, "posix_fadvise"):
         return
-    for path in paths:
+    chosen = list(paths)
+    _await_unmapped({path.stat().st_ino for path in chosen})
+    for path in chosen:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             facts = os.fstat(descriptor)
@@ -67,6 +73,19 @@ def evict(paths: Iterable[Path]) -> None:
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         finally:
             os.close(descriptor)
+
+
+def _await_unmapped(inodes: set[int]) -> None:
+    """Wait a moment for maps of some files to go: Arrow's threads let go of a map shortly after its last reader has closed."""
+    deadline_s = time.monotonic() + _UNMAP_WAIT_S
+    while time.monotonic() < deadline_s:
+        try:
+            lines = Path("/proc/self/maps").read_bytes().splitlines()
+        except OSError:
+            return
+        if not any(int(line.split(maxsplit=5)[4]) in inodes for line in lines):
+            return
+        time.sleep(_UNMAP_POLL_S)
 
 
 def make_resident(path: Path, offset_bytes: int = 0, size_bytes: int | None = None) -> None:
