@@ -112,7 +112,8 @@ def _probes(stages: Sequence[Stage], bench: Bench) -> dict[str, Probe | None]:
 
         def ready(stage: Stage = stage) -> Probe:
             probe = bench.probe_of(stage)
-            run_window(probe, 0.0)
+            if stage.family != "loader":  # it decodes batches ahead, and the decoders are warm by then
+                run_window(probe, 0.0)
             return probe
 
         probes[stage.key] = _guarded(stage, ready)
