@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+_INTERRUPTED = 130
+"""What a command ends with after Ctrl-C, also when it kept what it had done by then."""
+
 app = typer.Typer(
     name="tonnage",
     help="From raw images to a storage, network and compute plan: curate, measure, project, report.",
@@ -102,6 +105,8 @@ def measure(
             dataset, plan, only.split(",") if only else None, scheduler, out=str(out) if out else None, progress=progress
         )
     _print_json(measured.to_dict()) if as_json else show_measurements(measured)
+    if measured.environment.facts.get("is_interrupted"):
+        raise typer.Exit(_INTERRUPTED)
 
 
 @app.command()
@@ -194,7 +199,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return fault.exit_code
     except (KeyboardInterrupt, typer.Abort):
         _complain("stopped", prefix="")
-        return 130
+        return _INTERRUPTED
     except BrokenPipeError:
         return 0
     except OSError as fault:

@@ -179,7 +179,17 @@ def engine(
         logger.info(
             "local cluster of %d x %d threads ready in %.1f s", worker_count, thread_count, time.perf_counter() - started_s
         )
+        client.run(_ignore_interrupts)
         yield Engine(client=client, is_own=True)
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the driver, which ends its own workers in order; a terminal sends it to them too."""
+    import signal
+    import threading
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
