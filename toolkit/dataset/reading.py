@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toolkit.dataset.tables import DatasetStore, StoreState
+from toolkit.dataset.extents import group_extents, read_extent
+from toolkit.dataset.tables import SCHEMAS, DatasetStore, StoreState
 from toolkit.errors import DatasetError, MissingError, UsageError
 from toolkit.locations import Location
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
+    from pathlib import Path
 
+    from toolkit.dataset.extents import GroupExtents
     from toolkit.dataset.loader import Loader
     from toolkit.facts import DatasetProfile
 
 __all__ = ["Dataset", "open_dataset"]
+
+_FOOTERS_HELD: Final = 256
+_GROUPS_HELD: Final = 1_024
+"""Row groups whose extents are kept for the next ``get``: at most about 50 MB."""
 
 
 def open_dataset(location: str | Path | Location | Dataset, version: int | None = None) -> Dataset:
@@ -44,10 +49,10 @@ def open_dataset(location: str | Path | Location | Dataset, version: int | None 
     """
     if isinstance(location, Dataset):
         return location if version is None else Dataset(location.store, version)
-    place = Location.of(location)
-    if not place.exists():
+    store = DatasetStore(Location.of(location))
+    if not store.location.exists():
         raise MissingError(f"there is no dataset at '{location}'; make one with: tonnage curate SOURCE... {location}")
-    return Dataset(DatasetStore(place), version)
+    return Dataset(store, version)
 
 
 class Dataset:
@@ -67,6 +72,12 @@ class Dataset:
             raise UsageError(f"'{store.location}' is not a Tonnage dataset; make one with: tonnage curate SOURCE... DATASET")
         self.store = store
         self.state: StoreState = state
+        self._files: dict[str, pl.DataFrame] = {}
+        self._footer = lru_cache(_FOOTERS_HELD)(self._read_footer)
+        self._extents = lru_cache(_GROUPS_HELD)(self._read_extents)
+
+    def __reduce__(self) -> tuple[type[Dataset], tuple[DatasetStore, int]]:
+        return Dataset, (self.store, self.version)
 
     @property
     def location(self) -> Location:
@@ -102,38 +113,49 @@ class Dataset:
         UsageError
             If there is no such table.
         """
-        if table not in {"images", "catalog", "quarantine"}:
-            raise UsageError(f"there is no table '{table}'; the tables are images, catalog and quarantine")
         paths = self.table_paths(table)
         if not paths:
-            from toolkit.dataset.tables import SCHEMAS
-
             empty = pl.from_arrow(SCHEMAS[table].empty_table())
             assert isinstance(empty, pl.DataFrame)
             return empty.lazy()
         return pl.scan_parquet(paths, glob=False)
 
     def table_paths(self, table: str) -> list[Path]:
-        """Return the Parquet files of a table at this version, in the order of their names."""
-        delta: DeltaTable = self.store.table(table, self.state)
-        return sorted(Path(uri.removeprefix("file://")) for uri in delta.file_uris())
+        """Return the Parquet files of a table at this version, in the order of their names.
+
+        Raises
+        ------
+        UsageError
+            If there is no such table.
+        """
+        folder = self.store.table_path(table)
+        return [folder / name for name in self._table_files(table)["name"]]
+
+    def _table_files(self, table: str) -> pl.DataFrame:
+        """Return name, row_count and size_bytes of a table's files, as the log has them: no file is opened."""
+        if table not in SCHEMAS:
+            raise UsageError(f"there is no table '{table}'; the tables are images, catalog and quarantine")
+        if table not in self._files:
+            actions = pa.table(self.store.table(table, self.state).get_add_actions(flatten=True))
+            files = pl.DataFrame(
+                {
+                    "name": actions["path"].to_pylist(),
+                    "row_count": actions["num_records"].to_pylist(),
+                    "size_bytes": actions["size_bytes"].to_pylist(),
+                },
+                schema={"name": pl.String, "row_count": pl.Int64, "size_bytes": pl.Int64},
+            )
+            self._files[table] = files.sort("name")
+        return self._files[table]
 
     def shard_paths(self) -> list[Path]:
         """Return the shards of this version, in the order of their names."""
         return self.table_paths("images")
 
-    @cached_property
+    @property
     def shards(self) -> pl.DataFrame:
         """One row per shard: name, row_count, size_bytes."""
-        paths = self.shard_paths()
-        return pl.DataFrame(
-            {
-                "name": [path.name for path in paths],
-                "row_count": [pq.read_metadata(path).num_rows for path in paths],
-                "size_bytes": [path.stat().st_size for path in paths],
-            },
-            schema={"name": pl.String, "row_count": pl.Int64, "size_bytes": pl.Int64},
-        )
+        return self._table_files("images")
 
     @cached_property
     def profile(self) -> DatasetProfile:
@@ -170,7 +192,7 @@ class Dataset:
         shard_index = int(np.searchsorted(self._shard_ends, position, side="right"))
         row = position - (int(self._shard_ends[shard_index - 1]) if shard_index else 0)
         payload, digest = self._fetch(shard_index, row)
-        if verify and hashlib.sha256(payload).hexdigest() != digest:
+        if verify and digest is not None and hashlib.sha256(payload).hexdigest() != digest:
             name = self.shards["name"][shard_index]
             raise DatasetError(
                 f"row {row} of shard '{name}' is damaged: its bytes are not those that were written; run tonnage verify"
@@ -181,18 +203,28 @@ class Dataset:
     def _shard_ends(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         return np.cumsum(self.shards["row_count"].to_numpy()).astype(np.int64)
 
-    def _fetch(self, shard_index: int, row: int) -> tuple[bytes, str]:
-        """Return payload and sha256 of one row: one row group of the memory map is touched, only its one image is copied."""
-        path = self.location.path / "images" / self.shards["name"][shard_index]
-        with pa.memory_map(str(path)) as mapped, pq.ParquetFile(mapped) as shard:
+    def _fetch(self, shard_index: int, row: int) -> tuple[bytes, str | None]:
+        """Return one image by one read, or by its whole row group where its place cannot be told; and its sha256, if known."""
+        path = self.store.images_path / self.shards["name"][shard_index]
+        try:
+            metadata = self._footer(path)
             group = 0
-            while row >= (rows := shard.metadata.row_group(group).num_rows):
-                row -= rows
+            while row >= (row_count := metadata.row_group(group).num_rows):
+                row -= row_count
                 group += 1
-            table = shard.read_row_group(group, columns=["image", "sha256", "encoding"], use_threads=False).slice(row, 1)
-        payload: bytes = table["image"][0]["bytes"].as_py()
-        is_original = table["encoding"][0].as_py() in (None, "original")
-        return payload, table["sha256"][0].as_py() if is_original else hashlib.sha256(payload).hexdigest()
+            extents = self._extents(path, group)
+            payload = read_extent(path, extents, row)
+            if payload is None:
+                payload = _read_slowly(path, group, row)
+        except (OSError, IndexError, pa.ArrowException) as fault:
+            raise DatasetError(f"shard '{path}' cannot be read: {fault}; run tonnage verify") from fault
+        return payload, extents.sha256[row]
+
+    def _read_footer(self, path: Path) -> pq.FileMetaData:
+        return pq.read_metadata(path)
+
+    def _read_extents(self, path: Path, group: int) -> GroupExtents:
+        return group_extents(path, self._footer(path), group)
 
     def loader(self, **options: Any) -> Loader:
         """Return a loader over this dataset; the options are those of ``toolkit.dataset.loader.Loader``."""
@@ -218,3 +250,10 @@ class Dataset:
             raise MissingError(f"nothing called '{source}' was refused; see dataset.refusals()")
         payload: bytes | None = found["bytes"][0]
         return payload
+
+
+def _read_slowly(path: Path, group: int, row: int) -> bytes:
+    with pq.ParquetFile(path) as shard:
+        table = shard.read_row_group(group, columns=["image"], use_threads=False)
+    payload: bytes = table["image"][row]["bytes"].as_py()
+    return payload

@@ -3,15 +3,17 @@
 ``images`` is the point of truth: the catalog's and the quarantine's parts are committed first, then one commit of
 ``images`` carries the batch's identifier, the recipe, and the versions of the other two. Readers open that triple, so a
 run that dies between the commits shows nothing; the next writer takes the other two tables back to the recorded triple.
-A lock file makes writers on one filesystem wait for each other for the moment of the commit.
+A lock file makes writers on one filesystem wait for each other for the moment of the commit; where it does not hold (some
+network filesystems), Delta's put-if-absent of the version's file still lets only one of two commits through, because a
+refused commit is never retried as the next version.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -19,11 +21,10 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Sc
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
-from toolkit import __version__
+from toolkit.dataset.commits import METADATA_KEY, BatchCommit, StoreState, recorded_facts, state_of
 from toolkit.dataset.manifests import manifest_entries, read_manifest, write_manifest
-from toolkit.dataset.schema import CATALOG_SCHEMA, IMAGES_SCHEMA, QUARANTINE_SCHEMA, SCHEMA_VERSION
+from toolkit.dataset.schema import CATALOG_SCHEMA, IMAGES_SCHEMA, QUARANTINE_SCHEMA
 from toolkit.dataset.shards import ShardFacts, write_facts_table
-from toolkit.dataset.state import METADATA_KEY, StoreState, state_of
 from toolkit.errors import BusyError, DatasetError, UsageError
 from toolkit.locations import Location
 
@@ -36,32 +37,12 @@ __all__ = ["SCHEMAS", "BatchCommit", "DatasetStore", "StoreState"]
 SCHEMAS: Final = {"images": IMAGES_SCHEMA, "catalog": CATALOG_SCHEMA, "quarantine": QUARANTINE_SCHEMA}
 
 _LOCK_WAIT_S: Final = 60
+_UNWRITABLE: Final = re.compile(r"[\x00-\x1f\x7f\\#?\udc80-\udcff]|%[0-9A-Fa-f]{2}")
+"""What Delta Lake refuses in a path, or reads as another path: control characters, backslashes, ``#`` and ``?`` (of a URL), names
+that are not UTF-8, and what looks percent-encoded."""
+
 _TABLE_CONFIGURATION: Final = {"delta.logRetentionDuration": "interval 36500 days"}
 """Versions are kept until the user removes them; Delta's own default would forget them after 30 days."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchCommit:
-    """Everything that one commit makes visible."""
-
-    batch: str
-    """Identifier, derived from what is in the batch, so that the same batch is never committed twice."""
-    kind: str = "batch"
-    """What the commit is, as in ``StoreState``."""
-    base_version: int | None = None
-    """Version that the batch was decided against; None for a new dataset. If the dataset has moved on, nothing is written."""
-    shards: Sequence[ShardFacts] = ()
-    """Shards written under ``images_path``."""
-    catalog: Sequence[pa.Table | ShardFacts] = ()
-    """New rows of the catalog: tables, or parts already written under ``table_path("catalog")``."""
-    quarantine: Sequence[pa.Table | ShardFacts] = ()
-    """New rows of the quarantine."""
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    """The recipe, as plain JSON."""
-    curation: Mapping[str, float] = field(default_factory=dict)
-    """How fast the batch went in."""
-    other_files: Mapping[str, int] = field(default_factory=dict)
-    """Files found that are no image."""
 
 
 class DatasetStore:
@@ -75,15 +56,17 @@ class DatasetStore:
     Raises
     ------
     UsageError
-        If the location is not on a local filesystem.
+        If the location is not on a local filesystem, or its path has characters that Delta Lake cannot write.
     """
 
     def __init__(self, location: str | Path | Location) -> None:
         self.location = Location.of(location)
         if not self.location.is_local:
             raise UsageError(
-                f"'{self.location}': datasets are written to a local or mounted folder; copy it to the store afterwards"
+                f"'{self.location}': datasets are read from and written to a local or mounted folder; copy it there or mount it"
             )
+        if odd := _UNWRITABLE.search(self.location.url):
+            raise UsageError(f"{self.location.url!r}: Delta Lake cannot use a path with {odd[0]!r} in it; name another folder")
         self.root = self.location.path
 
     @property
@@ -93,7 +76,7 @@ class DatasetStore:
 
     @property
     def private_path(self) -> Path:
-        """Folder for manifests, staging and the lock."""
+        """Folder for manifests, staging and the locks."""
         return self.root / "_tonnage"
 
     def table_path(self, table: str) -> Path:
@@ -134,19 +117,37 @@ class DatasetStore:
         Raises
         ------
         DatasetError
-            If the table was not written by Tonnage, or by a newer schema version.
+            If the table was not written by Tonnage, was written with another schema version, or cannot be read.
         """
         if not self.exists():
             return []
-        commits = [commit for commit in DeltaTable(str(self.images_path)).history() if METADATA_KEY in commit]
+        commits = [commit for commit in self._history() if METADATA_KEY in commit]
         if not commits:
             raise DatasetError(f"'{self.location}' holds a Delta table that Tonnage did not write; name another folder")
         return [state_of(commit, self.location) for commit in sorted(commits, key=lambda commit: int(commit["version"]))]
 
+    def _history(self) -> list[dict[str, Any]]:
+        try:
+            return self._delta("images").history()
+        except (DeltaError, OSError, ValueError) as fault:
+            raise _unreadable(self.images_path, fault) from fault
+
     def table(self, table: str, state: StoreState) -> DeltaTable:
-        """Return a table at the version that belongs to a state."""
+        """Return a table at the version that belongs to a state.
+
+        Raises
+        ------
+        DatasetError
+            If its log cannot be read.
+        """
         version = {"images": state.version, "catalog": state.catalog_version, "quarantine": state.quarantine_version}[table]
-        return DeltaTable(str(self.table_path(table)), version=version)
+        return self._delta(table, version)
+
+    def _delta(self, table: str, version: int | None = None) -> DeltaTable:
+        try:
+            return DeltaTable(str(self.table_path(table)), version=version)
+        except (DeltaError, OSError, ValueError) as fault:
+            raise _unreadable(self.table_path(table), fault) from fault
 
     def commit(self, batch: BatchCommit) -> int:
         """Make a batch visible in all three tables, or not at all; return the dataset's version.
@@ -157,11 +158,14 @@ class DatasetStore:
         ------
         BusyError
             If another writer holds the dataset, or has committed since ``base_version``.
+        DatasetError
+            If a file of the batch is not there or would replace an earlier one, or another program has changed the table.
         """
-        with self._lock():
+        with self._lock("write.lock", _LOCK_WAIT_S):
             states = self.states()
             for state in states:
                 if state.batch == batch.batch:
+                    shutil.rmtree(self.private_path / "staging" / batch.batch, ignore_errors=True)
                     return state.version
             before = states[-1] if states else None
             if (before.version if before else None) != batch.base_version:
@@ -169,11 +173,26 @@ class DatasetStore:
                     f"'{self.location}' was at version {_version(batch.base_version)} when this batch was read and is now at "
                     f"version {_version(before.version if before else None)}; run the same command again"
                 )
+            manifest = dict(self.manifest(before.version)) if before else {}
+            self._check(batch, before, manifest)
             self._repair(before)
-            return self._commit(batch, before)
+            return self._commit(batch, before, manifest)
 
-    def _commit(self, batch: BatchCommit, before: StoreState | None) -> int:
-        manifest = dict(self.manifest(before.version)) if before else {}
+    def _check(self, batch: BatchCommit, before: StoreState | None, manifest: Mapping[str, Any]) -> None:
+        """Raise unless every file of a batch is there as it was written, no earlier version has it, and the log is ours alone."""
+        if before is not None and self._delta("images").version() != before.version:
+            raise DatasetError(f"'{self.images_path}' was changed by another program; restore version {before.version} of it")
+        for table, rows in (("catalog", batch.catalog), ("quarantine", batch.quarantine), ("images", batch.shards)):
+            for part in rows:
+                if not isinstance(part, ShardFacts):
+                    continue
+                path = self.table_path(table) / part.name
+                if not path.is_file() or path.stat().st_size != part.size_bytes:
+                    raise DatasetError(f"'{path}' is gone or not as it was written; nothing was committed; run the command again")
+                if f"{table}/{part.name}" in manifest:
+                    raise DatasetError(f"'{path}' belongs to an earlier version and was written again; run tonnage verify")
+
+    def _commit(self, batch: BatchCommit, before: StoreState | None, manifest: dict[str, Any]) -> int:
         versions = {}
         for table, rows in (("catalog", batch.catalog), ("quarantine", batch.quarantine)):
             parts = self._write_parts(table, batch.batch, rows)
@@ -182,7 +201,8 @@ class DatasetStore:
         manifest |= manifest_entries("images", batch.shards)
         version = before.version + 1 if before else 0
         write_manifest(self.manifest_path(version), version, manifest)
-        self._append("images", batch.shards, {METADATA_KEY: json.dumps(_metadata(batch, before, versions), sort_keys=True)})
+        facts = json.dumps(recorded_facts(batch, before, versions), sort_keys=True)
+        self._append("images", batch.shards, {METADATA_KEY: facts})
         shutil.rmtree(self.private_path / "staging" / batch.batch, ignore_errors=True)
         return version
 
@@ -213,23 +233,18 @@ class DatasetStore:
         self.table_path(table).mkdir(parents=True, exist_ok=True)
         actions = [_add_action(self.table_path(table), part) for part in parts]
         schema = Schema.from_arrow(SCHEMAS[table])
-        properties = CommitProperties(custom_metadata=dict(metadata))
-        hooks = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+        options: dict[str, Any] = {
+            "commit_properties": CommitProperties(custom_metadata=dict(metadata), max_commit_retries=0),
+            "post_commithook_properties": PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+        }
         try:
-            delta = DeltaTable(path)
-        except TableNotFoundError:
-            create_table_with_add_actions(
-                path,
-                schema,
-                actions,
-                configuration=_TABLE_CONFIGURATION,
-                commit_properties=properties,
-                post_commithook_properties=hooks,
-            )
-        else:
-            delta.create_write_transaction(
-                [*actions], "append", schema, commit_properties=properties, post_commithook_properties=hooks
-            )
+            if not DeltaTable.is_deltatable(path):
+                create_table_with_add_actions(path, schema, actions, configuration=_TABLE_CONFIGURATION, **options)
+                return 0
+            delta = self._delta(table)
+            delta.create_write_transaction([*actions], "append", schema, **options)
+        except CommitFailedError as fault:
+            raise BusyError(f"another program committed to '{path}' at the same moment; run the same command again") from fault
         return DeltaTable(path).version()
 
     def _repair(self, before: StoreState | None) -> None:
@@ -242,21 +257,39 @@ class DatasetStore:
                 continue
             if recorded is None:
                 shutil.rmtree(self.table_path(table) / "_delta_log")
-            elif (delta := DeltaTable(str(self.table_path(table)))).version() > recorded:
+            elif (delta := self._delta(table)).version() > recorded:
                 delta.restore(recorded)
 
     @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
+        """Hold the dataset for a whole run, from its first file to its commit, so that no other run or repair is in its way.
+
+        Raises
+        ------
+        BusyError
+            If another run holds it.
+        """
+        with self._lock("run.lock", 0):
+            yield
+
+    @contextlib.contextmanager
+    def _lock(self, name: str, wait_s: float) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
         self.private_path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.private_path / name)
         try:
-            with FileLock(self.private_path / "write.lock", timeout=_LOCK_WAIT_S):
-                yield
+            lock.acquire(timeout=wait_s)
         except Timeout as fault:
-            raise BusyError(
-                f"another run has been committing to '{self.location}' for {_LOCK_WAIT_S} s; try again later"
-            ) from fault
+            raise BusyError(f"another run is writing to '{self.location}'; wait until it is done") from fault
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _unreadable(path: Path, fault: Exception) -> DatasetError:
+    return DatasetError(f"the log of the table '{path}' is damaged ({fault}); restore the folder '_delta_log' from a copy")
 
 
 def _version(version: int | None) -> str:
@@ -267,23 +300,3 @@ def _add_action(folder: Path, part: ShardFacts) -> AddAction:
     modified_ms = int((folder / part.name).stat().st_mtime * 1000)
     stats = json.dumps({"numRecords": part.row_count})
     return AddAction(part.name, part.size_bytes, {}, modified_ms, True, stats)
-
-
-def _metadata(batch: BatchCommit, before: StoreState | None, versions: Mapping[str, int]) -> dict[str, Any]:
-    other_files = dict(before.other_files) if before else {}
-    for kind, count in batch.other_files.items():
-        other_files[kind] = other_files.get(kind, 0) + count
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "tool_version": __version__,
-        "batch": batch.batch,
-        "kind": batch.kind,
-        "catalog_version": versions["catalog"],
-        "quarantine_version": versions["quarantine"],
-        "image_count": (before.image_count if before else 0) + sum(shard.row_count for shard in batch.shards),
-        "image_bytes": (before.image_bytes if before else 0) + sum(shard.image_bytes for shard in batch.shards),
-        "shard_count": (before.shard_count if before else 0) + len(batch.shards),
-        "recipe": dict(batch.recipe),
-        "curation": dict(batch.curation),
-        "other_files": other_files,
-    }

@@ -46,6 +46,11 @@ def verify(location: str | Path | Location | Dataset, *, repair: bool = False) -
 
     Every file is hashed and compared with the manifest that was written with the version (Parquet footers and Delta's
     log have no checksum of their own), its schema compared with this version's, and the counts with each other.
+
+    Raises
+    ------
+    BusyError
+        If something is to be removed while a run is writing.
     """
     dataset = open_dataset(location)
     problems: list[str] = []
@@ -58,8 +63,12 @@ def verify(location: str | Path | Location | Dataset, *, repair: bool = False) -
         problems += _file_problems(dataset, name, facts["size_bytes"], facts["sha256"])
     if not problems:
         problems += _count_problems(dataset)
-    leftovers = _leftovers(dataset)
-    removed_count = _remove(dataset, leftovers) if repair else 0
+    if repair:
+        with dataset.store.writing():
+            leftovers = _leftovers(dataset)
+            removed_count = _remove(dataset, leftovers)
+    else:
+        leftovers, removed_count = _leftovers(dataset), 0
     return VerifyResult(
         location=str(dataset.location),
         version=dataset.version,
