@@ -61,9 +61,9 @@ def _scaled_luma(image: Image.Image) -> Image.Image:
     """
     factor = max(1, min(image.size) // LUMA_PX)
     luma = _reduced(image, factor)
-    width, height = image.width / factor, image.height / factor
-    if luma.size == (width, height):
+    if image.width % factor == 0 and image.height % factor == 0:
         return luma
+    width, height = image.width / factor, image.height / factor
     return luma.resize((math.ceil(width), math.ceil(height)), Image.Resampling.BOX, box=(0, 0, width, height))
 
 
