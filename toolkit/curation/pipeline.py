@@ -103,7 +103,7 @@ def curate(
     before = Dataset(store) if store.exists() else None
     others = OtherFiles(store.private_path / "others")
     found = _with_images(discover(places), others, places)
-    with engine(scheduler, workers=workers) as running:
+    with engine(scheduler, workers=workers) as running, store.writing():
         limits = Limits(min_side_px=rules.min_side_px, max_pixels=rules.max_pixels, max_frames=rules.max_frames)
         run = Run(engine=running, recipe=rules, limits=limits, staging=_staging(store, limits, rules), tell=progress or _silent)
         check_workers(running, [*(str(place.absolute()) for place in places), str(store.root)])
