@@ -114,3 +114,13 @@ def test_16_bit_gray_is_scaled_and_transparency_lies_on_white() -> None:
     assert decode_rgb(encoded(clear, "PNG")).min() == 255
     assert decode_rgb(encoded(Image.new("CMYK", (8, 8), (0, 0, 0, 0)), "JPEG")).min() >= 250
     assert decode_rgb(encoded(Image.new("RGB", (300, 200), "red"), "JPEG"), 32).shape == (32, 32, 3)
+
+
+def test_a_turn_is_found_behind_large_metadata_and_a_broken_one_costs_nothing() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    payload = encoded(Image.new("RGB", (64, 48), "red"), "JPEG", exif=exif)
+    profile = b"\xff\xe2" + (60_000).to_bytes(2, "big") + bytes(59_998)
+    assert decode_rgb(payload[:2] + profile + payload[2:]).shape == (64, 48, 3)
+    broken = encoded(Image.new("RGB", (64, 48), "red"), "PNG", exif=b"Exif\x00\x00MM\x00\x2a\xff\xff\xff\xff")
+    assert decode_rgb(broken).shape == (48, 64, 3)

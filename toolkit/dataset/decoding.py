@@ -22,6 +22,8 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "JPEG2000
 """The only openers of Pillow that are ever used: it registers 43, one of which calls Ghostscript. (JPEG's opens MPO too.)"""
 
 _ORIENTATION_TAG: Final = 0x0112
+_METADATA_BYTES: Final = 2**17
+"""How far into a JPEG its EXIF segment is looked for: two segments of the largest size, ICC profiles may come first."""
 
 
 def open_image(payload: bytes) -> Image.Image:
@@ -60,8 +62,17 @@ def decode_rgb(payload: bytes, resize_px: int | None = None) -> NDArray[np.uint8
         if pixels is not None:
             return pixels
     with open_image(payload) as opened:
-        image = to_rgb(ImageOps.exif_transpose(opened))
+        image = to_rgb(_upright(opened))
     return np.asarray(image if resize_px is None else _fit(image, resize_px), dtype=np.uint8)
+
+
+def _upright(opened: Image.Image) -> Image.Image:
+    """Return an image turned as its EXIF says; as it is, if the EXIF is broken."""
+    opened.load()
+    try:
+        return ImageOps.exif_transpose(opened)
+    except Exception:  # noqa: BLE001 -- broken metadata never costs an image, whatever Pillow's parsers raise
+        return opened
 
 
 def _decode_jpeg(payload: bytes, resize_px: int | None) -> NDArray[np.uint8] | None:
@@ -99,7 +110,7 @@ _TRANSPOSE: Final = {
 
 def orientation_of(payload: bytes) -> int:
     """Return the EXIF orientation of an encoded image, 1 to 8; 1 when there is none, or none that is valid."""
-    if payload[:2] == b"\xff\xd8" and b"Exif\x00\x00" not in payload[:4096]:
+    if payload[:2] == b"\xff\xd8" and payload.find(b"Exif\x00\x00", 0, _METADATA_BYTES) < 0:
         return 1
     try:
         with open_image(payload) as opened:
