@@ -176,8 +176,15 @@ def class_folders(folders: dict[str, bool]) -> set[str]:
 
 
 def _parents(folder: str) -> list[str]:
+    """Return the folders above one, the topmost last.
+
+    Examples
+    --------
+    >>> _parents("a/b/c"), _parents("/etc")
+    (['a/b', 'a', ''], ['/'])
+    """
     parents = []
-    while folder:
+    while folder and posixpath.dirname(folder) != folder:  # "/" is its own parent
         folder = posixpath.dirname(folder)
         parents.append(folder)
     return parents

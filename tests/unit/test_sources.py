@@ -1,0 +1,239 @@
+"""What is found in folders and tables, in what order, under what names; and found again."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from found_sources import GIF, again, found, put
+
+from toolkit.curation.reasons import Refusal
+from toolkit.curation.sources import Occurrence, OtherFile, SourceUnit, discover, read_other, read_unit
+from toolkit.curation.sources.units import UNIT_ITEMS
+from toolkit.errors import MissingError, UsageError
+
+
+def test_a_folder_gives_images_annotations_and_a_reason_for_all_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "raw"
+    put(root / "a.gif")
+    put(root / "B.JPG", b"words")
+    put(root / "no_extension")
+    put(root / "data.bin")
+    put(root / "labels.csv", b"file_name,label\n")
+    put(root / "voc.xml", b"<annotation/>")
+    put(root / "notes.md", b"# notes")
+    put(root / ".DS_Store", b"x")
+    put(root / "Thumbs.db", b"x")
+    put(root / ".git" / "inside.gif")
+    os.mkfifo(root / "pipe.jpg")
+    with socket.socket(socket.AF_UNIX) as listener:
+        monkeypatch.chdir(root)  # the path of a socket is short
+        listener.bind("socket.png")
+    occurrences, others = found(root)
+    assert {key: occurrence.payload for key, occurrence in occurrences.items()} == {
+        "raw/B.JPG": b"words",
+        "raw/a.gif": GIF,
+        "raw/data.bin": GIF,
+        "raw/no_extension": GIF,
+    }
+    assert others == {
+        "raw/.DS_Store": "skipped(hidden)",
+        "raw/.git": "skipped(hidden)",
+        "raw/Thumbs.db": "skipped(system)",
+        "raw/labels.csv": "annotation",
+        "raw/notes.md": "skipped(other)",
+        "raw/pipe.jpg": "skipped(not_a_file)",
+        "raw/socket.png": "skipped(not_a_file)",
+        "raw/voc.xml": "annotation",
+    }
+
+
+def test_links_cannot_loop_and_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    put(root / "deep" / "a.gif")
+    (root / "deep" / "up").symlink_to(root)
+    (root / "deep" / "self").symlink_to("self")
+    (root / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    (root / "linked.gif").symlink_to(root / "deep" / "a.gif")
+    occurrences, others = found(root)
+    assert sorted(occurrences) == ["raw/deep/a.gif", "raw/gone.jpg", "raw/linked.gif"]
+    assert occurrences["raw/gone.jpg"].refusal is not None
+    assert occurrences["raw/gone.jpg"].refusal.reason == "unreadable"
+    assert others == {"raw/deep/self": "skipped(unreadable)"}
+
+
+def test_names_of_any_bytes_become_printable_unique_keys(tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    root.mkdir()
+    names = [b"plain.gif", b"caf\xe9.gif", "café.gif".encode(), b"new\nline.gif", b"<script>.gif", b" .gif", b"\xff\xfe.gif"]
+    for name in [*names, rb"caf\xe9.gif"]:
+        (Path(os.fsdecode(root)) / os.fsdecode(name)).write_bytes(GIF)
+    occurrences, _ = found(root)
+    assert len(occurrences) == len(names) + 1
+    for key, occurrence in occurrences.items():
+        key.encode("utf-8")
+        assert occurrence.payload == GIF
+        json.loads(occurrence.locator)
+        occurrence.locator.encode("ascii")
+    raw = {occurrence.source_raw for occurrence in occurrences.values() if occurrence.source_raw is not None}
+    assert raw == {b"raw/caf\xe9.gif", b"raw/\xff\xfe.gif"}
+    assert set(again(occurrences).values()) == {GIF}
+
+
+def test_the_order_is_that_of_the_names_whatever_the_disk_says(tmp_path: Path) -> None:
+    for order in ("ba", "ab"):
+        root = tmp_path / order / "raw"
+        for name in order:
+            put(root / name / f"{name}.gif")
+            put(root / f"{name}.gif")
+    one, other = (
+        [unit.key for unit in discover([tmp_path / order / "raw"]) if isinstance(unit, SourceUnit)] for order in ("ba", "ab")
+    )
+    assert [json.loads(key)[3][0][0] for key in one] == [json.loads(key)[3][0][0] for key in other]
+
+
+def test_units_are_bounded(tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    for index in range(2 * UNIT_ITEMS + 1):
+        put(root / f"{index:04}.gif")
+    units = list(discover([root]))
+    assert [len(unit.items) for unit in units if isinstance(unit, SourceUnit)] == [UNIT_ITEMS, UNIT_ITEMS, 1]
+    assert len({unit.key for unit in units if isinstance(unit, SourceUnit)}) == 3
+
+
+def test_sources_of_one_name_are_told_apart_and_files_may_be_sources(tmp_path: Path) -> None:
+    put(tmp_path / "x" / "photos" / "a.gif")
+    put(tmp_path / "y" / "photos" / "a.gif")
+    alone = put(tmp_path / "alone.gif")
+    occurrences, _ = found(tmp_path / "x" / "photos", tmp_path / "y" / "photos", alone)
+    assert list(occurrences) == ["photos/a.gif", "photos~2/a.gif", "alone.gif"]
+
+
+def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="nothing"):
+        list(discover([tmp_path / "nothing"]))
+    with pytest.raises(UsageError, match="s3://bucket"):
+        list(discover(["s3://bucket/photos"]))
+
+
+@pytest.mark.parametrize(
+    ("files", "labels"),
+    [
+        (["cat/1.gif", "dog/2.gif"], {"raw/cat/1.gif": "cat", "raw/dog/2.gif": "dog"}),
+        (["train/cat/1.gif", "train/dog/2.gif", "other/3.gif"], {"raw/train/cat/1.gif": "cat", "raw/train/dog/2.gif": "dog"}),
+        (["cat/1.gif"], {}),
+        (["cat/1.gif", "dog/2.gif", "3.gif"], {}),
+        (["cat/1.gif", "dog/deeper/2.gif"], {}),
+    ],
+)
+def test_folders_are_classes_only_where_nothing_speaks_against_it(
+    tmp_path: Path, files: list[str], labels: dict[str, str]
+) -> None:
+    for name in files:
+        put(tmp_path / "raw" / name)
+    occurrences, _ = found(tmp_path / "raw")
+    assert {key: o.folder_label for key, o in occurrences.items() if o.folder_label} == labels
+
+
+def test_a_file_that_changed_since_it_was_found_is_not_packed(tmp_path: Path) -> None:
+    path = put(tmp_path / "raw" / "a.gif")
+    gone = put(tmp_path / "raw" / "b.gif")
+    occurrences, _ = found(tmp_path / "raw")
+    assert set(again(occurrences).values()) == {GIF}
+    path.write_bytes(GIF + b"more")
+    gone.unlink()
+    reasons = {key: payload.reason for key, payload in again(occurrences).items() if isinstance(payload, Refusal)}
+    assert reasons == {"raw/a.gif": "changed_while_read", "raw/b.gif": "unreadable"}
+
+
+def test_a_file_that_goes_between_listing_and_reading_is_refused(tmp_path: Path) -> None:
+    path = put(tmp_path / "raw" / "a.gif")
+    units = [unit for unit in discover([tmp_path / "raw"]) if isinstance(unit, SourceUnit)]
+    path.unlink()
+    (occurrence,) = read_unit(units[0])
+    assert isinstance(occurrence, Occurrence)
+    assert occurrence.refusal is not None
+    assert occurrence.refusal.reason == "unreadable"
+
+
+def table(path: Path, columns: dict[str, Any], rows: int = 3, metadata: dict[bytes, bytes] | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = pa.table(columns).replace_schema_metadata(metadata)
+    pq.write_table(written, path, row_group_size=rows)
+    return path
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        {"image": [{"bytes": GIF + bytes([i]), "path": f"{i}.gif"} for i in range(7)]},
+        {"jpg": [GIF + bytes([i]) for i in range(7)], "thumb": [b"" for _ in range(7)]},
+        {"anything": pa.array([GIF + bytes([i]) for i in range(7)], pa.large_binary())},
+    ],
+)
+def test_rows_of_a_table_are_read_and_found_again(tmp_path: Path, images: dict[str, Any]) -> None:
+    table(tmp_path / "raw" / "t.parquet", images)
+    occurrences, others = found(tmp_path / "raw")
+    assert others == {"raw/t.parquet": "container"}
+    assert [(key, o.payload) for key, o in occurrences.items()] == [(f"raw/t.parquet#{i}", GIF + bytes([i])) for i in range(7)]
+    assert occurrences["raw/t.parquet#5"].member == "5"
+    chosen = {key: occurrences[key] for key in ("raw/t.parquet#6", "raw/t.parquet#1", "raw/t.parquet#2")}
+    assert again(chosen) == {key: occurrence.payload for key, occurrence in chosen.items()}
+
+
+def test_a_table_says_more_of_its_images(tmp_path: Path) -> None:
+    features = {"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}
+    columns = {
+        "image": [{"bytes": GIF, "path": None}, {"bytes": None, "path": "x"}],
+        "label": [1, 0],
+        "tags": [["soft", "brown"], None],
+        "caption": ["a dog", None],
+        "license": ["CC0-1.0", None],
+        "price": [3.5, None],
+    }
+    table(tmp_path / "raw" / "t.parquet", columns, metadata={b"huggingface": json.dumps(features).encode()})
+    occurrences, _ = found(tmp_path / "raw")
+    assert occurrences["raw/t.parquet#0"].hints == {
+        "label": "dog",
+        "labels": ["soft", "brown"],
+        "captions": ["a dog"],
+        "licence": "CC0-1.0",
+        "metadata": {"price": "3.5"},
+    }
+    missing = occurrences["raw/t.parquet#1"]
+    assert (missing.payload, missing.refusal.reason if missing.refusal else None) == (None, "empty")
+
+
+def test_a_table_that_is_none_is_refused_and_one_without_images_is_counted(tmp_path: Path) -> None:
+    put(tmp_path / "raw" / "broken.parquet", b"PAR1 and nothing else")
+    table(tmp_path / "raw" / "plain.parquet", {"x": [1, 2]})
+    occurrences, others = found(tmp_path / "raw")
+    assert list(occurrences) == ["raw/broken.parquet"]
+    assert occurrences["raw/broken.parquet"].refusal is not None
+    assert occurrences["raw/broken.parquet"].refusal.reason == "corrupt_container"
+    assert others == {"raw/plain.parquet": "skipped(no_image_column)"}
+
+
+def test_rows_of_a_damaged_group_are_refused_each_and_the_rest_is_read(tmp_path: Path) -> None:
+    path = table(tmp_path / "raw" / "t.parquet", {"image": [os.urandom(4000) for _ in range(6)]})
+    place = pq.ParquetFile(path).metadata.row_group(1).column(0).data_page_offset
+    payload = bytearray(path.read_bytes())
+    payload[place : place + 200] = bytes(200)
+    path.write_bytes(payload)
+    occurrences, _ = found(tmp_path / "raw")
+    assert len(occurrences) == 6
+    reasons = [o.refusal.reason if o.refusal else None for o in occurrences.values()]
+    assert reasons == [None] * 3 + ["corrupt_container"] * 3
+
+
+def test_annotations_beside_images_can_be_read(tmp_path: Path) -> None:
+    put(tmp_path / "raw" / "labels.csv", b"file_name,label\n")
+    (other,) = discover([tmp_path / "raw"])
+    assert isinstance(other, OtherFile)
+    assert read_other(other) == b"file_name,label\n"
