@@ -116,6 +116,18 @@ def test_a_jfif_version_that_never_was_hides_no_damage(jpeg: bytes) -> None:
     assert examined(odd[:middle] + b"\xff\x66\x00\x04" + bytes(60) + odd[middle + 64 :])[0] == "damaged"
 
 
+def test_an_adobe_segment_of_no_known_kind_hides_no_damage() -> None:
+    buffer = io.BytesIO()
+    with Image.open(PHOTOS[0]) as image:
+        image.convert("CMYK").save(buffer, "JPEG")
+    payload = bytearray(buffer.getvalue())
+    payload[payload.index(b"Adobe") + 11] = 9
+    assert examined(bytes(payload)) == ("kept", ["odd_metadata"])
+    middle = (header_end(payload) + len(payload)) // 2
+    payload[middle : middle + 64] = b"\xff\x66\x00\x04" + bytes(60)
+    assert examined(bytes(payload))[0] == "damaged"
+
+
 def frame_of(marker: int, *, bits: int = 8, components: int = 3, height: int = 8, factors: int = 0x11) -> bytes:
     body = struct.pack(">BHHB", bits, height, 8, components)
     body += b"".join(bytes([i + 1, factors if i == 0 else 0x11, 0]) for i in range(components))

@@ -105,54 +105,47 @@ def can_be_strict(payload: bytes, frame: JpegFrame) -> bool:
 
 def decode_jpeg(payload: bytes) -> Decoded:
     """Return the scaled luma of a JPEG, strictly decoded; of one for which ``can_be_strict`` holds."""
-    try:
-        return Decoded(luma=_gray(payload, strict=True))
-    except ValueError as fault:
-        message = str(fault)
+    luma, message = _gray(payload)
+    if luma is not None:
+        return Decoded(luma=luma)
     kind, name = jpeg_verdict(message, payload)
     if kind == "flag":
         return _behind(name, payload)
-    if name == "truncated" and _lacks_its_end_alone(payload):
-        return Decoded(luma=_gray(payload + b"\xff\xd9", strict=True), flags=("missing_end",))
+    if name == "truncated" and payload.count(b"\xff\xda") == 1:  # of several scans the last may be missing, and nobody complains
+        luma, _ = _gray(payload + b"\xff\xd9")
+        if luma is not None:
+            return Decoded(luma=luma, flags=("missing_end",))
     return Decoded(refusal=refusal(name, message))
 
 
 def _behind(flag: str, payload: bytes) -> Decoded:
     """Return what a JPEG holds behind a harmless complaint: libjpeg names its first alone, damage may stand behind it."""
     repaired = tidied(payload)
-    try:
-        return Decoded(luma=_gray(repaired, strict=True), flags=(flag,))
-    except ValueError as fault:
-        kind, name = jpeg_verdict(str(fault), repaired)
+    luma, message = _gray(repaired)
+    if luma is None:
+        kind, name = jpeg_verdict(message, repaired)
         if kind == "refuse":
-            return Decoded(refusal=refusal(name, str(fault)))
-    return Decoded(luma=_gray(repaired, strict=False), flags=(flag,))
+            return Decoded(refusal=refusal(name, message))
+        luma, message = _gray(repaired, strict=False)
+    return Decoded(refusal=refusal("damaged", message)) if luma is None else Decoded(luma=luma, flags=(flag,))
 
 
-def _gray(payload: bytes, *, strict: bool) -> NDArray[np.uint8]:
-    pixels: Any = simplejpeg.decode_jpeg(payload, colorspace="GRAY", min_height=LUMA_PX, min_width=LUMA_PX, strict=strict)
-    return np.asarray(pixels[:, :, 0], dtype=np.uint8)
-
-
-def _lacks_its_end_alone(payload: bytes) -> bool:
-    """Return whether a JPEG of one scan decodes without complaint once its end marker is put back.
-
-    With several scans that would prove nothing: the last ones may be missing and nobody would complain.
-    """
-    if payload.count(b"\xff\xda") != 1:
-        return False
+def _gray(payload: bytes, *, strict: bool = True) -> tuple[NDArray[np.uint8] | None, str]:
+    """Return a scaled luma, or None and libjpeg's complaint."""
     try:
-        _gray(payload + b"\xff\xd9", strict=True)
-    except ValueError:
-        return False
-    return True
+        pixels: Any = simplejpeg.decode_jpeg(payload, colorspace="GRAY", min_height=LUMA_PX, min_width=LUMA_PX, strict=strict)
+    except (ValueError, KeyError) as fault:
+        return None, str(fault)
+    return np.asarray(pixels[:, :, 0], dtype=np.uint8), ""
 
 
 def tidied(payload: bytes) -> bytes:
-    """Return a JPEG without what stands between its header segments, and without a JFIF segment of a version that never was."""
+    """Return a JPEG without what stands between its header segments, and without JFIF and Adobe segments of no known version."""
     parts, end = [payload[:2]], 2
     for marker, start, end in jpeg_segments(payload):
-        is_odd_jfif = marker == 0xE0 and payload[start + 4 : start + 9] == b"JFIF\0" and payload[start + 9] != 1
-        if not is_odd_jfif:
+        body = payload[start + 4 : end]
+        is_odd_jfif = marker == 0xE0 and body[:5] == b"JFIF\0" and body[5:6] != b"\x01"
+        is_odd_adobe = marker == 0xEE and body[:5] == b"Adobe" and body[11:12] > b"\x02"
+        if not is_odd_jfif and not is_odd_adobe:
             parts.append(payload[start:end])
     return b"".join(parts) + payload[end:]
