@@ -330,7 +330,7 @@ def _sentence(error: Mapping[str, Any]) -> str:
     if error["type"] == "missing":
         return f"'{key}' is missing"
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    shown = "" if isinstance(value, dict) or str(value) in message else f" ('{value}')"
+    shown = "" if isinstance(value, dict) or f"'{value}'" in message else f" ('{value}')"
     return f"'{key}'{shown}: {message}"
 
 
