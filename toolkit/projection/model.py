@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.projection import growth, serving, sizing, teaching
+from toolkit.projection import growth, serving, sizing, training_run
 from toolkit.projection.explain import Ledger
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ def evaluate(
         ledger.give(name, given.unit, drawn, source=given.source, evidence=given.evidence)
     _dataset(ledger, scenario, givens, months, scale)
     if scenario.training is not None:
-        teaching.derive_demand(ledger, scenario.training)
+        training_run.derive_demand(ledger, scenario.training)
     else:
-        teaching.derive_nothing(ledger)
+        training_run.derive_nothing(ledger)
     sizing.derive(ledger)
     if scenario.training is not None:
-        teaching.derive_outcome(ledger)
+        training_run.derive_outcome(ledger)
     if scenario.inference is not None:
         serving.derive(ledger, scenario.inference, months)
     return ledger
