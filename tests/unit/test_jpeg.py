@@ -152,10 +152,14 @@ def test_kinds_that_are_not_read_are_refused_by_their_header(payload: bytes) -> 
 
 
 def test_a_lossless_frame_is_never_handed_to_the_scaled_decoder() -> None:
-    payload = frame_of(0xC3, components=1)
-    frame = jpeg_frame(payload)
-    assert frame is not None
-    assert not can_be_strict(payload, frame)
+    buffer = io.BytesIO()
+    with Image.open(PHOTOS[0]) as image:
+        image.convert("L").save(buffer, "JPEG")
+    for marker, is_strict in ((b"\xff\xc0", True), (b"\xff\xc3", False)):
+        payload = buffer.getvalue().replace(b"\xff\xc0", marker, 1)
+        frame = jpeg_frame(payload)
+        assert frame is not None
+        assert can_be_strict(payload, frame) is is_strict
 
 
 def test_an_odd_subsampling_goes_to_the_lenient_decoder_and_says_so() -> None:

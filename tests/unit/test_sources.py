@@ -15,6 +15,7 @@ from found_sources import GIF, again, found, put
 
 from toolkit.curation.reasons import Refusal
 from toolkit.curation.sources import Occurrence, OtherFile, SourceUnit, discover, read_other, read_unit
+from toolkit.curation.sources.files import etag_of, read_whole
 from toolkit.curation.sources.units import UNIT_ITEMS
 from toolkit.errors import MissingError, UsageError
 
@@ -237,3 +238,25 @@ def test_annotations_beside_images_can_be_read(tmp_path: Path) -> None:
     (other,) = discover([tmp_path / "raw"])
     assert isinstance(other, OtherFile)
     assert read_other(other) == b"file_name,label\n"
+
+
+def test_a_file_is_read_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = put(tmp_path / "a.gif")
+    etag = etag_of(path.stat())
+    assert read_whole(str(path)) == read_whole(str(path), etag) == GIF
+    changed = read_whole(str(path), "1-1")
+    assert isinstance(changed, Refusal)
+    assert changed.reason == "changed_while_read"
+    monkeypatch.setattr("toolkit.curation.sources.files.MAX_PAYLOAD_BYTES", 10)
+    large = read_whole(str(path))
+    assert isinstance(large, Refusal)
+    assert large.reason == "unreadable"
+
+
+def test_a_file_that_is_written_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    """A file in /proc says that it has no bytes and gives some: it never is what it was."""
+    for path in (Path("/proc/self/status"), Path("/proc/self/io")):
+        if path.exists():
+            found = read_whole(str(path))
+            assert isinstance(found, Refusal)
+            assert found.reason == "changed_while_read"

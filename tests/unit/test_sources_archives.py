@@ -18,6 +18,7 @@ from found_sources import GIF, again, found, put
 
 from toolkit.curation.reasons import Refusal
 from toolkit.curation.sources import Occurrence, OtherFile, SourceUnit, discover, read_other, read_unit
+from toolkit.curation.sources.members import unpacked
 from toolkit.errors import DatasetError
 
 MEMBERS = {"a.gif": GIF, "deep/b.gif": GIF + b"b", "labels.csv": b"file_name\n", "notes.md": b"#", ".hidden.gif": GIF}
@@ -159,6 +160,9 @@ def test_a_member_that_lies_about_its_size_is_unpacked_no_further(tmp_path: Path
         payload[start : start + 4] = struct.pack("<I", 100)
     path.write_bytes(payload)
     assert reasons(found(tmp_path / "raw")[0]) == {"raw/x.zip!a.gif": "unreadable"}
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    assert len(unpacked(deflate.compress(bytes(5_000_000)) + deflate.flush(), zipfile.ZIP_DEFLATED, 100)) == 101
+    assert len(unpacked(bz2.compress(bytes(5_000_000)), zipfile.ZIP_BZIP2, 100)) == 101
 
 
 def test_members_that_overlap_are_a_bomb(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from toolkit.curation.sources.units import Item
 
-__all__ = ["MemberReader"]
+__all__ = ["MemberReader", "unpacked"]
 
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 """Signature, then the lengths of name and extra field. Source: PKWARE APPNOTE 6.3.10, section 4.3.7."""
@@ -78,13 +78,13 @@ class MemberReader:
         if signature != b"PK\x03\x04":
             raise ValueError("there is no member where the archive's directory says")
         packed = self._exactly(item.offset + _LOCAL_HEADER.size + name_bytes + extra_bytes, int(stored_bytes))
-        payload = _unpacked(packed, int(method), item.size_bytes)
+        payload = unpacked(packed, int(method), item.size_bytes)
         if len(payload) != item.size_bytes or f"{zlib.crc32(payload):08x}" != checksum:
             raise ValueError("it does not unpack to what the archive's directory says")
         return payload
 
 
-def _unpacked(packed: bytes, method: int, size_bytes: int) -> bytes:
+def unpacked(packed: bytes, method: int, size_bytes: int) -> bytes:
     """Return unpacked bytes, one more than declared at most: a lie about the size is noticed, and harmless."""
     if method == _STORED:
         return packed
