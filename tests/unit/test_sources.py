@@ -260,3 +260,12 @@ def test_a_file_that_is_written_while_it_is_read_is_refused(tmp_path: Path) -> N
             found = read_whole(str(path))
             assert isinstance(found, Refusal)
             assert found.reason == "changed_while_read"
+
+
+def test_an_annotation_below_a_folder_of_any_name_can_be_held_in_a_table_and_read(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    put(folder / "labels.csv", b"file_name,label\n")
+    (other,) = discover([folder])
+    assert isinstance(other, OtherFile)
+    assert pa.array([other.source, other.path]).to_pylist()[0] == r"caf\xe9/labels.csv"
+    assert read_other(OtherFile(source=other.source, path=other.path, kind=other.kind)) == b"file_name,label\n"

@@ -262,6 +262,13 @@ def test_names_in_a_zip_without_the_mark_of_utf8_are_read_as_such_if_they_are(tm
     assert occurrences[other].payload == GIF
 
 
+def test_an_annotation_of_such_a_name_can_be_read(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "raw" / "x.zip", {"Xo.csv": b"file_name\n", "Yoo.csv": b"label\n"})
+    path.write_bytes(path.read_bytes().replace(b"Xo.csv", "é.csv".encode()).replace(b"Yoo.csv", b"Y\xe9\xff.csv"))
+    others = [entry for entry in discover([path]) if isinstance(entry, OtherFile) and entry.kind == "annotation"]
+    assert [read_other(other) for other in others] == [b"file_name\n", b"label\n"]
+
+
 def test_members_without_an_ending_are_looked_into(tmp_path: Path) -> None:
     members = {"picture": GIF, "README": b"words"}
     zipped(tmp_path / "raw" / "x.zip", members)

@@ -41,6 +41,7 @@ __all__ = [
     "other_member",
     "strict_headers",
     "unsafe_member",
+    "zip_name",
 ]
 
 _STREAMS: Final = {
@@ -131,7 +132,7 @@ def _zip_items(path: Path, key: str, etag: str) -> Iterator[Item]:
     _check_overlap(members)
     for info in members:
         packed = f"{info.compress_type}:{info.compress_size}:{info.CRC:08x}"
-        yield names.item(_zip_name(info), info.header_offset, info.file_size, etag, _zip_refusal(info), packed)
+        yield names.item(zip_name(info), info.header_offset, info.file_size, etag, _zip_refusal(info), packed)
 
 
 def _check_overlap(members: Iterable[zipfile.ZipInfo]) -> None:
@@ -146,7 +147,7 @@ def _check_overlap(members: Iterable[zipfile.ZipInfo]) -> None:
         end = info.header_offset + 30 + info.compress_size
 
 
-def _zip_name(info: zipfile.ZipInfo) -> str:
+def zip_name(info: zipfile.ZipInfo) -> str:
     """Return a member's name; many tools write UTF-8 and do not say so, and Python then reads it as code page 437."""
     name = info.orig_filename.split("\0", 1)[0]
     if info.flag_bits & 0x800 or name.isascii():

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sniffing import is_image
+from toolkit.curation.sources.archives import zip_name
 from toolkit.curation.sources.files import etag_of, read_whole
 from toolkit.curation.sources.members import MemberReader
 from toolkit.curation.sources.streams import open_stream, staged_path, stream_items
 from toolkit.curation.sources.tables import read_rows
-from toolkit.curation.sources.units import Item, Occurrence, OtherFile, SourceUnit, printable
+from toolkit.curation.sources.units import Item, Occurrence, OtherFile, SourceUnit, own_name, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -176,17 +177,18 @@ def read_other(other: OtherFile) -> bytes:
     OSError
         If it cannot be read.
     """
-    if other.member is None:
-        return Path(other.path).read_bytes()
+    path, member = own_name(other.path), None if other.member is None else own_name(other.member)
+    if member is None:
+        return Path(path).read_bytes()
     try:
-        if other.path.lower().endswith(".zip"):
-            with zipfile.ZipFile(other.path) as archive:
-                return archive.read(other.member)
-        with open_stream(other.path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        if path.lower().endswith(".zip"):
+            with zipfile.ZipFile(path) as archive:
+                return archive.read(next(info for info in archive.infolist() if zip_name(info) == member))
+        with open_stream(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
             for info in tar:
-                if info.name == other.member:
+                if info.name == member:
                     reader = tar.extractfile(info)
                     return reader.read() if reader is not None else b""
-    except (KeyError, RuntimeError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError) as fault:
+    except (StopIteration, RuntimeError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError) as fault:
         raise OSError(f"'{other.source}' cannot be read: {fault}") from fault
     raise OSError(f"'{other.source}' is no longer there")

@@ -19,6 +19,8 @@ __all__ = [
     "OtherFile",
     "SourceUnit",
     "class_folders",
+    "own_name",
+    "portable",
     "printable",
 ]
 
@@ -118,7 +120,7 @@ class OtherFile:
     source: str
     """Printable key."""
     path: str
-    """Absolute path of the file, or of the archive that holds it."""
+    """Absolute path of the file, or of the archive that holds it, as ``portable`` writes it."""
     kind: str
     """``annotation``, ``container``, or ``skipped(reason)``."""
     member: str | None = None
@@ -127,6 +129,37 @@ class OtherFile:
     """What tells a change."""
     size_bytes: int = 0
     """Its size."""
+
+    def __post_init__(self) -> None:
+        """Make path and member texts that a table can hold."""
+        object.__setattr__(self, "path", portable(self.path))
+        if self.member is not None:
+            object.__setattr__(self, "member", portable(self.member))
+
+
+_RAW: Final = "bytes:"
+
+
+def portable(name: str) -> str:
+    r"""Return a name as text that a table can hold and ``own_name`` turns back: as it is, or its bytes in hex.
+
+    Examples
+    --------
+    >>> portable("/a/café"), portable("/a/caf\udce9"), portable(portable("/a/caf\udce9"))
+    ('/a/café', 'bytes:2f612f636166e9', 'bytes:2f612f636166e9')
+    """
+    return name if printable(name)[1] is None else _RAW + name.encode("utf-8", "surrogateescape").hex()
+
+
+def own_name(text: str) -> str:
+    r"""Return the name in a portable text, as the system knows it.
+
+    Examples
+    --------
+    >>> own_name("bytes:2f612f636166e9") == "/a/caf\udce9"
+    True
+    """
+    return bytes.fromhex(text.removeprefix(_RAW)).decode("utf-8", "surrogateescape") if text.startswith(_RAW) else text
 
 
 def printable(name: str) -> tuple[str, bytes | None]:
