@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import simplejpeg
+from numpy.typing import NDArray  # noqa: TC002 -- a field's type can be resolved at run time
 
 from toolkit.curation.markers import JpegFrame, jpeg_segments
 from toolkit.curation.reasons import Refusal, refusal
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["LUMA_PX", "Decoded", "can_be_strict", "decode_jpeg", "jpeg_verdict", "tidied"]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import posixpath
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from toolkit.curation.reasons import Refusal
+from toolkit.curation.reasons import Refusal  # noqa: TC001 -- a field's type can be resolved at run time
 
 __all__ = [
     "MAX_PAYLOAD_BYTES",
