@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ import pytest
 from PIL import Image, ImageCms
 
 from toolkit.curation.decode import preview, reencode
+from toolkit.curation.examine import examine
+from toolkit.curation.hashing import pixel_hash
+from toolkit.dataset.decoding import decode_rgb
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"
 
@@ -137,3 +142,26 @@ def test_a_profile_that_is_none_means_srgb() -> None:
 def test_transparency_is_laid_on_white() -> None:
     smaller, _ = reencode(encoded(Image.new("RGBA", (64, 64), (255, 0, 0, 0)), "PNG"))
     assert opened(smaller).getpixel((32, 32)) == (255, 255, 255)
+
+
+def with_text_bomb(payload: bytes) -> bytes:
+    """Return a PNG with a text chunk that unpacks to 80 MB, which Pillow refuses to read."""
+    body = b"zTXtComment\0\0" + zlib.compress(bytes(80_000_000), 9)
+    return payload[:33] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + payload[33:]
+
+
+def test_what_is_kept_despite_its_text_is_read_by_all_who_read_it() -> None:
+    plain = encoded(halves(), "PNG")
+    bomb = with_text_bomb(plain)
+    assert examine(bomb, name="a.png").refusal is None
+    assert np.array_equal(decode_rgb(bomb), decode_rgb(plain))
+    assert decode_rgb(bomb, 32).shape == (32, 32, 3)
+    assert reencode(bomb, longest_px=30) == reencode(plain, longest_px=30)
+    assert preview(bomb) == preview(plain) != b""
+    assert pixel_hash(bomb) == pixel_hash(plain) == examine(bomb, name="a.png").facts["pixel_hash"]
+
+
+def test_a_damaged_png_with_text_is_still_an_error() -> None:
+    bomb = with_text_bomb(encoded(halves(), "PNG"))
+    with pytest.raises((OSError, SyntaxError)):
+        decode_rgb(bomb[:-200])

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from toolkit.curation.decode import preview
 from toolkit.curation.examine import examine
 from toolkit.curation.jpeg import can_be_strict, decode_jpeg, jpeg_verdict, tidied
-from toolkit.curation.markers import JpegFrame, exif_orientation, jpeg_frame, jpeg_segments
+from toolkit.curation.markers import JpegFrame, exif_orientation, has_too_many_scans, jpeg_frame, jpeg_segments
 
 PHOTOS = sorted((Path(__file__).resolve().parents[2] / "sample_data" / "photos").glob("*.jpg"))
 
@@ -126,6 +127,24 @@ def test_an_adobe_segment_of_no_known_kind_hides_no_damage() -> None:
     middle = (header_end(payload) + len(payload)) // 2
     payload[middle : middle + 64] = b"\xff\x66\x00\x04" + bytes(60)
     assert examined(bytes(payload))[0] == "damaged"
+
+
+def test_scans_without_end_are_refused_before_they_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = io.BytesIO()
+    with Image.open(PHOTOS[0]) as image:
+        image.save(buffer, "JPEG", progressive=True)
+    payload = buffer.getvalue()
+    last = payload[payload.rindex(b"\xff\xda") : -2]
+    assert not has_too_many_scans(payload[:-2] + last * 50 + b"\xff\xd9")
+    film = payload + b"\xff\xda" * 200  # behind the end: a film, further pictures
+    assert not has_too_many_scans(film)
+    assert examined(film) == ("kept", ["trailing_bytes"])
+    hidden = payload[:-2] + b"\xff\xfe\x00\x04\xff\xd9" + last * 200 + b"\xff\xd9"  # an end mark within a comment
+    monkeypatch.setattr("toolkit.curation.examine.decode_jpeg", None)
+    for bomb in (payload[:-2] + last * 200 + b"\xff\xd9", payload[:-2] + last * 200, hidden):
+        assert has_too_many_scans(bomb)
+        assert examined(bomb)[0] == "damaged"
+        assert preview(bomb) == b""
 
 
 def frame_of(marker: int, *, bits: int = 8, components: int = 3, height: int = 8, factors: int = 0x11) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 from typing import Any, Final
@@ -10,9 +11,10 @@ import simplejpeg
 from PIL import Image, ImageCms, ImageOps
 
 from toolkit.curation.jpeg import can_be_strict
-from toolkit.curation.markers import jpeg_frame, stored_size
+from toolkit.curation.markers import has_too_many_scans, jpeg_frame, stored_size
 from toolkit.curation.sniffing import sniff
 from toolkit.dataset.decoding import open_image, to_rgb
+from toolkit.dataset.png import despite_text
 
 __all__ = ["preview", "reencode"]
 
@@ -26,7 +28,7 @@ def preview(payload: bytes, longest_px: int = 160) -> bytes:
     Damaged images are shown as far as they decode: that is what one wants to see of them. Nothing is raised.
     """
     try:
-        image = _jpeg_preview(payload, longest_px) if payload[:2] == b"\xff\xd8" else _raster_preview(payload)
+        image = _jpeg_preview(payload, longest_px) if payload[:2] == b"\xff\xd8" else despite_text(_raster_preview, payload)
         image.thumbnail((longest_px, longest_px))
         buffer = io.BytesIO()
         image.save(buffer, "WEBP", quality=60, method=4)
@@ -37,6 +39,8 @@ def preview(payload: bytes, longest_px: int = 160) -> bytes:
 
 def _jpeg_preview(payload: bytes, longest_px: int) -> Image.Image:
     """Return a JPEG at reduced size, as far as it decodes."""
+    if has_too_many_scans(payload):
+        raise ValueError("it would take too long to be shown")
     frame = jpeg_frame(payload)
     if frame is None or not can_be_strict(payload, frame):
         return _raster_preview(payload)
@@ -79,6 +83,15 @@ def reencode(
     tuple of bytes and str
         The new bytes, and a text such as ``"jpeg:q=90:longest=512"`` for the ``encoding`` column.
     """
+    image = despite_text(functools.partial(_scaled, longest_px=longest_px, shortest_px=shortest_px), payload)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    kind = f":longest={longest_px}" if longest_px else f":shortest={shortest_px}" if shortest_px else ""
+    return buffer.getvalue(), f"jpeg:q={quality}{kind}"
+
+
+def _scaled(payload: bytes, *, longest_px: int | None, shortest_px: int | None) -> Image.Image:
+    """Return an image as displayed, in sRGB, scaled down to one of its sides."""
     pick = max if longest_px else min
     with open_image(payload) as opened:
         side = pick(opened.size)
@@ -90,10 +103,7 @@ def reencode(
         scale = goal / pick(image.size)
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
-    kind = f":longest={longest_px}" if longest_px else f":shortest={shortest_px}" if shortest_px else ""
-    return buffer.getvalue(), f"jpeg:q={quality}{kind}"
+    return image
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:

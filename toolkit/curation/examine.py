@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from toolkit.curation.hashing import byte_identity, luma_hash, perceptual_hash
 from toolkit.curation.headers import Header, read_header
 from toolkit.curation.jpeg import Decoded, can_be_strict, decode_jpeg
+from toolkit.curation.markers import has_too_many_scans
 from toolkit.curation.quality import scored_luma, scores
 from toolkit.curation.raster import decode_raster
 from toolkit.curation.reasons import Refusal, refusal
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Examination", "Limits", "examine"]
 
 _HINTS: Final = {
-    "heif": ("codec_missing", "HEIF (HEIC); install pillow-heif to read it"),
+    "heif": ("codec_missing", "HEIF (HEIC) is not read yet; convert it first, for example with heif-convert"),
     "jpegxl": ("codec_missing", "JPEG XL"),
     "dicom": ("unsupported_format", "DICOM; convert it first, for example with pydicom"),
     "svg": ("vector_image", ""),
@@ -91,6 +92,8 @@ def _decoded(payload: bytes, header: Header) -> Decoded:
     """Return the one decode of an image, by the decoder that its header calls for."""
     if header.frame is None:
         return decode_raster(payload)
+    if has_too_many_scans(payload):
+        return Decoded(refusal=refusal("damaged", "it repeats its scans over and over, which would take minutes to decode"))
     if can_be_strict(payload, header.frame):
         return decode_jpeg(payload)
     return dataclasses.replace(decode_raster(payload, ("check_lenient",)), pixel_hash=None)  # JPEGs get theirs when luma collides

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from toolkit.dataset.png import png_chunks, without_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "JpegFrame",
     "exif_orientation",
+    "has_too_many_scans",
     "jpeg_frame",
     "jpeg_segments",
     "png_chunks",
@@ -26,6 +30,11 @@ _FRAME_MARKERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 """Markers without a length: TEM and RST0 to RST7. Source: ITU-T T.81, table B.1."""
+
+_NEXT_MARKER: Final = re.compile(rb"\xff+[\x02-\xcf\xd8-\xfe]")
+"""A marker within coded data; not a stuffed zero, not RST."""
+
+_MAX_SCANS: Final = 100
 
 _SOI, _EOI, _SOS, _APP1, _APP2 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2
 
@@ -84,6 +93,28 @@ def jpeg_segments(payload: bytes) -> Iterator[tuple[int, int, int]]:
         position = end
 
 
+def has_too_many_scans(payload: bytes) -> bool:
+    """Return whether a JPEG is one of scans without end: each costs a pass over all its pixels and takes few bytes.
+
+    Scans of pictures behind the first, and what looks like scans in a film behind it, are not counted.
+
+    Source: libjpeg-turbo, "Two issues with the JPEG standard": a small progressive JPEG can take minutes; its own
+    fuzzers stop at 500 scans. Encoders write about ten.
+    """
+    if payload.count(b"\xff\xda") <= _MAX_SCANS:
+        return False
+    scan_count, position = 0, 2
+    for marker, _, end in jpeg_segments(payload):
+        scan_count, position = scan_count + (marker == _SOS), end
+    while scan_count <= _MAX_SCANS and (found := _NEXT_MARKER.search(payload, position)) is not None:
+        marker, position = payload[found.end() - 1], found.end()
+        if marker == _EOI:
+            return False
+        scan_count += marker == _SOS
+        position += int.from_bytes(payload[position : position + 2], "big")
+    return scan_count > _MAX_SCANS
+
+
 def jpeg_frame(payload: bytes) -> JpegFrame | None:
     """Return the frame of a JPEG, or None if no frame is found before its first scan or the end of the data."""
     has_more, has_odd, orientation = False, False, None
@@ -138,18 +169,6 @@ def exif_orientation(tiff: bytes) -> int | None:
     return None
 
 
-def png_chunks(payload: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield (kind, start, end) of each chunk of a PNG, up to where the data ends; the last may end past it."""
-    position = 8
-    while position + 8 <= len(payload):
-        length, kind = struct.unpack_from(">I4s", payload, position)
-        end = position + 12 + length
-        yield kind, position, end
-        if kind == b"IEND":
-            return
-        position = end
-
-
 def png_fault(payload: bytes) -> tuple[str, str] | None:
     """Return (reason, detail) if a PNG's chunks are cut short or one that holds pixels fails its checksum.
 
@@ -165,15 +184,6 @@ def png_fault(payload: bytes) -> tuple[str, str] | None:
         if holds_pixels and zlib.crc32(view[start + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
             return "damaged", f"the checksum of its {kind.decode('latin-1')} chunk does not hold"
     return None if kind == b"IEND" else ("truncated", "it has no end chunk")
-
-
-def without_text(payload: bytes) -> bytes:
-    """Return a PNG without the chunks that hold no pixels or colours: text may unpack to more than memory, or be broken."""
-    parts = [payload[:8]]
-    for kind, start, end in png_chunks(payload):
-        if not kind[0] & 0x20 or kind in {b"tRNS", b"gAMA", b"acTL", b"fcTL", b"fdAT"}:
-            parts.append(payload[start:end])
-    return b"".join(parts)
 
 
 def stored_size(payload: bytes, kind: str) -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ import xxhash
 from PIL import ImageOps, ImageSequence
 
 from toolkit.dataset.decoding import open_image
+from toolkit.dataset.png import despite_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,10 +34,14 @@ def pixel_hash(payload: bytes) -> str | None:
     None if they cannot be decoded, or hold more bits than the decoder gives: what was cut off cannot be compared.
     """
     try:
-        with open_image(payload) as opened:
-            return pixel_hash_of(opened) if holds_all_bits(opened) else None
+        return despite_text(_pixel_hash, payload)
     except Exception:  # noqa: BLE001 -- over Pillow's plugins nearly every kind; bytes alone identify such an image
         return None
+
+
+def _pixel_hash(payload: bytes) -> str | None:
+    with open_image(payload) as opened:
+        return pixel_hash_of(opened) if holds_all_bits(opened) else None
 
 
 def holds_all_bits(opened: Image.Image) -> bool:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image, ImageOps
 
+from toolkit.dataset.png import despite_text
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -61,9 +63,13 @@ def decode_rgb(payload: bytes, resize_px: int | None = None) -> NDArray[np.uint8
         pixels = _decode_jpeg(payload, resize_px)
         if pixels is not None:
             return pixels
-    with open_image(payload) as opened:
-        image = to_rgb(_upright(opened))
+    image = despite_text(_opened_rgb, payload)
     return np.asarray(image if resize_px is None else _fit(image, resize_px), dtype=np.uint8)
+
+
+def _opened_rgb(payload: bytes) -> Image.Image:
+    with open_image(payload) as opened:
+        return to_rgb(_upright(opened))
 
 
 def _upright(opened: Image.Image) -> Image.Image:
