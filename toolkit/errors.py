@@ -14,7 +14,7 @@
     ├── ExtraError(ImportError)   an optional part that is not installed                      (exit 1)
     └── RefusedShareError         more was refused than the recipe allows                     (exit 3)
 
-A bad image is data (a refusal with a reason), not an error. Library code raises these; only ``cli.py`` catches them.
+A bad image is data (a refusal with a reason), not an error. Library code raises these; only ``cli`` catches them.
 """
 
 from __future__ import annotations
