@@ -6,6 +6,8 @@ import pytest
 from dataset_rows import add_batch, catalog_rows, image_rows, picture
 
 import toolkit
+from toolkit.dataset import delta, tables
+from toolkit.dataset.schema import IMAGES_SCHEMA
 from toolkit.dataset.shards import write_shard
 from toolkit.dataset.tables import BatchCommit, DatasetStore
 from toolkit.dataset.verify import verify
@@ -71,21 +73,22 @@ def test_a_commit_without_its_files_or_over_others_writes_nothing(tmp_path: Path
 
 def test_without_the_lock_delta_still_lets_one_of_two_commits_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_batch(tmp_path, "one", range(3))
-    append = DatasetStore._append
+    append = delta.commit_files
     overtaken = []
 
-    def overtaking(self: DatasetStore, table: str, *rest: object) -> int:
-        if table == "images" and not overtaken:
+    def overtaking(path: Path, *rest: object) -> int:
+        if path.name == "images" and not overtaken:
             overtaken.append(True)
-            append(self, "images", [], {"tonnage": "{}"})
-            monkeypatch.setattr(self, "_delta", lambda name, version=None: stale)
-        return append(self, table, *rest)  # type: ignore[arg-type]
+            append(path, IMAGES_SCHEMA, [], [], {"tonnage": "{}"})
+            monkeypatch.setattr(delta, "open_table", lambda path, version=None: stale)
+        return append(path, *rest)  # type: ignore[arg-type]
 
-    stale = DatasetStore(tmp_path)._delta("images")
-    monkeypatch.setattr(DatasetStore, "_append", overtaking)
+    stale = delta.open_table(DatasetStore(tmp_path).images_path)
+    monkeypatch.setattr(tables, "commit_files", overtaking)
     with pytest.raises(BusyError, match="at the same moment"):
         add_batch(tmp_path, "two", range(3, 6))
-    assert DatasetStore(tmp_path)._delta("images").version() == 1
+    monkeypatch.undo()
+    assert delta.open_table(DatasetStore(tmp_path).images_path).version() == 1
 
 
 def test_a_repair_waits_for_a_run_and_a_run_for_another(tmp_path: Path) -> None:

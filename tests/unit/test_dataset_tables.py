@@ -7,6 +7,7 @@ import pytest
 from dataset_rows import add_batch, catalog_rows, image_rows
 
 import toolkit
+from toolkit.dataset import tables
 from toolkit.dataset.shards import ROW_GROUP_ROWS, file_sha256, iter_row_groups, write_shard
 from toolkit.dataset.tables import BatchCommit, DatasetStore
 from toolkit.dataset.verify import verify
@@ -85,15 +86,15 @@ def test_a_run_that_dies_between_commits_shows_nothing_and_the_next_repairs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     add_batch(tmp_path / "d", "one", range(10), refused=1)
-    append = DatasetStore._append
+    append = tables.commit_files
 
-    def dying(self: DatasetStore, name: str, *rest: object) -> int:
-        if name == table:
+    def dying(path: Path, *rest: object) -> int:
+        if path.name == table:
             raise KeyboardInterrupt
-        return append(self, name, *rest)  # type: ignore[arg-type]
+        return append(path, *rest)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(DatasetStore, "_append", dying)
+        patched.setattr(tables, "commit_files", dying)
         with pytest.raises(KeyboardInterrupt):
             add_batch(tmp_path / "d", "two", range(10, 20), refused=3)
     seen = toolkit.open_dataset(tmp_path / "d")
@@ -108,15 +109,15 @@ def test_a_run_that_dies_between_commits_shows_nothing_and_the_next_repairs(
 
 
 def test_a_first_run_that_dies_leaves_no_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    append = DatasetStore._append
+    append = tables.commit_files
 
-    def dying(self: DatasetStore, name: str, *rest: object) -> int:
-        if name == "images":
+    def dying(path: Path, *rest: object) -> int:
+        if path.name == "images":
             raise KeyboardInterrupt
-        return append(self, name, *rest)  # type: ignore[arg-type]
+        return append(path, *rest)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(DatasetStore, "_append", dying)
+        patched.setattr(tables, "commit_files", dying)
         with pytest.raises(KeyboardInterrupt):
             add_batch(tmp_path / "d", "one", range(3))
     with pytest.raises(UsageError, match="is not a Tonnage dataset"):

@@ -55,6 +55,8 @@ class StoreState:
     """Files that are no image, found by all batches so far."""
     tool_version: str
     """Version of Tonnage that wrote it."""
+    oldest_version: int = 0
+    """The first version that can still be opened; a purge leaves none before its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +81,29 @@ class BatchCommit:
     """How fast the batch went in."""
     other_files: Mapping[str, int] = field(default_factory=dict)
     """Files found that are no image."""
+    removed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Names of files that the version no longer holds, by table."""
+    is_purge: bool = False
+    """Whether no earlier version is to be opened again."""
+
+    @property
+    def removed_names(self) -> set[str]:
+        """The removed files as paths within the dataset."""
+        return {f"{table}/{name}" for table, names in self.removed.items() for name in names}
 
 
-def recorded_facts(batch: BatchCommit, before: StoreState | None, versions: Mapping[str, int]) -> dict[str, Any]:
-    """Return what the commit of a batch records, of which ``state_of`` makes the state."""
+def recorded_facts(
+    batch: BatchCommit, before: StoreState | None, versions: Mapping[str, int], removed: tuple[int, int] = (0, 0)
+) -> dict[str, Any]:
+    """Return what the commit of a batch records, of which ``state_of`` makes the state.
+
+    Parameters
+    ----------
+    batch, before, versions
+        The commit, the state it follows, and the versions of the other two tables.
+    removed : (int, int)
+        Images and their bytes in the shards that the commit removes.
+    """
     other_files = dict(before.other_files) if before else {}
     for kind, count in batch.other_files.items():
         other_files[kind] = other_files.get(kind, 0) + count
@@ -93,12 +114,13 @@ def recorded_facts(batch: BatchCommit, before: StoreState | None, versions: Mapp
         "kind": batch.kind,
         "catalog_version": versions["catalog"],
         "quarantine_version": versions["quarantine"],
-        "image_count": (before.image_count if before else 0) + sum(shard.row_count for shard in batch.shards),
-        "image_bytes": (before.image_bytes if before else 0) + sum(shard.image_bytes for shard in batch.shards),
-        "shard_count": (before.shard_count if before else 0) + len(batch.shards),
+        "image_count": (before.image_count if before else 0) + sum(shard.row_count for shard in batch.shards) - removed[0],
+        "image_bytes": (before.image_bytes if before else 0) + sum(shard.image_bytes for shard in batch.shards) - removed[1],
+        "shard_count": (before.shard_count if before else 0) + len(batch.shards) - len(batch.removed.get("images", ())),
         "recipe": dict(batch.recipe),
         "curation": dict(batch.curation),
         "other_files": other_files,
+        "oldest_version": (before.version + 1 if batch.is_purge else before.oldest_version) if before else 0,
     }
 
 

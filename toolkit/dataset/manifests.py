@@ -6,6 +6,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
 from toolkit.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -14,15 +17,32 @@ if TYPE_CHECKING:
 
     from toolkit.dataset.shards import ShardFacts
 
-__all__ = ["manifest_entries", "read_manifest", "write_manifest"]
+__all__ = ["image_bytes_of", "manifest_entries", "read_manifest", "write_manifest"]
 
 
 def manifest_entries(table: str, parts: Sequence[ShardFacts]) -> dict[str, dict[str, Any]]:
     """Return what a manifest says of some files of a table, by path within the dataset."""
     return {
-        f"{table}/{part.name}": {"size_bytes": part.size_bytes, "row_count": part.row_count, "sha256": part.sha256}
+        f"{table}/{part.name}": {
+            "size_bytes": part.size_bytes,
+            "row_count": part.row_count,
+            "image_bytes": part.image_bytes,
+            "sha256": part.sha256,
+        }
         for part in parts
     }
+
+
+def image_bytes_of(folder: Path, shard: Mapping[str, Any]) -> int:
+    """Return the encoded bytes of the images in a shard, from its entry or, where an early release left them out, its column."""
+    if "image_bytes" in shard:
+        return int(shard["image_bytes"])
+    with pq.ParquetFile(folder / shard["name"]) as file:
+        sizes = (
+            pc.sum(pc.binary_length(pc.struct_field(part["image"], "bytes")))
+            for part in file.iter_batches(256, columns=["image"])
+        )
+        return sum(size.as_py() or 0 for size in sizes)
 
 
 def read_manifest(path: Path) -> dict[str, dict[str, Any]]:

@@ -17,12 +17,10 @@ import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema
-from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from toolkit.dataset.commits import METADATA_KEY, BatchCommit, StoreState, recorded_facts, state_of
-from toolkit.dataset.manifests import manifest_entries, read_manifest, write_manifest
+from toolkit.dataset.delta import commit_files, is_table, open_table, table_history
+from toolkit.dataset.manifests import image_bytes_of, manifest_entries, read_manifest, write_manifest
 from toolkit.dataset.schema import CATALOG_SCHEMA, IMAGES_SCHEMA, QUARANTINE_SCHEMA
 from toolkit.dataset.shards import ShardFacts, write_facts_table
 from toolkit.errors import BusyError, DatasetError, UsageError
@@ -32,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from deltalake import DeltaTable
+
 __all__ = ["SCHEMAS", "BatchCommit", "DatasetStore", "StoreState"]
 
 SCHEMAS: Final = {"images": IMAGES_SCHEMA, "catalog": CATALOG_SCHEMA, "quarantine": QUARANTINE_SCHEMA}
@@ -40,9 +40,6 @@ _LOCK_WAIT_S: Final = 60
 _UNWRITABLE: Final = re.compile(r"[\x00-\x1f\x7f\\#?\udc80-\udcff]|%[0-9A-Fa-f]{2}")
 """What Delta Lake refuses in a path, or reads as another path: control characters, backslashes, ``#`` and ``?`` (of a URL), names
 that are not UTF-8, and what looks percent-encoded."""
-
-_TABLE_CONFIGURATION: Final = {"delta.logRetentionDuration": "interval 36500 days"}
-"""Versions are kept until the user removes them; Delta's own default would forget them after 30 days."""
 
 
 class DatasetStore:
@@ -91,7 +88,7 @@ class DatasetStore:
 
     def exists(self) -> bool:
         """Whether a version has been committed here."""
-        return DeltaTable.is_deltatable(str(self.images_path))
+        return is_table(self.images_path)
 
     def state(self, version: int | None = None) -> StoreState | None:
         """Return the state at a version (by default the newest), or None if nothing was committed yet.
@@ -121,16 +118,11 @@ class DatasetStore:
         """
         if not self.exists():
             return []
-        commits = [commit for commit in self._history() if METADATA_KEY in commit]
+        commits = [commit for commit in table_history(self.images_path) if METADATA_KEY in commit]
         if not commits:
             raise DatasetError(f"'{self.location}' holds a Delta table that Tonnage did not write; name another folder")
-        return [state_of(commit, self.location) for commit in sorted(commits, key=lambda commit: int(commit["version"]))]
-
-    def _history(self) -> list[dict[str, Any]]:
-        try:
-            return self._delta("images").history()
-        except (DeltaError, OSError, ValueError) as fault:
-            raise _unreadable(self.images_path, fault) from fault
+        states = [state_of(commit, self.location) for commit in sorted(commits, key=lambda commit: int(commit["version"]))]
+        return [state for state in states if state.version >= states[-1].oldest_version]
 
     def table(self, table: str, state: StoreState) -> DeltaTable:
         """Return a table at the version that belongs to a state.
@@ -141,13 +133,7 @@ class DatasetStore:
             If its log cannot be read.
         """
         version = {"images": state.version, "catalog": state.catalog_version, "quarantine": state.quarantine_version}[table]
-        return self._delta(table, version)
-
-    def _delta(self, table: str, version: int | None = None) -> DeltaTable:
-        try:
-            return DeltaTable(str(self.table_path(table)), version=version)
-        except (DeltaError, OSError, ValueError) as fault:
-            raise _unreadable(self.table_path(table), fault) from fault
+        return open_table(self.table_path(table), version)
 
     def commit(self, batch: BatchCommit) -> int:
         """Make a batch visible in all three tables, or not at all; return the dataset's version.
@@ -180,7 +166,9 @@ class DatasetStore:
 
     def _check(self, batch: BatchCommit, before: StoreState | None, manifest: Mapping[str, Any]) -> None:
         """Raise unless every file of a batch is there as it was written, no earlier version has it, and the log is ours alone."""
-        if before is not None and self._delta("images").version() != before.version:
+        if unknown := sorted(batch.removed_names - set(manifest)):
+            raise DatasetError(f"'{unknown[0]}' is to be removed and is not part of the newest version; run tonnage verify")
+        if before is not None and open_table(self.images_path).version() != before.version:
             raise DatasetError(f"'{self.images_path}' was changed by another program; restore version {before.version} of it")
         for table, rows in (("catalog", batch.catalog), ("quarantine", batch.quarantine), ("images", batch.shards)):
             for part in rows:
@@ -197,12 +185,17 @@ class DatasetStore:
         for table, rows in (("catalog", batch.catalog), ("quarantine", batch.quarantine)):
             parts = self._write_parts(table, batch.batch, rows)
             manifest |= manifest_entries(table, parts)
-            versions[table] = self._append(table, parts, {"batch": batch.batch})
+            gone = batch.removed.get(table, ())
+            versions[table] = commit_files(self.table_path(table), SCHEMAS[table], parts, gone, {"batch": batch.batch})
+        removed = [manifest[f"images/{name}"] | {"name": name} for name in batch.removed.get("images", ())]
         manifest |= manifest_entries("images", batch.shards)
+        manifest = {name: facts for name, facts in manifest.items() if name not in batch.removed_names}
         version = before.version + 1 if before else 0
         write_manifest(self.manifest_path(version), version, manifest)
-        facts = json.dumps(recorded_facts(batch, before, versions), sort_keys=True)
-        self._append("images", batch.shards, {METADATA_KEY: facts})
+        lost = (sum(shard["row_count"] for shard in removed), sum(image_bytes_of(self.images_path, shard) for shard in removed))
+        facts = json.dumps(recorded_facts(batch, before, versions, removed=lost), sort_keys=True)
+        gone = batch.removed.get("images", ())
+        commit_files(self.images_path, SCHEMAS["images"], batch.shards, gone, {METADATA_KEY: facts})
         shutil.rmtree(self.private_path / "staging" / batch.batch, ignore_errors=True)
         return version
 
@@ -228,36 +221,17 @@ class DatasetStore:
             parts.append(write_facts_table(path, tables, SCHEMAS[table]))
         return parts
 
-    def _append(self, table: str, parts: Sequence[ShardFacts], metadata: Mapping[str, str]) -> int:
-        path = str(self.table_path(table))
-        self.table_path(table).mkdir(parents=True, exist_ok=True)
-        actions = [_add_action(self.table_path(table), part) for part in parts]
-        schema = Schema.from_arrow(SCHEMAS[table])
-        options: dict[str, Any] = {
-            "commit_properties": CommitProperties(custom_metadata=dict(metadata), max_commit_retries=0),
-            "post_commithook_properties": PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
-        }
-        try:
-            if not DeltaTable.is_deltatable(path):
-                create_table_with_add_actions(path, schema, actions, configuration=_TABLE_CONFIGURATION, **options)
-                return 0
-            delta = self._delta(table)
-            delta.create_write_transaction([*actions], "append", schema, **options)
-        except CommitFailedError as fault:
-            raise BusyError(f"another program committed to '{path}' at the same moment; run the same command again") from fault
-        return DeltaTable(path).version()
-
     def _repair(self, before: StoreState | None) -> None:
         """Take catalog and quarantine back to the recorded triple, if a run died between their commits and that of images."""
         for table, recorded in (
             ("catalog", before.catalog_version if before else None),
             ("quarantine", before.quarantine_version if before else None),
         ):
-            if not DeltaTable.is_deltatable(str(self.table_path(table))):
+            if not is_table(self.table_path(table)):
                 continue
             if recorded is None:
                 shutil.rmtree(self.table_path(table) / "_delta_log")
-            elif (delta := self._delta(table)).version() > recorded:
+            elif (delta := open_table(self.table_path(table))).version() > recorded:
                 delta.restore(recorded)
 
     @contextlib.contextmanager
@@ -288,15 +262,5 @@ class DatasetStore:
             lock.release()
 
 
-def _unreadable(path: Path, fault: Exception) -> DatasetError:
-    return DatasetError(f"the log of the table '{path}' is damaged ({fault}); restore the folder '_delta_log' from a copy")
-
-
 def _version(version: int | None) -> str:
     return "none" if version is None else str(version)
-
-
-def _add_action(folder: Path, part: ShardFacts) -> AddAction:
-    modified_ms = int((folder / part.name).stat().st_mtime * 1000)
-    stats = json.dumps({"numRecords": part.row_count})
-    return AddAction(part.name, part.size_bytes, {}, modified_ms, True, stats)
