@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from toolkit.dataset.shards import ShardFacts
     from toolkit.dataset.tables import DatasetStore
 
-__all__ = ["Outcome", "commit_batch"]
+__all__ = ["Outcome", "commit_batch", "write_card"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def commit_batch(
         )
     )
     curated = Dataset(store)
-    _write_card(curated, batch.recipe, outcome.notes)
+    write_card(curated, batch.recipe, outcome.notes)
     return curated
 
 
@@ -119,7 +119,7 @@ def _check_counts(outcome: Outcome, catalog: ShardFacts, quarantine: ShardFacts)
         raise DatasetError(f"the accounts do not balance: decided {decided}, written {written}; nothing was committed")
 
 
-def _write_card(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> None:
+def write_card(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> None:
     """Write the card of the newest version; it is a view of the tables, so that losing it loses nothing."""
     images = dataset.scan("images")
     label_splits = images.drop_nulls("label").group_by("label", "split").agg(image_count=pl.len()).collect(engine="streaming")

@@ -71,7 +71,7 @@ class Decisions:
         return {state: seen.get(state, 0) for state in STATES}
 
 
-def decide(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe) -> Decisions:
+def decide(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe, barred: pl.Series | None = None) -> Decisions:
     """Return the one state of each occurrence, and the group and split of each image kept.
 
     The order of the rules: what was refused is quarantined; what is too small or outside a filter is dropped; of what is
@@ -85,13 +85,15 @@ def decide(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe) -> Decisio
         Images kept by earlier batches, with ``HISTORY_COLUMNS``.
     recipe : Recipe
         The rules.
+    barred : pl.Series, optional
+        sha256 of what a person has removed and is not let in again.
 
     Raises
     ------
     DatasetError
         If an occurrence got no state or two: a fault of the program that must never be committed.
     """
-    dropped = _dropped(rows, recipe)
+    dropped = _dropped(rows, recipe, barred)
     left = rows.join(dropped, on="row", how="anti", maintain_order="left")
     twins = (
         _no_outcomes()
@@ -124,9 +126,10 @@ def _no_outcomes() -> pl.DataFrame:
     return pl.DataFrame(schema={"row": pl.UInt32, "state": pl.String, "reason": pl.String, "duplicate_of": pl.String})
 
 
-def _dropped(rows: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
+def _dropped(rows: pl.DataFrame, recipe: Recipe, barred: pl.Series | None) -> pl.DataFrame:
     """Return the outcome of what was refused and of what a rule drops; an unknown score passes every filter."""
-    rules = {"too_small": pl.min_horizontal("width_px", "height_px") < recipe.min_side_px}
+    rules = {} if barred is None else {"removed": pl.col("sha256").is_in(barred.implode())}
+    rules |= {"too_small": pl.min_horizontal("width_px", "height_px") < recipe.min_side_px}
     for score, bounds in recipe.filters.items():
         if bounds.at_least is not None:
             rules[f"low_{score}"] = pl.col(score) < bounds.at_least

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from toolkit.curation.sources import SourceUnit
     from toolkit.dataset.reading import Dataset
 
-__all__ = ["KnownSources", "kept_images"]
+__all__ = ["REMOVED", "KnownSources", "kept_images", "removed_contents"]
+
+REMOVED: Final = "removed"
+"""Reason of what a person has taken out; the same bytes are not let in again."""
 
 _STREAM: Final = r"(?i)^(.*?\.(?:tar\.(?:gz|bz2|xz|zst)|tgz|tbz2|txz))!"
 """The compressed tar that a member's key begins with: it is known as a whole, since it is read as a whole."""
@@ -33,6 +36,15 @@ def kept_images(dataset: Dataset | None) -> pl.DataFrame:
         return empty.select(HISTORY_COLUMNS)
     kept = dataset.scan("catalog").filter(pl.col("state") == "kept")
     return kept.select(HISTORY_COLUMNS).unique("image_id", keep="any").sort("image_id").collect(engine="streaming")
+
+
+def removed_contents(dataset: Dataset | None) -> pl.Series | None:
+    """Return the sha256 of everything that a person has removed; None if that is nothing."""
+    if dataset is None:
+        return None
+    removed = dataset.scan("catalog").filter(pl.col("reason") == REMOVED).select(pl.col("sha256").drop_nulls().unique())
+    found = removed.collect(engine="streaming")["sha256"]
+    return None if found.is_empty() else found.sort()
 
 
 class KnownSources:

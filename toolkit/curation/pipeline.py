@@ -24,7 +24,7 @@ from toolkit.curation.assembly import Batch
 from toolkit.curation.committing import Outcome, commit_batch
 from toolkit.curation.decide import DECISION_COLUMNS, Decisions, decide
 from toolkit.curation.examine import Limits
-from toolkit.curation.history import KnownSources, kept_images
+from toolkit.curation.history import KnownSources, kept_images, removed_contents
 from toolkit.curation.labelling import label_images, table_hints
 from toolkit.curation.others import OtherFiles
 from toolkit.curation.places import check_free_space, check_places, check_workers
@@ -177,14 +177,14 @@ def _unchanged(before: Dataset | None, staging: Path, places: Sequence[Path]) ->
 
 def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl.DataFrame) -> Outcome:
     """Compare, label, decide and pack; decide anew without the images whose bytes changed meanwhile."""
-    history = kept_images(inputs.before)
+    history, barred = kept_images(inputs.before), removed_contents(inputs.before)
     shards = inputs.before.shard_paths() if inputs.before is not None else []
     taken = compare(run, rows, history, inputs.reading, shards)
     rows, history = _with_hashes(rows, taken), _with_hashes(history, taken)
     labels, unmatched_count = _labelled(rows, inputs, run.recipe)
     lost: dict[int, Refusal] = {}
     for _ in range(_TRIES):
-        decisions = decide(_without_lost(rows, lost), history, run.recipe)
+        decisions = decide(_without_lost(rows, lost), history, run.recipe, barred)
         outcomes = rows.select("row", "source", "image_id", "size_bytes", "pixel_hash").join(
             decisions.frame, on="row", maintain_order="left"
         )

@@ -1,0 +1,8 @@
+"""Changes to a dataset that read no new source: remove, redecide, compact, retry. Each is a version, as a batch is."""
+
+from __future__ import annotations
+
+from toolkit.curation.revising.compaction import compact
+from toolkit.curation.revising.removal import remove
+
+__all__ = ["compact", "remove"]

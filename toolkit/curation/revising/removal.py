@@ -1,0 +1,181 @@
+"""Images taken out of a dataset; and, with a purge, out of every file of it, so that no byte of them is left."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from toolkit.curation.history import REMOVED
+from toolkit.curation.revising.revision import Revision, revise
+from toolkit.dataset.delta import forget_earlier
+from toolkit.dataset.reading import Dataset, open_dataset
+from toolkit.dataset.schema import CATALOG_SCHEMA
+from toolkit.dataset.tables import SCHEMAS
+from toolkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from toolkit.engine import Progress, Scheduler
+    from toolkit.locations import Location
+
+__all__ = ["remove", "selected"]
+
+_FORGOTTEN: Final = "removed:"
+"""What the source of a purged row begins with."""
+
+_PURGE_KEEPS: Final = frozenset({"image_id", "sha256", "state", "reason", "source", "batch"})
+"""What a purge leaves in the catalog: a hash by which the same bytes are known again, and nothing else."""
+
+
+def remove(
+    dataset: str | Path | Location | Dataset,
+    where: str | pl.Expr,
+    *,
+    purge: bool = False,
+    scheduler: Scheduler | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Take out what a condition names, with every copy of it, as a new version; return the dataset opened at it.
+
+    Parameters
+    ----------
+    dataset : path or Dataset
+        The dataset.
+    where : str or polars.Expr
+        A condition over the columns of the catalog, in SQL: ``label = 'dog'``, ``source LIKE 'crawl/%'``,
+        ``image_id IN ('...')``. Copies (other occurrences of the same bytes or pixels) go with what it names.
+    purge : bool
+        Also rewrite all tables, delete every earlier version, and leave of what was removed a hash alone.
+    scheduler : str or Client, optional
+        An existing Dask cluster.
+    workers : int, optional
+        Worker processes of a local cluster.
+    progress : callable, optional
+        Called as shards are written.
+
+    Raises
+    ------
+    UsageError
+        If the condition cannot be read or names nothing.
+
+    Notes
+    -----
+    The catalog keeps a row for each occurrence, dropped as ``removed``, so that a later batch does not bring it back.
+    """
+    before = open_dataset(dataset)
+    with before.store.writing():
+        before = Dataset(before.store)
+        rows = selected(before.scan("catalog"), where, with_removed=purge)
+        if rows.is_empty():
+            raise UsageError(f"nothing in '{before.location}' matches {_shown(where)}; nothing was removed")
+        revision = _revision(before, rows, is_purge=purge)
+        removed = revise(before, revision, scheduler=scheduler, workers=workers, progress=progress)
+        if purge:
+            _forget(removed, rows)
+    return removed
+
+
+def _shown(where: str | pl.Expr) -> str:
+    return f"'{where}'" if isinstance(where, str) else "the condition"
+
+
+def selected(catalog: pl.LazyFrame, where: str | pl.Expr, *, with_removed: bool = False) -> pl.DataFrame:
+    """Return the rows (``source``, ``batch``, ``state``, ``image_id``, ``sha256``) that a condition names, and all their copies.
+
+    Parameters
+    ----------
+    catalog : pl.LazyFrame
+        The catalog.
+    where : str or pl.Expr
+        The condition.
+    with_removed : bool
+        Whether rows that were removed before are found too: a purge can still make them forgotten.
+
+    Raises
+    ------
+    UsageError
+        If the condition cannot be read.
+    """
+    is_present = pl.col("reason").is_null() | (pl.col("reason") != REMOVED)
+    present = catalog.filter(~pl.col("source").str.starts_with(_FORGOTTEN) if with_removed else is_present)
+    columns = ["source", "batch", "state", "image_id", "sha256", "duplicate_of"]
+    try:
+        condition = pl.sql_expr(where) if isinstance(where, str) else where
+        hits = present.filter(condition).select(columns).collect(engine="streaming")
+    except pl.exceptions.PolarsError as fault:
+        names = ", ".join(name for name in CATALOG_SCHEMA.names if name != "metadata")
+        reason = str(fault).strip().splitlines()[0]
+        raise UsageError(f"{_shown(where)} cannot be asked of the catalog: {reason}; its columns are {names}") from fault
+    copies = hits.filter(pl.col("state") == "duplicate")["duplicate_of"].drop_nulls()
+    contents = pl.concat([hits["image_id"].drop_nulls(), copies]).unique().implode()
+    is_copy = (pl.col("state") == "duplicate") & pl.col("duplicate_of").is_in(contents)
+    rest = present.select(columns).filter(pl.col("image_id").is_in(contents) | is_copy).collect(engine="streaming")
+    return pl.concat([hits, rest]).unique(["source", "batch"]).sort("source", "batch").drop("duplicate_of")
+
+
+def _revision(before: Dataset, rows: pl.DataFrame, *, is_purge: bool) -> Revision:
+    kept = rows.filter(pl.col("state") == "kept")["image_id"]
+    images = pl.DataFrame({"image_id": kept}).with_columns(
+        is_kept=pl.lit(value=False), duplicate_group=pl.lit(None, pl.String), split=pl.lit(None, pl.String)
+    )
+    gone = ("duplicate_of", "duplicate_group", "split")
+    catalog = rows.select(
+        "source",
+        "batch",
+        is_kept=pl.lit(value=True),
+        state=pl.lit("dropped"),
+        reason=pl.lit(REMOVED),
+        **{name: pl.lit(None, pl.String) for name in gone},
+    )
+    if is_purge:
+        catalog = _without_facts(catalog, rows)
+    refused = rows.filter(pl.col("state") == "quarantined").select("source", "batch", is_kept=pl.lit(value=False))
+    return Revision(
+        kind="remove",
+        recipe=before.state.recipe,
+        images=images,
+        catalog=catalog,
+        quarantine=refused,
+        notes={"removed_image_count": float(len(kept)), "removed_occurrence_count": float(len(rows))},
+        is_purge=is_purge,
+    )
+
+
+def _without_facts(catalog: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the changes with every fact null and the source replaced by a name that says nothing."""
+    empty = pl.from_arrow(CATALOG_SCHEMA.empty_table())
+    assert isinstance(empty, pl.DataFrame)
+    facts = {name: kind for name, kind in empty.schema.items() if name not in _PURGE_KEEPS and name not in catalog.columns}
+    number = pl.int_range(pl.len()).over("sha256").cast(pl.String)
+    names = rows.select(new_source=pl.concat_str(pl.lit(_FORGOTTEN), pl.col("sha256").fill_null("unread"), pl.lit("#"), number))
+    return catalog.hstack(names).with_columns(**{name: pl.lit(None, kind) for name, kind in facts.items()})
+
+
+def _forget(dataset: Dataset, rows: pl.DataFrame) -> None:
+    """Delete all that earlier versions held, and what else is remembered of the removed sources."""
+    store = dataset.store
+    for table in SCHEMAS:
+        if store.table_path(table).exists():
+            forget_earlier(store.table_path(table))
+    for manifest in (store.private_path / "manifests").glob("*.json"):
+        if manifest != store.manifest_path(dataset.version):
+            manifest.unlink()
+    for folder in ("staging", "reports", "locators"):
+        _forget_sources(store.private_path / folder, rows)
+
+
+def _forget_sources(folder: Path, rows: pl.DataFrame) -> None:
+    """Rewrite the Parquet files of a folder without rows of removed sources; delete whatever else is in it."""
+    if not folder.exists():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.suffix != ".parquet":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            continue
+        held = pl.read_parquet(path, glob=False)
+        if "source" in held.columns:
+            held.join(rows, on="source", how="anti", maintain_order="left").write_parquet(path)
