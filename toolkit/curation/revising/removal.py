@@ -108,7 +108,7 @@ def selected(catalog: pl.LazyFrame, where: str | pl.Expr, *, with_removed: bool 
         hits = present.filter(condition).select(columns).collect(engine="streaming")
     except pl.exceptions.PolarsError as fault:
         names = ", ".join(name for name in CATALOG_SCHEMA.names if name != "metadata")
-        reason = str(fault).strip().splitlines()[0]
+        reason = str(fault).strip().splitlines()[0].split(";")[0]
         raise UsageError(f"{_shown(where)} cannot be asked of the catalog: {reason}; its columns are {names}") from fault
     copies = hits.filter(pl.col("state") == "duplicate")["duplicate_of"].drop_nulls()
     contents = pl.concat([hits["image_id"].drop_nulls(), copies]).unique().implode()
