@@ -113,7 +113,7 @@ def test_facts_fit_the_table() -> None:
         (b"%PDF-1.7\n", "unsupported_format"),
         (b"8BPS\x00\x01" + bytes(40), "unsupported_format"),
         (b"II*\x00" + bytes(124) + b"DICM" + bytes(64), "unsupported_format"),
-        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64), "codec_missing"),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64), "damaged"),
         (b"\xff\x0a" + bytes(64), "codec_missing"),
         (JPEG[: len(JPEG) // 2], "truncated"),
         (JPEG[:400], "truncated"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import posixpath
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from toolkit.curation.hashing import byte_identity, luma_hash, perceptual_hash
 from toolkit.curation.headers import Header, read_header
@@ -14,23 +14,14 @@ from toolkit.curation.markers import has_too_many_scans
 from toolkit.curation.quality import scored_luma, scores
 from toolkit.curation.raster import decode_raster
 from toolkit.curation.reasons import Refusal, refusal
-from toolkit.curation.sniffing import SUFFIXES, sniff
+from toolkit.curation.sniffing import SUFFIXES, is_misnamed, sniff, unread
+from toolkit.dataset.readers import reader_for
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["Examination", "Limits", "examine"]
-
-_HINTS: Final = {
-    "heif": ("codec_missing", "HEIF (HEIC) is not read yet; convert it first, for example with heif-convert"),
-    "jpegxl": ("codec_missing", "JPEG XL"),
-    "dicom": ("unsupported_format", "DICOM; convert it first, for example with pydicom"),
-    "svg": ("vector_image", ""),
-    "postscript": ("vector_image", "PostScript"),
-    "pdf": ("unsupported_format", "PDF"),
-    "html": ("not_an_image", "it is an HTML page"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,17 +63,17 @@ def examine(payload: bytes, *, name: str, limits: Limits | None = None) -> Exami
     if not payload:
         return Examination(facts=facts, refusal=refusal("empty"))
     kind = sniff(payload)
-    if kind not in SUFFIXES:
-        reason, detail = _HINTS.get(kind, ("not_an_image", "") if kind == "unknown" else ("unsupported_format", kind))
-        return Examination(facts=facts, refusal=refusal(reason, detail))
-    facts["format"] = kind
+    reader = None if kind in SUFFIXES else reader_for(payload)
+    if kind not in SUFFIXES and reader is None:
+        return Examination(facts=facts, refusal=unread(kind))
+    facts["format"] = kind if reader is None else reader.name
     bounds = limits or Limits()
-    header = read_header(payload, kind, bounds.max_pixels, bounds.max_frames)
+    header = read_header(payload, kind, bounds.max_pixels, bounds.max_frames, reader)
     if isinstance(header, Refusal):
         return Examination(facts=facts, refusal=header)
     facts |= _header_facts(header)
-    decoded = _decoded(payload, header)
-    flags = [*header.flags, *decoded.flags, *_byte_flags(payload, kind, name, header)]
+    decoded = _decoded(payload, header) if reader is None else decode_raster(payload, ("check_lenient",))
+    flags = [*header.flags, *decoded.flags, *_byte_flags(payload, facts["format"], name, header)]
     if decoded.refusal is not None or decoded.luma is None:
         return Examination(facts=facts | {"flags": flags}, refusal=decoded.refusal)
     return Examination(facts=facts | {"flags": flags} | _pixel_facts(decoded, decoded.luma, header))
@@ -114,8 +105,7 @@ def _header_facts(header: Header) -> dict[str, Any]:
 
 def _byte_flags(payload: bytes, kind: str, name: str, header: Header) -> list[str]:
     flags = []
-    suffix = posixpath.splitext(name)[1].lower()
-    if suffix not in SUFFIXES[kind] and any(suffix in others for others in SUFFIXES.values()):
+    if is_misnamed(posixpath.splitext(name)[1].lower(), kind):
         flags.append("wrong_extension")
     if header.frame_count > 1:
         flags.append("multi_frame")

@@ -37,10 +37,14 @@ def pillow_refusal(payload: bytes, error: Exception) -> Refusal:
     """
     cause = _cause(payload, error)
     message = " ".join(str(cause).split()) or type(cause).__name__
+    if isinstance(cause, ImportError):
+        return refusal("codec_missing", message)
     if isinstance(cause, Image.DecompressionBombError | MemoryError):
         return refusal("too_many_pixels", message)
     if _UNSUPPORTED.search(message):
         return refusal("unsupported_format", message)
+    if isinstance(cause, EOFError):
+        return refusal("truncated", message)
     return refusal("truncated" if _ENDS_EARLY.search(message) or is_cut(payload) else "damaged", message)
 
 

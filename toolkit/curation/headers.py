@@ -14,6 +14,8 @@ from toolkit.dataset.decoding import open_image
 if TYPE_CHECKING:
     from PIL import Image
 
+    from toolkit.dataset.readers import Reader
+
 __all__ = ["Header", "JpegFrame", "jpeg_frame", "read_header"]
 
 _ORIENTATION_TAG: Final = 0x0112
@@ -50,7 +52,7 @@ class Header:
     """Of a JPEG."""
 
 
-def read_header(payload: bytes, kind: str, max_pixels: int, max_frames: int) -> Header | Refusal:
+def read_header(payload: bytes, kind: str, max_pixels: int, max_frames: int, reader: Reader | None = None) -> Header | Refusal:
     """Return what the header of an image says, or why it is refused without being decoded.
 
     Parameters
@@ -61,8 +63,13 @@ def read_header(payload: bytes, kind: str, max_pixels: int, max_frames: int) -> 
         Its format, as sniffed.
     max_pixels, max_frames : int
         Limits.
+    reader : Reader, optional
+        Who reads it, if it is of no format that is always read.
     """
-    header = _jpeg_header(payload, max_pixels) if kind == "jpeg" else _raster_header(payload, kind, max_pixels)
+    if kind == "jpeg":
+        header = _jpeg_header(payload, max_pixels)
+    else:
+        header = _raster_header(payload, kind, max_pixels) if reader is None else _foreign_header(payload, reader, max_pixels)
     if isinstance(header, Header) and header.frame_count > max_frames:
         return refusal("too_many_frames", f"{header.frame_count:,}")
     return header
@@ -126,6 +133,14 @@ def _raster_header(payload: bytes, kind: str, max_pixels: int) -> Header | Refus
         return pillow_refusal(payload, error)
 
 
+def _foreign_header(payload: bytes, reader: Reader, max_pixels: int) -> Header | Refusal:
+    """Return the header of what an installed reader reads, which may have decoded it by the time that it is open."""
+    try:
+        return _too_large(*reader.size_px(payload), max_pixels) or _opened_header(payload, max_pixels)
+    except Exception as error:  # noqa: BLE001 -- readers are others' code
+        return pillow_refusal(payload, error)
+
+
 def _opened_header(payload: bytes, max_pixels: int) -> Header | Refusal:
     with open_image(payload) as image:
         if (fault := _too_large(image.width, image.height, max_pixels)) is not None:
@@ -168,6 +183,8 @@ def _bits(image: Image.Image, payload: bytes) -> int:
         if tags is not None:
             value = tags.get(_BITS_TAG, 1)
             return int(value[0] if isinstance(value, tuple) else value)
+        if "bit_depth" in image.info:
+            return int(image.info["bit_depth"])
         if image.format == "AVIF" and (place := payload.find(b"av1C")) >= 0:
             is_high, is_twelve = payload[place + 6] & 0x40, payload[place + 6] & 0x20
             return (12 if is_twelve else 10) if is_high else 8

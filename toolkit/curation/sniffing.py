@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["IMAGE_SUFFIXES", "SUFFIXES", "is_image", "sniff"]
+from toolkit.curation.reasons import Refusal, refusal
+from toolkit.dataset.readers import installed_readers, reader_for
+
+__all__ = ["IMAGE_SUFFIXES", "SUFFIXES", "claims_image", "is_image", "is_misnamed", "sniff", "unread"]
 
 _MAGIC: Final = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -50,6 +53,55 @@ IMAGE_SUFFIXES: Final = frozenset(
     + [".heic", ".heif", ".svg", ".svgz", ".psd", ".jxl", ".ico", ".exr", ".hdr", ".qoi", ".dcm", ".eps"]
 )
 """Endings of files that claim to be images: those are examined, and refused with a reason if they are none."""
+
+
+def claims_image(suffix: str) -> bool:
+    """Return whether files with an ending (lower case, with its dot) claim to be images; installed readers add theirs.
+
+    Examples
+    --------
+    >>> claims_image(".jpg"), claims_image(".heic"), claims_image(".txt"), claims_image("")
+    (True, True, False, False)
+    """
+    return suffix in IMAGE_SUFFIXES or any(suffix in reader.suffixes for reader in installed_readers())
+
+
+def is_misnamed(suffix: str, kind: str) -> bool:
+    """Return whether an ending is that of another format than the one that was found.
+
+    Examples
+    --------
+    >>> is_misnamed(".png", "jpeg"), is_misnamed(".jpg", "jpeg"), is_misnamed(".dat", "jpeg"), is_misnamed(".jpg", "heif")
+    (True, False, False, True)
+    """
+    return suffix not in SUFFIXES.get(kind, ()) and any(suffix in others for others in SUFFIXES.values())
+
+
+_BY_READER: Final = "a reader can be added, see docs/readers.md"
+
+_HINTS: Final = {
+    "jpegxl": ("codec_missing", f"JPEG XL; convert it (djxl), or install a reader for it: {_BY_READER}"),
+    "dicom": ("unsupported_format", f"DICOM; convert it (for example with pydicom), or install a reader for it: {_BY_READER}"),
+    "svg": ("vector_image", "SVG"),
+    "postscript": ("vector_image", "PostScript"),
+    "pdf": ("unsupported_format", f"PDF; convert its pages (pdftoppm), or install a reader for it: {_BY_READER}"),
+    "html": ("not_an_image", "it is an HTML page"),
+    "unknown": ("not_an_image", ""),
+}
+"""What is said of what no installed reader claims."""
+
+
+def unread(kind: str) -> Refusal:
+    """Return why bytes of a kind that nothing here reads are refused.
+
+    Examples
+    --------
+    >>> unread("qoi").message
+    'no reader for this format is installed: QOI; a reader can be added, see docs/readers.md'
+    """
+    reason, detail = _HINTS.get(kind, ("unsupported_format", f"{kind.upper()}; {_BY_READER}"))
+    return refusal(reason, detail)
+
 
 _SVG: Final = re.compile(
     rb"^\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!DOCTYPE\s+svg[^>]*>\s*)?<svg[\s>]", re.DOTALL | re.IGNORECASE
@@ -99,7 +151,7 @@ def is_image(head: bytes) -> bool:
     >>> is_image(b"GIF89a..."), is_image(b"%PDF-1.7"), is_image(b"")
     (True, False, False)
     """
-    return sniff(head) not in _NO_EVIDENCE
+    return sniff(head) not in _NO_EVIDENCE or reader_for(head) is not None
 
 
 def _iso_brand(payload: bytes) -> str:

@@ -11,9 +11,11 @@ import io
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from toolkit.dataset.png import despite_text
+from toolkit.dataset.readers import reader_for
+from toolkit.errors import TonnageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,14 +31,22 @@ _METADATA_BYTES: Final = 2**17
 
 
 def open_image(payload: bytes) -> Image.Image:
-    """Return a lazily opened image, restricted to ``FORMATS``.
+    """Return a lazily opened image of one of ``FORMATS``, or of one that an installed reader claims.
 
     Raises
     ------
     OSError, ValueError, SyntaxError
-        Whatever Pillow raises for bytes that it cannot read.
+        Whatever Pillow raises for bytes that it cannot read; of a reader, anything.
+    ExtraError
+        If the reader's decoder is an optional part that is not installed.
     """
-    return Image.open(io.BytesIO(payload), formats=FORMATS)
+    try:
+        return Image.open(io.BytesIO(payload), formats=FORMATS)
+    except UnidentifiedImageError:
+        reader = reader_for(payload)
+        if reader is None:
+            raise
+    return reader.open_image(payload)
 
 
 def decode_rgb(payload: bytes, resize_px: int | None = None) -> NDArray[np.uint8]:
@@ -58,12 +68,19 @@ def decode_rgb(payload: bytes, resize_px: int | None = None) -> NDArray[np.uint8
     ------
     OSError, ValueError
         If the bytes cannot be decoded.
+    ExtraError
+        If their decoder is an optional part that is not installed.
     """
     if payload[:2] == b"\xff\xd8":
         pixels = _decode_jpeg(payload, resize_px)
         if pixels is not None:
             return pixels
-    image = despite_text(_opened_rgb, payload)
+    try:
+        image = despite_text(_opened_rgb, payload)
+    except (OSError, ValueError, TonnageError):
+        raise
+    except Exception as fault:  # readers and Pillow's plugins raise nearly every kind
+        raise ValueError(str(fault) or type(fault).__name__) from fault
     return np.asarray(image if resize_px is None else _fit(image, resize_px), dtype=np.uint8)
 
 

@@ -13,7 +13,7 @@ import zstandard
 
 from toolkit.curation.annotations import ANNOTATION_SUFFIXES
 from toolkit.curation.reasons import Refusal, refusal
-from toolkit.curation.sniffing import IMAGE_SUFFIXES
+from toolkit.curation.sniffing import claims_image
 from toolkit.curation.sources.units import (
     MAX_PAYLOAD_BYTES,
     SYSTEM_NAMES,
@@ -250,7 +250,7 @@ def _labelled(items: list[Item], path: str) -> Iterator[Item | OtherFile]:
 def is_claimed(item: Item) -> bool:
     """Return whether a member is to be examined: by its ending, or because it has none and is no annotation."""
     suffix = posixpath.splitext(item.place)[1].lower()
-    return not _left_behind(item.place) and (suffix in IMAGE_SUFFIXES or not suffix)
+    return not _left_behind(item.place) and (not suffix or claims_image(suffix))
 
 
 def _left_behind(place: str) -> str | None:

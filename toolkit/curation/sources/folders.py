@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.curation.annotations import ANNOTATION_SUFFIXES
 from toolkit.curation.reasons import refusal
-from toolkit.curation.sniffing import IMAGE_SUFFIXES, is_image
+from toolkit.curation.sniffing import claims_image, is_image
 from toolkit.curation.sources.archives import is_archive, list_archive
 from toolkit.curation.sources.files import etag_of
 from toolkit.curation.sources.tables import list_table
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["annotation_kind", "list_file", "list_folder"]
 
 _OTHER_ANNOTATIONS: Final = frozenset({".xml", ".yaml", ".yml", ".cls"})
-_SNIFF_BYTES: Final = 256
+_SNIFF_BYTES: Final = 1_024
 
 
 def annotation_kind(name: str) -> str:
@@ -149,7 +149,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _holds_images(files: list[os.DirEntry[str]]) -> bool:
-    return any(not _is_hidden(entry.name) and posixpath.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES for entry in files)
+    return any(not _is_hidden(entry.name) and claims_image(posixpath.splitext(entry.name)[1].lower()) for entry in files)
 
 
 def _list_entry(
@@ -164,7 +164,7 @@ def _list_entry(
     try:
         info = entry.stat()
     except OSError as fault:  # a link to nothing, or round in a circle
-        if posixpath.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
+        if claims_image(posixpath.splitext(entry.name)[1].lower()):
             yield Item(source=key, place=str(path), raw=raw, refusal=refusal("unreadable", fault.strerror or str(fault)))
         else:
             yield OtherFile(source=key, path=str(path), kind="skipped(unreadable)")
@@ -184,7 +184,7 @@ def _list_path(
         yield from list_archive(path, key, etag)
     elif suffix == ".parquet":
         yield from list_table(path, key, etag)
-    elif suffix in IMAGE_SUFFIXES or (suffix not in ANNOTATION_SUFFIXES and _looks_like_image(path)):
+    elif claims_image(suffix) or (suffix not in ANNOTATION_SUFFIXES and _looks_like_image(path)):
         yield Item(source=key, place=str(path), raw=raw, size_bytes=info.st_size, etag=etag, folder_label=label)
     else:
         yield OtherFile(source=key, path=str(path), kind=annotation_kind(path.name), etag=etag, size_bytes=info.st_size)
