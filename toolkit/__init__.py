@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit.curation.pipeline import curate
-    from toolkit.curation.revising import compact, remove
+    from toolkit.curation.revising import compact, redecide, remove, retry
     from toolkit.dataset.reading import open_dataset
     from toolkit.measurement.run import measure
     from toolkit.projection.run import project
@@ -26,12 +26,26 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "compact", "curate", "figures", "measure", "open_dataset", "project", "remove", "report"]
+__all__ = [
+    "__version__",
+    "compact",
+    "curate",
+    "figures",
+    "measure",
+    "open_dataset",
+    "project",
+    "redecide",
+    "remove",
+    "report",
+    "retry",
+]
 
 _VERBS = {
     "curate": "toolkit.curation.pipeline",
     "compact": "toolkit.curation.revising",
+    "redecide": "toolkit.curation.revising",
     "remove": "toolkit.curation.revising",
+    "retry": "toolkit.curation.revising",
     "measure": "toolkit.measurement.run",
     "project": "toolkit.projection.run",
     "report": "toolkit.reporting.page",

@@ -19,7 +19,7 @@ from toolkit.errors import ClusterError, UsageError
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Engine", "Progress", "Scheduler", "core_count", "engine", "worker_died"]
+__all__ = ["Engine", "Progress", "Scheduler", "core_count", "engine", "silent", "worker_died"]
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +111,10 @@ class Engine:
             yield task, (fault if fault is not None else future.result())
             future.release()
             submit_next()
+
+
+def silent(stage: str, done: int, total: int | None, detail: str) -> None:
+    """Tell nobody: the ``Progress`` of a caller who gave none."""
 
 
 def worker_died(fault: BaseException) -> bool:

@@ -21,12 +21,19 @@ def curate(
     recipe: Annotated[
         str | None, typer.Option(help="YAML file with a recipe; by default only exact copies are left out.")
     ] = None,
+    redecide: Annotated[
+        bool,
+        typer.Option("--redecide", help="Decide DATASET anew by --recipe; nothing is read or decoded, no SOURCE is named."),
+    ] = False,
     scheduler: Scheduler = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes of the LocalCluster.")] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Turn raw images into a clean, versioned dataset; run again to add what is new."""
+    if redecide:
+        _redecide(places, recipe, scheduler, workers, quiet=quiet, as_json=as_json)
+        return
     if len(places) < 2:
         raise UsageError("curate needs at least one SOURCE and, last, the DATASET: tonnage curate photos/ my-dataset")
     import toolkit
@@ -36,6 +43,19 @@ def curate(
         dataset = toolkit.curate(places[:-1], places[-1], recipe, scheduler, workers=workers, progress=progress)
     profile = dataset.profile
     print_json(profile.to_dict()) if as_json else show_profile(profile)
+
+
+def _redecide(
+    places: list[str], recipe: str | None, scheduler: str | None, workers: int | None, *, quiet: bool, as_json: bool
+) -> None:
+    if len(places) != 1 or recipe is None:
+        raise UsageError("--redecide takes a DATASET alone and a recipe: tonnage curate my-dataset --recipe new.yaml --redecide")
+    import toolkit
+    from toolkit.terminal import progress_bars, show_profile
+
+    with progress_bars(quiet=quiet) as progress:
+        dataset = toolkit.redecide(places[0], recipe, scheduler=scheduler, workers=workers, progress=progress)
+    print_json(dataset.profile.to_dict()) if as_json else show_profile(dataset.profile)
 
 
 @app.command()

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.curation.card import dataset_card
+from toolkit.curation.locators import remember_locators
 from toolkit.curation.records import arrow_table
 from toolkit.curation.refusals import refused_rows
 from toolkit.dataset.reading import Dataset
@@ -63,6 +64,7 @@ def commit_batch(
     catalog = _written(store, "catalog", name, batch.catalog(name))
     quarantine = _written(store, "quarantine", name, _quarantine(outcome, name))
     _check_counts(outcome, catalog, quarantine)
+    remember_locators(store, name, batch.parts, batch.outcomes)
     store.commit(
         BatchCommit(
             batch=name,

@@ -31,10 +31,11 @@ from toolkit.curation.places import check_free_space, check_places, check_worker
 from toolkit.curation.recipe import Recipe
 from toolkit.curation.sources import OtherFile, SourceUnit, discover
 from toolkit.curation.stages import Reading, Run, compare, pack_shards, read_sources
+from toolkit.curation.twins import with_pixel_hashes
 from toolkit.dataset.reading import Dataset
 from toolkit.dataset.schema import SCHEMA_VERSION
 from toolkit.dataset.tables import DatasetStore
-from toolkit.engine import engine
+from toolkit.engine import engine, silent
 from toolkit.errors import DatasetError, RefusedShareError, UsageError
 from toolkit.locations import Location
 from toolkit.units import show
@@ -105,7 +106,7 @@ def curate(
     found = _with_images(discover(places), others, places)
     with engine(scheduler, workers=workers) as running, store.writing():
         limits = Limits(min_side_px=rules.min_side_px, max_pixels=rules.max_pixels, max_frames=rules.max_frames)
-        run = Run(engine=running, recipe=rules, limits=limits, staging=_staging(store, limits, rules), tell=progress or _silent)
+        run = Run(engine=running, recipe=rules, limits=limits, staging=_staging(store, limits, rules), tell=progress or silent)
         check_workers(running, [*(str(place.absolute()) for place in places), str(store.root)])
         known = KnownSources(before)
         reading = read_sources(run, found, known, others)
@@ -142,10 +143,6 @@ def _with_images(
     raise _no_images(places, sum(others.counts().values()))
 
 
-def _silent(stage: str, done: int, total: int | None, detail: str) -> None:
-    """Tell nobody."""
-
-
 def _no_images(places: Sequence[Path], other_count: int = 0) -> UsageError:
     named = ", ".join(f"'{place}'" for place in places)
     beside = f" ({other_count:,} other files were)" if other_count else ""
@@ -180,7 +177,7 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
     history, barred = kept_images(inputs.before), removed_contents(inputs.before)
     shards = inputs.before.shard_paths() if inputs.before is not None else []
     taken = compare(run, rows, history, inputs.reading, shards)
-    rows, history = _with_hashes(rows, taken), _with_hashes(history, taken)
+    rows, history = with_pixel_hashes(rows, taken), with_pixel_hashes(history, taken)
     labels, unmatched_count = _labelled(rows, inputs, run.recipe)
     lost: dict[int, Refusal] = {}
     for _ in range(_TRIES):
@@ -199,11 +196,6 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
         for shard in packed.shards:
             (store.images_path / shard.name).unlink(missing_ok=True)
     raise DatasetError("the sources keep changing while they are read; nothing was committed; try again when they rest")
-
-
-def _with_hashes(frame: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
-    joined = frame.join(taken.unique("sha256"), on="sha256", how="left", maintain_order="left")
-    return joined.with_columns(pixel_hash=pl.coalesce("pixel_hash", "taken")).drop("taken")
 
 
 def _without_lost(rows: pl.DataFrame, lost: Mapping[int, Refusal]) -> pl.DataFrame:

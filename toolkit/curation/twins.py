@@ -18,7 +18,7 @@ from toolkit.curation.sources import reread
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["NewTwins", "OldTwins", "TwinReport", "hash_twins", "hash_twins_isolated", "twin_tasks"]
+__all__ = ["NewTwins", "OldTwins", "TwinReport", "hash_twins", "hash_twins_isolated", "twin_tasks", "with_pixel_hashes"]
 
 _PER_TASK: Final = 64
 
@@ -127,3 +127,9 @@ def twin_tasks(
     held = scan.filter(pl.col("encoding").fill_null("original") == "original").join(old.lazy(), on="sha256", how="semi")
     for (shard,), block in held.collect(engine="streaming").sort("shard", "sha256").group_by("shard", maintain_order=True):
         yield OldTwins(shard=Path(str(shard)), sha256=tuple(block["sha256"]))
+
+
+def with_pixel_hashes(frame: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
+    """Return images (``sha256``, ``pixel_hash``) with the hashes that were taken (``sha256``, ``taken``) where they had none."""
+    joined = frame.join(taken.unique("sha256"), on="sha256", how="left", maintain_order="left")
+    return joined.with_columns(pixel_hash=pl.coalesce("pixel_hash", "taken")).drop("taken")

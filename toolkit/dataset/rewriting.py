@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RewriteTask", "rewrite", "rewrite_facts"]
 
+_KEY: Final = ("image_id", "source")
 _CHANGED: Final = ("duplicate_group", "split")
 """What a later decision may change of an image that stays."""
 
@@ -32,7 +33,7 @@ class RewriteTask:
     target: Path
     """The shard to write."""
     changes: Path | None = None
-    """Parquet file: ``image_id``, ``is_kept``, ``duplicate_group``, ``split``; null leaves a value as it is."""
+    """Parquet file: ``image_id``, ``source``, ``is_kept``, ``duplicate_group``, ``split``; null leaves a value as it is."""
     keeps_others: bool = True
     """Whether images that ``changes`` does not name stay as they are, or are left out."""
     is_shuffled: bool = False
@@ -65,8 +66,8 @@ def _groups(task: RewriteTask) -> Iterator[pa.Table]:
 def _changed(rows: pa.Table, changes: pl.DataFrame | None, *, keeps_others: bool) -> pa.Table:
     if changes is None:
         return rows
-    names = pl.DataFrame({"image_id": rows["image_id"].to_pylist()}, schema={"image_id": pl.String})
-    found = names.join(changes, on="image_id", how="left", maintain_order="left")
+    names = pl.DataFrame({name: rows[name].to_pylist() for name in _KEY}, schema=dict.fromkeys(_KEY, pl.String))
+    found = names.join(changes, on=_KEY, how="left", maintain_order="left")
     is_kept = found["is_kept"].fill_null(value=keeps_others)
     for name in _CHANGED:
         old = pl.Series(rows[name].to_pylist(), dtype=pl.String)

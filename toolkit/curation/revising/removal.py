@@ -118,8 +118,8 @@ def selected(catalog: pl.LazyFrame, where: str | pl.Expr, *, with_removed: bool 
 
 
 def _revision(before: Dataset, rows: pl.DataFrame, *, is_purge: bool) -> Revision:
-    kept = rows.filter(pl.col("state") == "kept")["image_id"]
-    images = pl.DataFrame({"image_id": kept}).with_columns(
+    kept = rows.filter(pl.col("state") == "kept")
+    images = kept.select("image_id", "source").with_columns(
         is_kept=pl.lit(value=False), duplicate_group=pl.lit(None, pl.String), split=pl.lit(None, pl.String)
     )
     gone = ("duplicate_of", "duplicate_group", "split")

@@ -26,13 +26,19 @@ if TYPE_CHECKING:
 
 __all__ = ["IMAGE_CHANGES", "Revision", "no_changes", "revise", "rewrite_all"]
 
-IMAGE_CHANGES: Final = {"image_id": pl.String, "is_kept": pl.Boolean, "duplicate_group": pl.String, "split": pl.String}
+IMAGE_CHANGES: Final = {
+    "image_id": pl.String,
+    "source": pl.String,
+    "is_kept": pl.Boolean,
+    "duplicate_group": pl.String,
+    "split": pl.String,
+}
 """What may change of an image: whether it stays, and its group and split; null leaves a value as it is."""
 
 _FACTS_KEY: Final = ("source", "batch")
 
-_HERE: Final = 4
-"""Up to so many shards are rewritten by this process: a cluster takes longer to start."""
+_HERE_BYTES: Final = 256 * 2**20
+"""Up to so many bytes of shards are rewritten by this process: a cluster takes longer to start."""
 
 
 def no_changes() -> pl.DataFrame:
@@ -113,7 +119,8 @@ def revise(
     )
     _check_accounts(before, commit)
     store.commit(commit)
-    shutil.rmtree(staging, ignore_errors=True)
+    for left in (staging, *staging.parent.glob("revival-*")):
+        shutil.rmtree(left, ignore_errors=True)
     revised = Dataset(store)
     write_card(revised, Recipe.load(revision.recipe), revision.notes)
     return revised
@@ -128,8 +135,8 @@ def _shard_tasks(before: Dataset, revision: Revision, name: str, staging: Path) 
     paths = before.shard_paths()
     holding = (
         pl.scan_parquet(paths, glob=False, include_file_paths="path")
-        .select("path", "image_id")
-        .join(revision.images.lazy(), on="image_id", how="semi")
+        .select("path", "image_id", "source")
+        .join(revision.images.lazy(), on=["image_id", "source"], how="semi")
         .select("path")
         .unique()
         .collect(engine="streaming")["path"]
@@ -171,7 +178,8 @@ def rewrite_all(
 
 
 def _rewritten(tasks: Sequence[RewriteTask], scheduler: Scheduler | None, workers: int | None) -> Iterator[ShardFacts | None]:
-    if scheduler is None and len(tasks) <= _HERE:
+    total_bytes = sum(path.stat().st_size for task in tasks for path in task.shards)
+    if scheduler is None and total_bytes <= _HERE_BYTES:
         yield from map(rewrite, tasks)
         return
     with engine(scheduler, workers=workers) as running:

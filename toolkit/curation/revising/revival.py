@@ -1,0 +1,165 @@
+"""The bytes of images that a new decision lets in: from shards of earlier versions that held them, or from their sources."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from toolkit.curation.assembly import Batch
+from toolkit.curation.examine import Limits
+from toolkit.curation.locators import known_locators
+from toolkit.curation.stages import Run, pack_shards
+from toolkit.dataset.reading import Dataset
+from toolkit.dataset.rewriting import RewriteTask
+from toolkit.dataset.schema import CATALOG_SCHEMA
+from toolkit.engine import engine, silent
+from toolkit.errors import DatasetError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from toolkit.curation.recipe import Recipe
+    from toolkit.dataset.shards import ShardFacts
+    from toolkit.engine import Progress, Scheduler
+
+__all__ = ["ANNOTATION_COLUMNS", "Revival", "revive"]
+
+_DECIDED: Final = ("state", "reason", "duplicate_of", "duplicate_group", "split", "batch")
+
+ANNOTATION_COLUMNS: Final = tuple(
+    name
+    for name in ("label", "labels", "captions", "boxes", "mask_source", "metadata", "licence")
+    if name in CATALOG_SCHEMA.names
+)
+"""What annotations say of an image, as the catalog has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revival:
+    """How images come back."""
+
+    tasks: list[RewriteTask]
+    """Shards to be made of earlier shards."""
+    shards: tuple[ShardFacts, ...]
+    """Shards written from sources."""
+    absent: pl.DataFrame
+    """``row`` of the occurrences whose bytes cannot be had."""
+
+
+def revive(
+    dataset: Dataset,
+    entering: pl.DataFrame,
+    recipe: Recipe,
+    *,
+    scheduler: Scheduler | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Revival:
+    """Return how the bytes of occurrences come into the dataset; those read from sources are packed already.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        At its newest version, held for writing.
+    entering : pl.DataFrame
+        ``row``, ``source``, ``batch``, ``image_id``, ``new_duplicate_group``, ``new_split``.
+    recipe : Recipe
+        The recipe.
+    scheduler, workers, progress
+        As for ``curate``.
+    """
+    nothing = entering.select("row").clear()
+    if entering.is_empty():
+        return Revival(tasks=[], shards=(), absent=nothing)
+    name = hashlib.sha256("\n".join(entering["source"]).encode()).hexdigest()[:16]
+    staging = dataset.store.staging(f"revival-{name}")
+    tasks, found = _from_shards(dataset, entering, name, staging)
+    rest = entering.join(found, on="row", how="anti", maintain_order="left")
+    places = known_locators(dataset.store, rest)
+    packable = rest.join(places, on=["source", "batch"], how="inner", maintain_order="left")
+    absent = rest.join(packable, on="row", how="anti").select("row")
+    if packable.is_empty():
+        return Revival(tasks=tasks, shards=(), absent=absent)
+    with engine(scheduler, workers=workers) as running:
+        run = Run(engine=running, recipe=recipe, limits=Limits(), staging=staging, tell=progress or silent)
+        batch = _batch(dataset, packable, recipe, staging)
+        packed = pack_shards(run, batch, f"{name}{batch.identity}", dataset.store.images_path)
+    lost = pl.DataFrame({"at": [loss.row_index for loss in packed.lost]}, schema={"at": pl.UInt32})
+    gone = packable.with_row_index("at").join(lost, on="at", how="semi").select("row")
+    if len(gone):
+        for shard in packed.shards:
+            (dataset.store.images_path / shard.name).unlink(missing_ok=True)
+    return Revival(tasks=tasks, shards=() if len(gone) else packed.shards, absent=pl.concat([absent, gone]))
+
+
+def _from_shards(dataset: Dataset, entering: pl.DataFrame, name: str, staging: Path) -> tuple[list[RewriteTask], pl.DataFrame]:
+    """Return how rows that an earlier version's shards hold are copied, and which rows those are."""
+    paths = _earlier_shards(dataset)
+    none = entering.select("row").clear()
+    if not paths:
+        return [], none
+    held = (
+        pl.scan_parquet(paths, glob=False, include_file_paths="path")
+        .select("path", "image_id", "source")
+        .join(entering.lazy(), on=["image_id", "source"])
+        .select("row", "path", "image_id", "source", "new_duplicate_group", "new_split")
+        .unique("row", keep="any")
+        .collect(engine="streaming")
+        .sort("path", "row")
+    )
+    tasks = []
+    by_path = {str(path): path for path in paths}
+    for index, ((text, split), rows) in enumerate(held.group_by("path", "new_split", maintain_order=True)):
+        changes = staging / f"revived-{index:05d}.parquet"
+        rows.select(
+            "image_id", "source", is_kept=pl.lit(value=True), duplicate_group="new_duplicate_group", split="new_split"
+        ).write_parquet(changes)
+        target = dataset.store.images_path / f"{split}-{name}-r{index:05d}.parquet"
+        tasks.append(RewriteTask(shards=(by_path[str(text)],), target=target, changes=changes, keeps_others=False))
+    return tasks, held.select("row")
+
+
+def _earlier_shards(dataset: Dataset) -> list[Path]:
+    """Return the shards of earlier versions that this one does not hold and that are still there, the newest first."""
+    now = {path.name for path in dataset.shard_paths()}
+    found: dict[str, Path] = {}
+    for state in reversed(dataset.store.states()):
+        if state.version >= dataset.version:
+            continue
+        for path in Dataset(dataset.store, state.version).shard_paths():
+            if path.name not in now and path.exists():
+                found.setdefault(path.name, path)
+    return list(found.values())
+
+
+def _batch(dataset: Dataset, packable: pl.DataFrame, recipe: Recipe, staging: Path) -> Batch:
+    """Return occurrences of the catalog as a batch to be packed: their facts, what is said of them, where their bytes are."""
+    keys = packable.with_row_index("at").select("at", "source", "batch", "locator", "new_duplicate_group", "new_split")
+    facts = (
+        dataset.scan("catalog")
+        .join(keys.lazy(), on=["source", "batch"])
+        .collect(engine="streaming")
+        .unique("at", keep="any")
+        .sort("at")
+    )
+    if len(facts) != len(packable):
+        raise DatasetError(f"the catalog of '{dataset.location}' lacks rows that it had; run tonnage verify")
+    part = staging / "entering.probe.parquet"
+    facts.drop(*_DECIDED, *ANNOTATION_COLUMNS, "at", "new_duplicate_group", "new_split").write_parquet(part)
+    outcomes = facts.select(
+        pl.col("at").cast(pl.UInt32).alias("row"),
+        "source",
+        "image_id",
+        "size_bytes",
+        "pixel_hash",
+        state=pl.lit("kept"),
+        reason=pl.lit(None, pl.String),
+        duplicate_of=pl.lit(None, pl.String),
+        duplicate_group="new_duplicate_group",
+        split="new_split",
+    )
+    labels = facts.select(pl.col("at").cast(pl.UInt32).alias("row"), *ANNOTATION_COLUMNS)
+    return Batch(parts=[part], outcomes=outcomes, labels=labels, recipe=recipe)
