@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
-from tests.conftest import ROOT
 from toolkit.curation.decode import preview, reencode
 from toolkit.curation.examine import Limits, examine
 from toolkit.dataset import readers
