@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_images import png16, tiff
 from PIL import Image
 
 from toolkit.curation.examine import examine
@@ -114,19 +115,25 @@ def test_two_animations_that_begin_alike_are_two() -> None:
     assert examine(one, name="a.webp").facts["pixel_hash"] != examine(other, name="a.webp").facts["pixel_hash"]
 
 
-def test_colour_of_16_bits_has_no_pixel_hash_since_the_decoder_cuts_it() -> None:
-    import struct
-    import zlib
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colour_of_16_bits_is_hashed_in_full_depth_in_any_container(channels: int) -> None:
+    values = np.random.default_rng(0).integers(0, 65_536, (20, 30, channels), dtype=np.uint16)
+    other = values.copy()
+    other[3, 4, 1] ^= 1  # in the byte that Pillow leaves out
+    found = examine(png16(values), name="a.png")
+    assert (found.refusal, found.facts["bits"], found.facts["mode"]) == (None, 16, "RGB" if channels == 3 else "RGBA")
+    same = [png16(values), png16(values, level=1), tiff(values), tiff(values, ">")]
+    assert len({found.facts["pixel_hash"]} | {pixel_hash(payload) for payload in same}) == 1
+    assert None not in {pixel_hash(png16(other)), found.facts["pixel_hash"]}
+    assert pixel_hash(png16(other)) == pixel_hash(tiff(other)) != found.facts["pixel_hash"]
 
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    rows = b"".join(b"\0" + bytes(range(6 * 8)) for _ in range(8))
-    header = struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0)
-    payload = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    found = examine(payload, name="a.png")
-    assert (found.refusal, found.facts["bits"], found.facts["pixel_hash"]) == (None, 16, None)
-    assert pixel_hash(payload) is None
+def test_what_the_decoder_cuts_has_no_pixel_hash() -> None:
+    gray_alpha = png16(np.random.default_rng(0).integers(0, 65_536, (20, 30, 2), dtype=np.uint16))
+    assert pixel_hash(gray_alpha) is None
+    five_channels = tiff(np.random.default_rng(0).integers(0, 256, (20, 30, 5), dtype=np.uint8), extra=[0, 0])
+    assert examine(five_channels, name="a.tif").refusal is None
+    assert pixel_hash(five_channels) is None
 
 
 @pytest.mark.parametrize("payload", [b"", b"text", b"\x89PNG\r\n\x1a\n"])

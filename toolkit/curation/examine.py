@@ -7,6 +7,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from toolkit.curation.endings import ending_flag
 from toolkit.curation.hashing import byte_identity, luma_hash, perceptual_hash
 from toolkit.curation.headers import Header, read_header
 from toolkit.curation.jpeg import Decoded, can_be_strict, decode_jpeg
@@ -109,20 +110,9 @@ def _byte_flags(payload: bytes, kind: str, name: str, header: Header) -> list[st
         flags.append("wrong_extension")
     if header.frame_count > 1:
         flags.append("multi_frame")
-    elif _has_trailing_bytes(payload, kind):
-        flags.append("trailing_bytes")
+    if (kind != "jpeg" or header.frame_count == 1) and (flag := ending_flag(payload, kind)) is not None:
+        flags.append(flag)
     return flags
-
-
-def _has_trailing_bytes(payload: bytes, kind: str) -> bool:
-    if kind == "jpeg":
-        return 0 <= payload.rfind(b"\xff\xd9") < len(payload) - 2
-    if kind == "png":
-        end = payload.rfind(b"IEND")
-        return end >= 0 and end + 8 < len(payload)
-    if kind == "webp":
-        return int.from_bytes(payload[4:8], "little") + 8 + 1 < len(payload)
-    return False
 
 
 def _pixel_facts(decoded: Decoded, luma: NDArray[np.uint8], header: Header) -> dict[str, Any]:

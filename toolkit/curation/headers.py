@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from toolkit.curation.depth import bits_of, is_misread
 from toolkit.curation.faults import is_about_metadata, pillow_refusal
-from toolkit.curation.markers import JpegFrame, jpeg_frame, png_chunks, png_fault, stored_size, without_text
+from toolkit.curation.markers import JpegFrame, jpeg_frame, png_fault, stored_size, without_text
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.dataset.decoding import open_image
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Header", "JpegFrame", "jpeg_frame", "read_header"]
 
 _ORIENTATION_TAG: Final = 0x0112
-_BITS_TAG: Final = 258
 _JPEG_MODES: Final = {1: "L", 3: "RGB", 4: "CMYK"}
 _UNREAD: Final = {0xC3: "lossless", 0xCB: "lossless"} | dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical")
 """Frames that are not read. Lossless ones are refused for safety: libjpeg-turbo 3 writes past its buffer when it is asked for
@@ -145,11 +144,13 @@ def _opened_header(payload: bytes, max_pixels: int) -> Header | Refusal:
     with open_image(payload) as image:
         if (fault := _too_large(image.width, image.height, max_pixels)) is not None:
             return fault
+        if is_misread(image):
+            return refusal("unsupported_format", "a TIFF of 16-bit channels in planes of their own")
         orientation, flags = _valid(_exif_orientation(image))
         is_turned = image.format == "TIFF" and orientation >= 5  # Pillow gives the displayed size of a TIFF, as of no other
         width, height = (image.height, image.width) if is_turned else image.size
         return Header(
-            width_px=width, height_px=height, mode=image.mode, bits=_bits(image, payload),
+            width_px=width, height_px=height, mode=image.mode, bits=bits_of(image, payload),
             frame_count=int(getattr(image, "n_frames", 1)), orientation=orientation,
             has_alpha=image.mode in _ALPHA_MODES or "transparency" in image.info, flags=flags,
         )  # fmt: skip
@@ -168,29 +169,3 @@ def _exif_orientation(image: Image.Image) -> Any:
         return image.getexif().get(_ORIENTATION_TAG)
     except Exception:  # noqa: BLE001 -- broken metadata never costs an image
         return 0
-
-
-def _bits(image: Image.Image, payload: bytes) -> int:
-    """Return the bits per channel in the file, which Pillow's mode hides (it reads 16-bit colour as 8-bit).
-
-    Source: PNG, third edition, section 11.2.1; TIFF 6.0, tag 258; AV1-ISOBMFF 1.2, section 2.3.3; ISO/IEC 15444-1, A.5.1.
-    """
-    tags = getattr(image, "tag_v2", None)
-    try:
-        if image.format == "PNG":
-            start = next(start for kind, start, _ in png_chunks(payload) if kind == b"IHDR")
-            return payload[start + 16]
-        if tags is not None:
-            value = tags.get(_BITS_TAG, 1)
-            return int(value[0] if isinstance(value, tuple) else value)
-        if "bit_depth" in image.info:
-            return int(image.info["bit_depth"])
-        if image.format == "AVIF" and (place := payload.find(b"av1C")) >= 0:
-            is_high, is_twelve = payload[place + 6] & 0x40, payload[place + 6] & 0x20
-            return (12 if is_twelve else 10) if is_high else 8
-        if image.format == "JPEG2000" and (place := payload.find(b"\xff\x4f\xff\x51")) >= 0:
-            (depth,) = struct.unpack_from("B", payload, place + 42)
-            return int(depth & 0x7F) + 1
-    except (IndexError, struct.error, ValueError, TypeError, StopIteration):
-        pass
-    return {"1": 1, "I;16": 16, "I;16B": 16, "I": 32, "F": 32}.get(image.mode, 8)

@@ -8,6 +8,7 @@ import numpy as np
 import xxhash
 from PIL import ImageOps, ImageSequence
 
+from toolkit.curation.depth import WIDE_MODES, depth_kind, low_bytes, wide_values
 from toolkit.dataset.decoding import open_image
 from toolkit.dataset.png import despite_text
 
@@ -16,16 +17,13 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-__all__ = ["bands", "holds_all_bits", "pixel_hash", "pixel_hash_of"]
+__all__ = ["bands", "pixel_hash", "pixel_hash_of"]
 
 _BAND_PIXELS: Final = 4_000_000
 """Pixels converted at once: the largest image that is allowed would take gigabytes as a whole."""
 
 _EQUAL_MODES: Final = {"1": "L", "P": "RGB", "PA": "RGBA", "RGBX": "RGB", "RGBa": "RGBA", "La": "LA"}
 """Modes that only pack the same colours otherwise; a palette with transparency becomes RGBA."""
-
-_WIDE_MODES: Final = {"I;16": "<u2", "I;16L": "<u2", "I;16B": "<u2", "I;16N": "<u2", "I": "<i4", "F": "<f4"}
-"""Modes of more than 8 bits, by how their values are hashed: the same on every machine."""
 
 
 def pixel_hash(payload: bytes) -> str | None:
@@ -41,26 +39,34 @@ def pixel_hash(payload: bytes) -> str | None:
 
 def _pixel_hash(payload: bytes) -> str | None:
     with open_image(payload) as opened:
-        return pixel_hash_of(opened) if holds_all_bits(opened) else None
+        return pixel_hash_of(opened, payload, depth_kind(opened, payload))
 
 
-def holds_all_bits(opened: Image.Image) -> bool:
-    """Return whether Pillow gives every bit of an image that is opened and not yet loaded.
+def pixel_hash_of(opened: Image.Image, payload: bytes, kind: str) -> str | None:
+    """Return the pixel hash of an opened image, over all its frames (two animations may begin alike); None if it is cut.
 
-    It reads 16-bit colour as 8-bit: two such images may differ where nobody sees it, and must stay two.
+    Parameters
+    ----------
+    opened : PIL.Image.Image
+        The image; it may be loaded.
+    payload : bytes
+        Its encoded bytes.
+    kind : str
+        What ``depth_kind`` said of it before it was loaded.
     """
-    is_wide = any(";16" in str(tile) for tile in getattr(opened, "tile", []))
-    return not is_wide or opened.mode in _WIDE_MODES
-
-
-def pixel_hash_of(opened: Image.Image) -> str:
-    """Return the pixel hash of an opened image, over all its frames: two animations may begin alike."""
+    if kind == "cut":
+        return None
     state = xxhash.xxh3_128()
     frames = ImageSequence.Iterator(opened) if getattr(opened, "n_frames", 1) > 1 else iter([opened])
     for frame in frames:
         image = ImageOps.exif_transpose(frame)
-        mode = _common_mode(image)
+        mode = f"{image.mode};16" if kind == "wide" else _common_mode(image)
         state.update(f"{mode}:{image.width}x{image.height}".encode())
+        if kind == "wide":
+            lower = ImageOps.exif_transpose(low_bytes(payload))
+            for high, low in zip(bands(image), bands(lower), strict=True):
+                state.update(wide_values(high, low).tobytes())
+            continue
         for band in bands(image):
             state.update(_values(band, mode))
     return str(state.hexdigest())
@@ -68,8 +74,8 @@ def pixel_hash_of(opened: Image.Image) -> str:
 
 def _common_mode(image: Image.Image) -> str:
     has_key = "transparency" in image.info
-    if image.mode in _WIDE_MODES:
-        return _WIDE_MODES[image.mode]
+    if image.mode in WIDE_MODES:
+        return WIDE_MODES[image.mode]
     if has_key and image.mode in {"P", "RGB", "L", "1"}:
         return "RGBA" if image.mode in {"P", "RGB"} else "LA"
     return _EQUAL_MODES.get(image.mode, image.mode)

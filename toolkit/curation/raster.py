@@ -12,10 +12,11 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from toolkit.curation.depth import depth_kind
 from toolkit.curation.faults import is_about_metadata, pillow_refusal
 from toolkit.curation.jpeg import LUMA_PX, Decoded
 from toolkit.curation.markers import png_fault, without_text
-from toolkit.curation.pixels import bands, holds_all_bits, pixel_hash_of
+from toolkit.curation.pixels import bands, pixel_hash_of
 from toolkit.curation.reasons import refusal
 from toolkit.dataset.decoding import open_image, to_rgb
 
@@ -42,14 +43,14 @@ def decode_raster(payload: bytes, flags: tuple[str, ...] = ()) -> Decoded:
 
 def _decoded(payload: bytes, flags: tuple[str, ...]) -> Decoded:
     with open_image(payload) as image:
-        is_whole = holds_all_bits(image)
+        depth = depth_kind(image, payload)
         frame_count = int(getattr(image, "n_frames", 1))
         image.load()
         luma = _scaled_luma(image)
         is_affordable = frame_count * image.width * image.height <= max(_FRAME_PIXELS, image.width * image.height)
         if not is_affordable:
             flags = (*flags, "frames_unchecked")
-        pixels = pixel_hash_of(image) if is_affordable and is_whole else None
+        pixels = pixel_hash_of(image, payload, depth) if is_affordable else None
         return Decoded(luma=np.asarray(luma, dtype=np.uint8), is_oriented=image.format == "TIFF", flags=flags, pixel_hash=pixels)
 
 

@@ -8,10 +8,11 @@ laid on white.
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from toolkit.dataset.png import despite_text
 from toolkit.dataset.readers import reader_for
@@ -24,6 +25,10 @@ __all__ = ["FORMATS", "decode_rgb", "open_image", "orientation_of", "to_rgb"]
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "JPEG2000")
 """The only openers of Pillow that are ever used: it registers 43, one of which calls Ghostscript. (JPEG's opens MPO too.)"""
+
+_BAND_PIXELS: Final = 4_000_000
+_TONE_SAMPLES: Final = 1_000_000
+"""Pixels, at least, from which the range of a float image is taken."""
 
 _ORIENTATION_TAG: Final = 0x0112
 _METADATA_BYTES: Final = 2**17
@@ -149,6 +154,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in {"I", "F"}:
         return _stretched(image).convert("RGB")
+    if image.mode == "LAB":
+        return _from_lab(image)
     if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
         front = image.convert("RGBA")
         ground = Image.new("RGBA", front.size, (255, 255, 255, 255))
@@ -156,14 +163,43 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def _from_lab(image: Image.Image) -> Image.Image:
+    converted = ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB")
+    assert converted is not None
+    return converted
+
+
 def _stretched(image: Image.Image) -> Image.Image:
-    """Return 32-bit or float gray in 8 bits: 16-bit range where the values fit it, else the range that is there."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    low, high = float(values.min(initial=0.0)), float(values.max(initial=0.0))
-    if image.mode == "I" and low >= 0 and high <= 65_535:
-        low, high = 0.0, 65_535.0 if high > 255 else 255.0
-    scaled = (values - low) * (255.0 / (high - low)) if high > low else np.zeros_like(values)
-    return Image.fromarray(scaled.clip(0, 255).astype(np.uint8))
+    """Return 32-bit or float gray in 8 bits, a band of rows at a time; what is no number becomes black."""
+    values = np.asarray(image)
+    low, high = _tones(values, is_whole=image.mode == "I")
+    scale = 255.0 / (high - low) if high > low else 0.0
+    shown = np.empty(values.shape, dtype=np.uint8)
+    rows = max(1, _BAND_PIXELS // max(1, image.width))
+    for top in range(0, image.height, rows):
+        band = (values[top : top + rows].astype(np.float64) - low) * scale
+        shown[top : top + rows] = np.nan_to_num(band, posinf=255.0, neginf=0.0).clip(0, 255)
+    return Image.fromarray(shown)
+
+
+def _tones(values: NDArray[Any], *, is_whole: bool) -> tuple[float, float]:
+    """Return the values that become black and white.
+
+    Whole numbers that fit 8 or 16 bits are taken as such, and floats from 0 to 1 as shares; for all else there is no rule, and
+    the 0.1th and 99.9th percentile are taken: a few hot pixels do not turn an image black.
+    """
+    step = max(1, math.isqrt(values.size // _TONE_SAMPLES))
+    sample = values[::step, ::step].astype(np.float64)
+    sample = sample[np.isfinite(sample)]
+    if sample.size == 0:
+        return 0.0, 0.0
+    least, most = float(sample.min()), float(sample.max())
+    if is_whole and least >= 0 and most <= 65_535:
+        return 0.0, 65_535.0 if values.max() > 255 else 255.0
+    if not is_whole and least >= 0 and most <= 1:
+        return 0.0, 1.0
+    low, high = np.percentile(sample, [0.1, 99.9])
+    return float(low), float(high)
 
 
 def _fit(image: Image.Image, side_px: int) -> Image.Image:
