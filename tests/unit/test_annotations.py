@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from PIL import Image, ImageOps
 
-from toolkit.curation.annotations import ANNOTATION_SCHEMA, read_annotations, read_captions
+from toolkit.curation.annotations import ANNOTATION_SCHEMA, read_annotations
 from toolkit.curation.labelling import label_images
 
 ROWS = {"row": pl.UInt32, "source": pl.String, "folder_label": pl.String}
@@ -76,7 +76,8 @@ def test_files_of_another_purpose_are_no_annotations(key, payload):
 
 
 def test_captions_lie_beside_their_images_one_a_line():
-    caption = read_captions([("raw/empty.txt", b" \n\n"), ("raw/a.txt", b"A red boat.\n\n Un bateau rouge. \n")])
+    caption = read_annotations("raw/a.txt", b"A red boat.\n\n Un bateau rouge. \n")
+    assert read_annotations("raw/empty.txt", b" \n\n").is_empty()
     labelling = label_images(images("raw/a.jpg", "raw/a.png", "raw/b.jpg", "raw/sub/a.jpg"), caption)
     assert labelling.frame["row"].to_list() == [0, 1]
     assert labelling.frame["captions"].to_list() == [["A red boat.", "Un bateau rouge."]] * 2
@@ -137,3 +138,182 @@ def test_boxes_that_were_drawn_on_the_turned_image_stay():
 def test_no_annotations_leave_the_folders_word():
     frame = label_images(images("raw/cat/a.jpg", folder_label="cat"), ANNOTATION_SCHEMA.to_frame()).frame
     assert frame.select("label", "labels", "captions", "boxes").rows() == [("cat", ["cat"], None, None)]
+
+
+def voc(objects, *, name="a.jpg", size=(40, 30)):
+    things = "".join(
+        f"<object><name>{label}</name><part><bndbox><xmin>1</xmin></bndbox></part><bndbox>"
+        f"<xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax><ymax>{d}</ymax></bndbox></object>"
+        for label, (a, b, c, d) in objects
+    )
+    shape = f"<size><width>{size[0]}</width><height>{size[1]}</height><depth>3</depth></size>"
+    return f"<annotation><folder>x</folder><filename>{name}</filename>{shape}{things}</annotation>".encode()
+
+
+def test_a_voc_box_counts_from_one_and_holds_both_corners():
+    found = read_annotations("raw/a.xml", voc([("cat", (1, 1, 40, 30)), ("dog", (13, 6, 22, 9)), ("cat", (0, 0, 5, 5))]))
+    labelling = label_images(images("raw/a.jpg"), found)
+    assert boxes_of(labelling) == [(0, 0, 40, 30), (12, 5, 10, 4), (0, 0, 5, 5)]
+    assert labelling.frame["labels"].to_list() == [["cat", "dog"]]
+    assert labelling.frame["label"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    ("xml", "image"),
+    [
+        ("raw/Annotations/a.xml", "raw/JPEGImages/a.jpg"),
+        ("raw/annotations/train/a.xml", "raw/images/train/a.png"),
+        ("raw/train/labels/a.xml", "raw/train/images/a.jpg"),
+        ("raw/a.xml", "raw/a.webp"),
+        ("raw/s.zip!Annotations/a.xml", "raw/s.zip!JPEGImages/a.jpg"),
+        ("raw/boxes/other.xml", "raw/pictures/a.jpg"),  # by the name that the file gives
+    ],
+)
+def test_voc_files_find_their_images(xml, image):
+    rows = images("raw/elsewhere/b.jpg", image)
+    labelling = label_images(rows, read_annotations(xml, voc([("cat", (1, 1, 4, 4))])))
+    assert labelling.frame["row"].to_list() == [1]
+    assert labelling.unmatched.is_empty()
+
+
+def test_a_voc_file_that_was_renamed_with_its_image_follows_its_own_name():
+    rows = images("raw/old.jpg", "raw/new.jpg")
+    labelling = label_images(rows, read_annotations("raw/new.xml", voc([("cat", (1, 1, 4, 4))], name="old.jpg")))
+    assert labelling.frame["row"].to_list() == [1]
+
+
+BOMB = b'<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx"><!ENTITY y "&x;&x;">]>'
+FILE = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        BOMB + voc([("cat", (1, 1, 4, 4))]),
+        FILE + b"<annotation><filename>&x;</filename></annotation>",
+        ("<!DOCTYPE a []>" + voc([]).decode()).encode("utf-16"),
+        b"<annotation><filename>&y;</filename></annotation>",
+        b"<svg><size/></svg>",
+        b"<annotation>",
+        b"",
+        voc([("cat", (5, 5, 5, 4))]),
+        voc([("cat", ("a", 5, 5, 4))]),
+        voc([("cat", (1, 1, "inf", 4))]),
+    ],
+)
+def test_xml_that_is_no_annotation_or_calls_for_more_is_not_read(payload):
+    assert read_annotations("raw/a.xml", payload) is None
+
+
+def yolo_boxes(text, *, size=(40, 30), orientation=1):
+    labelling = label_images(images("raw/images/a.jpg", size=size, orientation=orientation), read("raw/labels/a.txt", text))
+    return [tuple(round(value, 3) for value in box) for box in boxes_of(labelling)]
+
+
+def read(key, text):
+    return read_annotations(key, text.encode())
+
+
+def test_yolo_boxes_become_pixels_of_the_display():
+    assert yolo_boxes("0 0.5 0.5 0.25 0.2\n") == [(15, 12, 10, 6)]
+    assert yolo_boxes("0 0.5 0.5 0.25 0.2 0.93\n") == [(15, 12, 10, 6)]  # as a detector writes it, with its confidence
+    assert yolo_boxes("0 0.5 0.5 1 1\n", size=(30, 40), orientation=6) == [(0, 0, 30, 40)]
+    assert yolo_boxes("0 0.25 0.5 0.5 1\n", size=(30, 40), orientation=3) == [(0, 0, 15, 40)]
+
+
+def test_yolo_polygons_and_key_points_become_their_boxes():
+    assert yolo_boxes("0 0.25 0.1 0.75 0.2 0.5 0.9\n") == [(10, 3, 20, 24)]
+    assert yolo_boxes("0 0.25 0.1 0.75 0.1 0.75 0.9 0.25 0.9\n") == [(10, 3, 20, 24)]
+    assert yolo_boxes("0 0.5 0.5 0.25 0.2 0.4 0.5 2 0.6 0.5 0\n") == [(15, 12, 10, 6)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 0.5 0.5 0.25 0.2\nbroken\n",
+        "0 5 5 2 2\n",
+        "0.5 0.5 0.5 0.2 0.2\n",
+        "-1 0.5 0.5 0.2 0.2\n",
+        "0 0.5 0.5 0 0.2\n",
+        "0 0.5 0.5 1e999 0.2\n",
+    ],
+)
+def test_damaged_yolo_is_neither_boxes_nor_a_caption(text):
+    assert read("raw/labels/a.txt", text) is None
+
+
+@pytest.mark.parametrize("text", ["2 cats and 3 dogs", "0.5", "1 2 3 4", "Number 0 0.5 0.5 0.2 0.2 of the series", "1984"])
+def test_captions_with_numbers_stay_captions(text):
+    assert read("raw/a.txt", text)["captions"].to_list() == [[text]]
+
+
+def labels_in(rows, *files):
+    return label_images(rows, pl.concat(files)).frame
+
+
+def test_class_numbers_get_the_names_that_hold_in_their_folder():
+    rows = images("raw/a/images/x.jpg", "raw/b/images/y.jpg", "raw/c/z.jpg")
+    boxes = "0 0.5 0.5 0.2 0.2\n1 0.5 0.5 0.1 0.1\n9 0.5 0.5 0.1 0.1"
+    frame = labels_in(
+        rows,
+        read("raw/a/labels/x.txt", boxes),
+        read("raw/b/labels/y.txt", boxes),
+        read("raw/c/z.txt", "0 0.5 0.5 0.2 0.2"),
+        read("raw/a/data.yaml", "nc: 2\nnames: [cat, dog]\ntrain: images"),
+        read("raw/b/labels/classes.txt", "car\nbus\n\n"),
+        read("raw/b/labels/data.yaml", "names: {0: tram, 1: bike}"),
+        read("raw/c/obj.names", "boat\n"),
+    )
+    assert frame["labels"].to_list() == [["9", "cat", "dog"], ["9", "bike", "tram"], ["boat"]]
+    assert [box["label"] for box in frame["boxes"][0]] == ["cat", "dog", "9"]
+    assert frame["label"].to_list() == [None, None, "boat"]
+
+
+def test_the_only_class_names_there_are_hold_everywhere_and_without_any_numbers_stay():
+    rows = images("raw/images/x.jpg")
+    boxes = read("raw/labels/x.txt", "1 0.5 0.5 0.2 0.2\n")
+    assert labels_in(rows, boxes, read("raw/config/data.yaml", "names: [a, b]"))["label"].to_list() == ["b"]
+    assert labels_in(rows, boxes)["label"].to_list() == ["1"]
+
+
+@pytest.mark.parametrize("text", ["a: 1", "[1, 2]", "names: 3", "names: {-1: a}", "{", "names: []", "&a [*a]"])
+def test_yaml_of_another_purpose_names_no_classes(text):
+    assert read("raw/data.yaml", text) is None
+
+
+def test_sidecars_in_a_webdataset_give_label_caption_and_metadata():
+    rows = images("s.tar!0001.jpg", "s.tar!0002.left.png", "s.tar!0002.right.png", "s.tar!v1.0.jpg", "s.tar!v1.1.jpg")
+    frame = labels_in(
+        rows,
+        read("s.tar!0001.cls", "7\n"),
+        read("s.tar!0001.txt", "A boat."),
+        read("s.tar!0001.json", '{"caption": "A boat.", "key": "0001", "width": 10, "license": "CC0"}'),
+        read("s.tar!0002.json", '{"label": 3}'),
+        read("s.tar!v1.0.txt", "One."),
+        read("s.tar!v1.1.txt", "Two."),
+    )
+    assert frame["row"].to_list() == [0, 1, 2, 3, 4]
+    assert frame["label"].to_list() == ["7", "3", "3", None, None]
+    assert frame["captions"].to_list() == [["A boat."], None, None, ["One."], ["Two."]]
+    assert frame["metadata"][0].to_list() == [{"key": "key", "value": "0001"}, {"key": "width", "value": "10"}]
+    assert frame["licence"][0] == "CC0"
+
+
+def test_a_dot_outside_an_archive_groups_nothing():
+    rows = images("raw/a.left.jpg", "raw/b.jpg")
+    assert labels_in(rows, read("raw/a.txt", "Both?"), read("raw/b.jpg.txt", "Mine."))["row"].to_list() == [1]
+
+
+def test_members_that_come_twice_keep_their_own_sidecars():
+    rows = images("s.tar!a.jpg", "s.tar!a.jpg#2")
+    frame = labels_in(rows, read("s.tar!a.txt", "first"), read("s.tar!a.txt#2", "second"))
+    assert frame["captions"].to_list() == [["first"], ["second"]]
+
+
+def test_texts_without_an_image_are_reported_where_others_have_one_and_only_there():
+    rows = images("raw/a.jpg", "raw/b.jpg")
+    files = [read("raw/a.txt", "A."), read("raw/gone.txt", "Gone."), read("raw/sub/README.txt", "Read me.")]
+    files += [read("raw/labels/gone.txt", "0 0.5 0.5 0.1 0.1"), read("raw/config.json", '{"a": 1}')]
+    labelling = label_images(rows, pl.concat(files))
+    assert labelling.unmatched.select("file", "kind").rows() == [("raw/gone.txt", "caption"), ("raw/labels/gone.txt", "yolo")]
+    assert labelling.strays["file"].to_list() == ["raw/sub/README.txt", "raw/config.json"]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 
-from toolkit.curation.annotations import ANNOTATION_SCHEMA, BOX_DTYPE, PAIR_DTYPE
+from toolkit.curation.annotations import ANNOTATION_SCHEMA, BOX_DTYPE, PAIR_DTYPE, with_class_names
+from toolkit.curation.matching import matched_images, unmatched_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +21,8 @@ __all__ = ["Labelling", "label_images", "table_hints", "turned_boxes"]
 
 LabelsFrom = Literal["auto", "folders", "files", "none"]
 
-_RANK: Final = {"table": 0, "coco": 1, "caption": 2}
-"""Whose word holds when annotation files differ: a table's, then COCO's."""
+_RANK: Final = {"table": 0, "coco": 1, "voc": 2, "yolo": 3, "document": 4, "class": 5, "caption": 6}
+"""Whose word holds when annotation files differ: a table's, then COCO's, and so on."""
 
 _MERGED: Final = {
     "label": pl.String(),
@@ -40,7 +41,9 @@ class Labelling:
     frame: pl.DataFrame
     """``row``, ``label``, ``labels``, ``captions``, ``boxes``, ``metadata``, ``licence``; only images that have any."""
     unmatched: pl.DataFrame
-    """``file``, ``name``, ``target``: annotations whose image was not found."""
+    """``file``, ``name``, ``target``, ``kind``: annotations whose image was not found."""
+    strays: pl.DataFrame
+    """``file``: text and JSON files that speak of no image, and lie where none of their kind does."""
 
 
 def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: LabelsFrom = "auto") -> Labelling:
@@ -55,8 +58,12 @@ def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: Lab
     labels_from : str
         Which labels are taken: of ``folders``, of ``files``, of both (``auto``: a file's word wins) or ``none``.
     """
-    lines = annotations.with_columns(rank=pl.col("kind").replace_strict(_RANK, return_dtype=pl.Int8)).with_row_index("line")
-    pairs = _matched(rows, lines)
+    lines = (
+        with_class_names(annotations)
+        .with_columns(rank=pl.col("kind").replace_strict(_RANK, return_dtype=pl.Int8))
+        .with_row_index("line")
+    )
+    pairs = matched_images(rows, lines)
     matched = pairs.join(lines, on="line").join(rows.select("row", "orientation", "width_px", "height_px"), on="row")
     merged = _merged(turned_boxes(matched.sort("row", "rank", "file", "line")), labels_from)
     folder = rows.select("row", folder=pl.col("folder_label") if labels_from in {"auto", "folders"} else pl.lit(None, pl.String))
@@ -65,8 +72,8 @@ def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: Lab
         labels=_union(pl.concat_list(pl.col("labels").fill_null([]), pl.col("folder"))),
     )
     has_any = pl.any_horizontal(pl.col(name).is_not_null() for name in _MERGED)
-    unmatched = lines.join(pairs, on="line", how="anti").select("file", "name", "target")
-    return Labelling(frame=frame.filter(has_any).select("row", *_MERGED), unmatched=unmatched)
+    unmatched, strays = unmatched_lines(lines, pairs)
+    return Labelling(frame=frame.filter(has_any).select("row", *_MERGED), unmatched=unmatched, strays=strays)
 
 
 def table_hints(parts: Sequence[Path]) -> pl.DataFrame:
@@ -86,27 +93,6 @@ def table_hints(parts: Sequence[Path]) -> pl.DataFrame:
     rest = {name: kind for name, kind in ANNOTATION_SCHEMA.items() if name not in found.collect_schema()}
     filled = found.with_columns(pl.lit(None, kind).alias(name) for name, kind in rest.items())
     return filled.select(pl.col(name).cast(kind) for name, kind in ANNOTATION_SCHEMA.items()).collect(engine="streaming")
-
-
-def _matched(rows: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    """Return ``line``, ``row`` of each annotation and its image: at its word, else by the one path that ends in its name."""
-    sources = rows.select("row", target="source")
-    files = lines.filter(pl.col("kind") != "caption").select("line", "name", "target")
-    exact = files.join(sources, on="target").select("line", "row")
-    stems = sources.select("row", target=pl.col("target").str.replace(r"\.[^./!]*$", ""))
-    captions = lines.filter(pl.col("kind") == "caption").select("line", "target").join(stems, on="target").select("line", "row")
-    left = files.join(exact, on="line", how="anti").with_columns(base=_base("name"))
-    if left.is_empty():
-        return pl.concat([exact, captions])
-    tail = pl.col("name").str.strip_prefix("../")
-    ends = pl.col("source").str.ends_with("/" + tail) | pl.col("source").str.ends_with("!" + tail)
-    near = left.join(rows.select("row", "source", base=_base("source")), on="base").filter(ends)
-    only = near.filter(pl.len().over("line") == 1).select("line", "row")
-    return pl.concat([exact, captions, only])
-
-
-def _base(column: str) -> pl.Expr:
-    return pl.col(column).str.extract(r"([^/!]+)$")
 
 
 def _merged(matched: pl.DataFrame, labels_from: LabelsFrom) -> pl.DataFrame:
@@ -136,7 +122,8 @@ def _union(classes: pl.Expr) -> pl.Expr:
 def turned_boxes(matched: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with its boxes in display pixels.
 
-    Boxes are in the pixels of the file, unless the annotator's image size says that it was seen turned already.
+    Boxes are in the pixels of the file, unless the annotator's image size says that it was seen turned already; relative
+    ones are shares of the display.
 
     Source: Exif 3.0, tag 0x0112 (orientation): which row and column of the display the first ones of the file are.
     """
@@ -146,11 +133,14 @@ def turned_boxes(matched: pl.DataFrame) -> pl.DataFrame:
     orientation = pl.col("orientation").fill_null(1)
     is_swapped = (orientation >= 5) & (pl.col("width_px") != pl.col("height_px"))
     seen_turned = (pl.col("coded_width_px") == pl.col("width_px")) & (pl.col("coded_height_px") == pl.col("height_px"))
+    relative = pl.col("is_relative").fill_null(value=False)
     each = boxed.select(
         "line",
         "row",
         box="boxes",
-        turn=pl.when(is_swapped & seen_turned.fill_null(value=False)).then(1).otherwise(orientation),
+        turn=pl.when(relative | (is_swapped & seen_turned.fill_null(value=False))).then(1).otherwise(orientation),
+        x_scale=pl.when(relative).then("width_px").otherwise(1),
+        y_scale=pl.when(relative).then("height_px").otherwise(1),
         file_width_px=pl.when(orientation >= 5).then("height_px").otherwise("width_px"),
         file_height_px=pl.when(orientation >= 5).then("width_px").otherwise("height_px"),
     ).explode("box")
@@ -162,6 +152,7 @@ def turned_boxes(matched: pl.DataFrame) -> pl.DataFrame:
 def _turned_box() -> pl.Expr:
     """Return the box in display pixels, from ``box``, ``turn`` and the size of the file's pixels."""
     x, y, w, h, label = (pl.col("box").struct.field(field.name) for field in BOX_DTYPE.fields)
+    x, w, y, h = x * pl.col("x_scale"), w * pl.col("x_scale"), y * pl.col("y_scale"), h * pl.col("y_scale")
     turn = pl.col("turn")
     far_x, far_y = pl.col("file_width_px") - x - w, pl.col("file_height_px") - y - h
     return pl.struct(

@@ -10,19 +10,30 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from toolkit.curation.annotations import ANNOTATION_SCHEMA, read_annotations, read_captions
-from toolkit.curation.sources import OtherFile, read_other
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from toolkit.curation.annotating import Annotations
+    from toolkit.curation.sources import OtherFile
 
 __all__ = ["OtherFiles"]
 
 _BLOCK: Final = 10_000
 """Files held as objects before they become lines of a frame."""
 
-_SCHEMA: Final = pl.Schema({"source": pl.String, "kind": pl.String, "etag": pl.String, "path": pl.String, "member": pl.String})
+_SCHEMA: Final = pl.Schema(
+    {
+        "source": pl.String,
+        "kind": pl.String,
+        "etag": pl.String,
+        "path": pl.String,
+        "member": pl.String,
+        "size_bytes": pl.Int64,
+        "offset": pl.Int64,
+        "packed": pl.String,
+    }
+)
 
 _UNREAD: Final = "skipped(no_annotation)"
 """A file whose name says annotation and whose content none of the readers knows."""
@@ -40,12 +51,13 @@ class OtherFiles:
     def __init__(self, memory: Path) -> None:
         self._memory = memory
         self._blocks: list[pl.DataFrame] = []
-        self._waiting: list[tuple[str, str, str, str, str | None]] = []
-        self._unread: list[str] = []
+        self._waiting: list[tuple[str | int | None, ...]] = []
+        self.unread: list[str] = []
+        """Sources of files that are no annotation after all: what they say is not understood, or speaks of no image."""
 
     def add(self, other: OtherFile) -> None:
         """Take note of a file."""
-        self._waiting.append((other.source, other.kind, other.etag, other.path, other.member))
+        self._waiting.append(tuple(getattr(other, name) for name in _SCHEMA))
         if len(self._waiting) >= _BLOCK:
             self._flush()
 
@@ -61,7 +73,7 @@ class OtherFiles:
 
     def new(self) -> pl.DataFrame:
         """Return the files that no earlier batch has counted: ``source``, ``kind``."""
-        kind = pl.when(pl.col("source").is_in(self._unread)).then(pl.lit(_UNREAD)).otherwise("kind")
+        kind = pl.when(pl.col("source").is_in(self.unread)).then(pl.lit(_UNREAD)).otherwise("kind")
         found = self._files().select("source", kind=kind)
         remembered = sorted(self._memory.glob("*.parquet"))
         if not remembered:
@@ -84,30 +96,14 @@ class OtherFiles:
         new.write_parquet(temporary)
         temporary.replace(self._memory / f"{batch}.parquet")
 
-    def annotations(self, sources: pl.Series) -> pl.DataFrame:
+    def annotations(self, read: Callable[[pl.DataFrame], Annotations]) -> pl.DataFrame:
         """Return what all annotation files say, as ``ANNOTATION_SCHEMA``, in the order of their names.
 
-        A caption file is read only if an image of its name is among the sources; a file that turns out to be no
-        annotation is counted as what it is.
+        Parameters
+        ----------
+        read : callable
+            Reads files (``source``, ``path``, ``member``, ``etag``, ``size_bytes``, ``offset``, ``packed``).
         """
-        files = self._files().filter(pl.col("kind") == "annotation")
-        is_text = pl.col("source").str.to_lowercase().str.ends_with(".txt")
-        stems = pl.DataFrame({"stem": sources.str.replace(r"\.[^./!]*$", "").unique()})
-        stem = pl.col("source").str.head(-len(".txt"))
-        captions = files.filter(is_text).join(stems, left_on=stem, right_on="stem", how="semi", maintain_order="left")
-        frames = [ANNOTATION_SCHEMA.to_frame()]
-        frames += [read_captions(self._read(block)) for block in captions.iter_slices(_BLOCK)]
-        for key, payload in self._read(files.filter(~is_text)):
-            found = read_annotations(key, payload)
-            if found is None:
-                self._unread.append(key)
-            else:
-                frames.append(found)
-        return pl.concat(frames)
-
-    def _read(self, files: pl.DataFrame) -> Iterator[tuple[str, bytes]]:
-        for source, path, member in files.select("source", "path", "member").iter_rows():
-            try:
-                yield source, read_other(OtherFile(source=source, path=path, kind="annotation", member=member))
-            except OSError:
-                self._unread.append(source)
+        found = read(self._files().filter(pl.col("kind") == "annotation").drop("kind"))
+        self.unread += found.unread
+        return found.frame

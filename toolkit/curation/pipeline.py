@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from toolkit import __version__
+from toolkit.curation.annotating import read_annotation_files
 from toolkit.curation.assembly import Batch
 from toolkit.curation.committing import Outcome, commit_batch
 from toolkit.curation.decide import DECISION_COLUMNS, Decisions, decide
@@ -178,7 +179,7 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
     shards = inputs.before.shard_paths() if inputs.before is not None else []
     taken = compare(run, rows, history, inputs.reading, shards)
     rows, history = with_pixel_hashes(rows, taken), with_pixel_hashes(history, taken)
-    labels, unmatched_count = _labelled(rows, inputs, run.recipe)
+    labels, unmatched_count = _labelled(run, rows, inputs)
     lost: dict[int, Refusal] = {}
     for _ in range(_TRIES):
         decisions = decide(_without_lost(rows, lost), history, run.recipe, barred)
@@ -209,11 +210,12 @@ def _without_lost(rows: pl.DataFrame, lost: Mapping[int, Refusal]) -> pl.DataFra
     return joined.with_columns(refusal=pl.coalesce("refusal", "late")).drop("late")
 
 
-def _labelled(rows: pl.DataFrame, inputs: _Inputs, rules: Recipe) -> tuple[pl.DataFrame, int]:
+def _labelled(run: Run, rows: pl.DataFrame, inputs: _Inputs) -> tuple[pl.DataFrame, int]:
     """Return the annotations of each image, and how many annotations found none."""
-    files = inputs.others.annotations(rows["source"])
+    files = inputs.others.annotations(lambda files: read_annotation_files(run.engine, files, run.staging))
     annotations = pl.concat([files, table_hints(inputs.reading.parts)])
-    labelling = label_images(rows, annotations, rules.labels_from)
+    labelling = label_images(rows, annotations, run.recipe.labels_from)
+    inputs.others.unread.extend(labelling.strays["file"].to_list())
     return labelling.frame, inputs.known.without_known(labelling.unmatched, "target").height
 
 

@@ -262,9 +262,20 @@ def _left_behind(place: str) -> str | None:
 
 
 def other_member(item: Item, archive: str) -> OtherFile:
-    """Return a member that is no image as what it is."""
+    """Return a member that is no image as what it is; one that must not be read is no annotation."""
     base = posixpath.basename(item.place)
     suffix = posixpath.splitext(base)[1].lower()
     left_behind = _left_behind(item.place)
     kind = f"skipped({left_behind})" if left_behind else "annotation" if suffix in ANNOTATION_SUFFIXES else "skipped(other)"
-    return OtherFile(source=item.source, path=archive, kind=kind, member=item.place, etag=item.etag, size_bytes=item.size_bytes)
+    if kind == "annotation" and item.refusal is not None:
+        kind = f"skipped({item.refusal.reason})"
+    return OtherFile(
+        source=item.source,
+        path=archive,
+        kind=kind,
+        member=item.place,
+        etag=item.etag,
+        size_bytes=item.size_bytes,
+        offset=item.offset,
+        packed=item.packed,
+    )

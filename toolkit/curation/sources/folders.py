@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["annotation_kind", "list_file", "list_folder"]
 
-_OTHER_ANNOTATIONS: Final = frozenset({".xml", ".yaml", ".yml", ".cls"})
 _SNIFF_BYTES: Final = 1_024
 
 
@@ -43,7 +42,7 @@ def annotation_kind(name: str) -> str:
     ('annotation', 'skipped(other)')
     """
     suffix = posixpath.splitext(name)[1].lower()
-    return "annotation" if suffix in ANNOTATION_SUFFIXES or suffix in _OTHER_ANNOTATIONS else "skipped(other)"
+    return "annotation" if suffix in ANNOTATION_SUFFIXES else "skipped(other)"
 
 
 class _Filling:

@@ -36,6 +36,9 @@ __all__ = ["open_stream", "staged_path", "stream_items"]
 _STREAM_BYTES: Final = 16 * 2**30
 """A stream that has given this much, and more than the ratio of a bomb, is left there."""
 
+_NOTE_BYTES: Final = 16 * 2**20
+"""Annotations up to this size are laid down too, so that the stream need not be read again for each."""
+
 
 def open_stream(path: str) -> IO[bytes]:
     """Return the unpacked bytes of a tar as a stream."""
@@ -80,14 +83,22 @@ def _stream_member(
     archive: tarfile.TarFile, info: tarfile.TarInfo, item: Item, staging: Path | None, unit: SourceUnit
 ) -> bytes | Refusal | OtherFile:
     if not is_claimed(item):
-        return other_member(item, unit.path)
+        other = other_member(item, unit.path)
+        if other.kind == "annotation" and item.size_bytes <= _NOTE_BYTES:
+            _stage(staging, item.source, _unpacked(archive, info))
+        return other
     if item.refusal is not None:
         return item.refusal
+    payload = _unpacked(archive, info)
+    _stage(staging, item.source, payload)
+    return payload
+
+
+def _unpacked(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     reader = archive.extractfile(info)
     payload = reader.read() if reader is not None else b""
     if len(payload) != info.size:
-        raise EOFError(f"it ends within the member '{item.place}'")
-    _stage(staging, item.source, payload)
+        raise EOFError(f"it ends within the member '{info.name}'")
     return payload
 
 

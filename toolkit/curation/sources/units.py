@@ -128,6 +128,10 @@ class OtherFile:
     """What tells a change."""
     size_bytes: int = 0
     """Its size."""
+    offset: int = 0
+    """Where in an archive that can be sought a member lies, as in ``Item``."""
+    packed: str = ""
+    """How a zip member is packed, as in ``Item``."""
 
     def __post_init__(self) -> None:
         """Make path and member texts that a table can hold."""

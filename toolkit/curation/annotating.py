@@ -1,0 +1,144 @@
+"""Annotation files read on the workers, a block of files at a time, into parts that lie beside the probe parts."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 -- a field's type can be resolved at run time
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from toolkit.curation.annotations import annotation_frame, annotation_lines
+from toolkit.curation.reasons import Refusal
+from toolkit.curation.sources import OtherFile, read_others
+from toolkit.errors import DatasetError, TonnageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+    from toolkit.engine import Engine
+
+__all__ = ["Annotations", "NoteTask", "read_annotation_files", "read_notes"]
+
+_BLOCK_FILES: Final = 2_000
+_BLOCK_BYTES: Final = 16 * 2**20
+"""Annotation files of one task."""
+
+_HERE_FILES: Final = 256
+"""So few files are read faster here than a task is sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteTask:
+    """Annotation files to read."""
+
+    files: tuple[OtherFile, ...]
+    """Where they are."""
+    staging: Path
+    """Where the part goes, and where members of streams lie."""
+
+    @property
+    def part(self) -> Path:
+        """The part: equal for equal work."""
+        names = "\0".join(f"{other.source}\0{other.etag}" for other in self.files)
+        digest = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
+        return self.staging / f"{digest[:32]}.notes.parquet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotations:
+    """What all annotation files say."""
+
+    frame: pl.DataFrame
+    """As ``toolkit.curation.annotations.ANNOTATION_SCHEMA``."""
+    unread: tuple[str, ...]
+    """Sources of files that none of the readers understands, or that cannot be read."""
+
+
+def read_annotation_files(engine: Engine, files: pl.DataFrame, staging: Path) -> Annotations:
+    """Return what annotation files say, in the order in which they are given.
+
+    Parameters
+    ----------
+    engine : Engine
+        Where blocks of files are read; a few files, or a very large one, are read here.
+    files : pl.DataFrame
+        ``source``, ``path``, ``member``, ``etag``, ``size_bytes``, ``offset``, ``packed``.
+    staging : Path
+        Folder of unfinished work.
+    """
+    parts: list[Path] = []
+    unread: dict[Path, tuple[str, ...]] = {}
+
+    def tasks() -> Iterator[NoteTask]:
+        for block in _blocks(files):
+            task = NoteTask(
+                files=tuple(OtherFile(kind="annotation", **row) for row in block.iter_rows(named=True)), staging=staging
+            )
+            parts.append(task.part)
+            if len(files) <= _HERE_FILES or int(block["size_bytes"].sum()) > 2 * _BLOCK_BYTES:
+                unread[task.part] = read_notes(task)
+            else:
+                yield task
+
+    for task, result in engine.stream(read_notes, tasks()):
+        if isinstance(result, TonnageError) or (isinstance(result, BaseException) and not isinstance(result, Exception)):
+            raise result
+        if isinstance(result, BaseException):
+            raise DatasetError(f"annotations cannot be read, nothing was committed: {result}") from result
+        unread[task.part] = result
+    frames = [annotation_frame([]), *(pl.read_parquet(part, glob=False) for part in parts)]
+    return Annotations(frame=pl.concat(frames), unread=tuple(name for part in parts for name in unread[part]))
+
+
+def _blocks(files: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Cut files into runs of at most ``_BLOCK_FILES`` and about ``_BLOCK_BYTES``."""
+    start = size_bytes = 0
+    for place, more_bytes in enumerate(files["size_bytes"]):
+        if place > start and (place - start >= _BLOCK_FILES or size_bytes + more_bytes > _BLOCK_BYTES):
+            yield files.slice(start, place - start)
+            start, size_bytes = place, 0
+        size_bytes += more_bytes
+    if start < len(files):
+        yield files.slice(start)
+
+
+def read_notes(task: NoteTask) -> tuple[str, ...]:
+    """Write what annotation files say as a part, and return the sources of those that say nothing that is understood."""
+    lines: list[dict[str, Any]] = []
+    unread: list[str] = []
+    for source, payload in read_others(task.files, task.staging):
+        found = None if isinstance(payload, Refusal) else annotation_lines(source, payload)
+        if found is None:
+            unread.append(source)
+        else:
+            lines += found
+    frame = _framed(lines, unread)
+    temporary = task.part.with_suffix(".tmp")
+    frame.write_parquet(temporary, compression="zstd", compression_level=1)
+    temporary.replace(task.part)
+    return tuple(unread)
+
+
+def _framed(lines: list[dict[str, Any]], unread: list[str]) -> pl.DataFrame:
+    """Return lines as a frame; a file whose values no frame can hold (a text that is no text, a size that is none) is unread."""
+    try:
+        return annotation_frame(lines)
+    except (ValueError, TypeError, OverflowError, pl.exceptions.PolarsError):
+        pass
+    frames = [annotation_frame([])]
+    for source, own in _by_file(lines):
+        try:
+            frames.append(annotation_frame(own))
+        except (ValueError, TypeError, OverflowError, pl.exceptions.PolarsError):
+            unread.append(source)
+    return pl.concat(frames)
+
+
+def _by_file(lines: Iterable[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    by_file: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        by_file.setdefault(line["file"], []).append(line)
+    yield from by_file.items()

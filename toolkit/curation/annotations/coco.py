@@ -1,0 +1,56 @@
+"""COCO documents: boxes, classes and captions of the images they list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from toolkit.curation.annotations.tables import named
+
+if TYPE_CHECKING:
+    from toolkit.curation.annotations.lines import Line
+
+__all__ = ["coco_lines", "is_coco"]
+
+
+def is_coco(document: dict[str, Any]) -> bool:
+    """Return whether a document has the parts of a COCO one."""
+    return {"images", "annotations"} <= document.keys()
+
+
+def coco_lines(key: str, document: dict[str, Any]) -> list[Line]:
+    """Return the boxes, classes and captions of a COCO document, one line per image it lists.
+
+    Source: cocodataset.org, "Data format": ``bbox`` is [x, y, width, height] in pixels, origin top left.
+    """
+    classes = {entry["id"]: str(entry["name"]) for entry in document.get("categories", [])}
+    licences = {entry["id"]: str(entry["name"]) for entry in document.get("licenses", []) if "name" in entry}
+    lines: dict[Any, Line] = {}
+    for image in document["images"]:
+        lines[image["id"]] = named(key, "coco", str(image["file_name"])) | {
+            "coded_width_px": image.get("width"),
+            "coded_height_px": image.get("height"),
+            "licence": licences.get(image.get("license")),
+            "labels": [],
+            "captions": [],
+            "boxes": [],
+        }
+    for annotation in document["annotations"]:
+        if line := lines.get(annotation.get("image_id")):
+            _add(line, annotation, classes)
+    for line in lines.values():
+        names = sorted(set(line["labels"]))
+        line |= {"labels": names or None, "label": names[0] if len(names) == 1 else None}
+        line |= {"captions": line["captions"] or None, "boxes": line["boxes"] or None}
+    return list(lines.values())
+
+
+def _add(line: Line, annotation: dict[str, Any], classes: dict[Any, str]) -> None:
+    label = classes.get(annotation.get("category_id"))
+    if label is not None:
+        line["labels"].append(label)
+    if caption := annotation.get("caption"):
+        line["captions"].append(str(caption))
+    box = annotation.get("bbox")
+    if isinstance(box, list) and len(box) == 4:
+        x_px, y_px, width_px, height_px = map(float, box)
+        line["boxes"].append({"x_px": x_px, "y_px": y_px, "width_px": width_px, "height_px": height_px, "label": label})

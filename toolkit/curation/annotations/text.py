@@ -1,0 +1,76 @@
+"""Text of any encoding, and cells of tables and documents as labels, captions and metadata."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from toolkit.curation.annotations.lines import Line
+
+__all__ = ["NAME_COLUMNS", "as_text", "column_of", "roles_of", "said"]
+
+NAME_COLUMNS: Final = ("file_name", "filename", "file", "image_path", "path", "image", "image_file")
+
+_ROLES: Final = {
+    "label": ("label", "class", "category", "class_name"),
+    "labels": ("labels", "classes", "categories", "tags"),
+    "captions": ("caption", "captions", "text", "description"),
+    "licence": ("licence", "license"),
+}
+_SEPARATORS: Final = re.compile(r"[;|]")
+
+
+def as_text(payload: bytes) -> str:
+    """Return the text in bytes: UTF-8 with or without a byte order mark, else Windows-1252."""
+    try:
+        return payload.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return payload.decode("cp1252", errors="replace")
+
+
+def column_of(columns: Iterable[str], names: Sequence[str]) -> str | None:
+    """Return the column that plays a role, by the first of the role's names that is there."""
+    by_name = {column.strip().lower(): column for column in columns}
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def roles_of(columns: Iterable[str]) -> dict[str, str]:
+    """Return which column holds label, labels, captions and licence, of those that are there."""
+    columns = list(columns)
+    found = {role: column_of(columns, names) for role, names in _ROLES.items()}
+    return {role: column for role, column in found.items() if column is not None}
+
+
+def said(record: Mapping[str, Any], roles: Mapping[str, str], used: Iterable[str | None] = ()) -> Line:
+    """Return what a record says of its image; what plays no role becomes metadata."""
+    taken = {*roles.values(), *used}
+    rest = ((name, _plain(value)) for name, value in record.items() if name not in taken)
+    metadata = [{"key": str(name), "value": value} for name, value in rest if value is not None]
+    label = record.get(roles.get("label", ""))
+    return {
+        "label": None if isinstance(label, list) else _plain(label),
+        "labels": _several(record.get(roles.get("labels", ""))) or (_several(label) if isinstance(label, list) else None),
+        "captions": _several(record.get(roles.get("captions", "")), separated=False),
+        "licence": _plain(record.get(roles.get("licence", ""))),
+        "metadata": metadata or None,
+    }
+
+
+def _plain(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _several(value: object, *, separated: bool = True) -> list[str] | None:
+    """Return a cell as a list: a JSON list as it is, a text cut at ``;`` and ``|`` if it is a list of classes."""
+    if isinstance(value, list):
+        return [text for text in map(_plain, value) if text] or None
+    text = _plain(value)
+    if text is None:
+        return None
+    return [part.strip() for part in _SEPARATORS.split(text) if part.strip()] if separated else [text]
