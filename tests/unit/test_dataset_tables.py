@@ -1,7 +1,9 @@
+import json
 import threading
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dataset_rows import add_batch, catalog_rows, image_rows
@@ -158,6 +160,35 @@ def test_verify_finds_damage_loss_and_leftovers(tmp_path: Path) -> None:
     assert "bytes long, but" in verify(root).problems[0]
     shard.unlink()
     assert verify(root).problems == ("images/part-one.parquet: the file is gone",)
+
+
+def test_verify_names_the_image_whose_bytes_are_not_its_own(tmp_path: Path) -> None:
+    rows = image_rows(range(6))
+    swapped = pa.chunked_array([rows["image"].combine_chunks().take(pa.array([1, 0, 2, 3, 4, 5]))])
+    store = DatasetStore(tmp_path)
+    wrong = write_shard(store.images_path / "train-wrong.parquet", [rows.set_column(0, rows.schema.field("image"), swapped)])
+    store.commit(BatchCommit(batch="one", shards=[wrong], catalog=[catalog_rows(rows)]))
+    assert verify(tmp_path).problems == (), "the file is what was written"
+    found = verify(tmp_path, images=True)
+    assert found.checked_image_count == 6
+    assert [problem.split(" are not ")[0] for problem in found.problems] == [
+        f"images/train-wrong.parquet: the bytes of image {image_id}" for image_id in rows["image_id"].to_pylist()[:2]
+    ]
+
+
+def test_verify_compares_the_log_with_the_manifest(tmp_path: Path) -> None:
+    add_batch(tmp_path, "one", range(4))
+    add_batch(tmp_path, "two", range(4, 8))
+    manifest = DatasetStore(tmp_path).manifest_path(1)
+    whole = json.loads(manifest.read_text())
+    lost = whole["files"].pop("images/part-one.parquet")
+    whole["files"]["images/part-new.parquet"] = lost
+    (tmp_path / "images" / "part-new.parquet").write_bytes((tmp_path / "images" / "part-one.parquet").read_bytes())
+    manifest.write_text(json.dumps(whole))
+    assert verify(tmp_path).problems == (
+        "images/part-new.parquet: the manifest has it, the table's log does not",
+        "images/part-one.parquet: the table's log has it, the manifest does not",
+    )
 
 
 def test_a_profile_counts_what_is_there(tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ def report(
 def verify(
     dataset: Annotated[str, typer.Argument(help="A dataset made by curate.")],
     repair: Annotated[bool, typer.Option("--repair", help="Remove what no version refers to, and staging.")] = False,
+    images: Annotated[bool, typer.Option("--images", help="Also hash every image, not the files alone.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a dataset's files, hashes, counts and schema; exit 1 if anything is damaged."""
@@ -130,13 +131,14 @@ def verify(
 
     from toolkit.dataset.verify import verify as verify_dataset
 
-    result = verify_dataset(dataset, repair=repair)
+    result = verify_dataset(dataset, repair=repair, images=images)
     if as_json:
         print_json(dataclasses.asdict(result))
     else:
         for problem in result.problems:
             print_line(problem)
-        print_line(f"{result.checked_file_count:,} files checked, {len(result.problems)} problems")
+        hashed = f", {result.checked_image_count:,} images hashed" if images else ""
+        print_line(f"{result.checked_file_count:,} files checked{hashed}, {len(result.problems)} problems")
     if result.problems:
         raise typer.Exit(1)
 

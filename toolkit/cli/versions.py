@@ -1,4 +1,4 @@
-"""A dataset over time: its versions, what changed between two, images taken out, shards merged."""
+"""A dataset over time: its versions, what changed between two, images taken out, shards merged, refusals tried again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from toolkit.cli.app import AsJson, Quiet, Scheduler, app, print_json, print_line
+from toolkit.cli.quarantine import quarantine
 
-__all__ = ["compact", "diff", "remove", "versions"]
+__all__ = ["compact", "diff", "remove", "retry", "versions"]
 
 DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset made by curate.")]
 Workers = Annotated[int | None, typer.Option(help="Worker processes of the LocalCluster.")]
@@ -111,3 +112,26 @@ def _tell(dataset: object, count: str, what: str, *, as_json: bool) -> None:
         print_json(dataset.profile.to_dict())
     else:
         print_line(f"{int(dataset.state.curation[count]):,} {what}: {dataset!r}")
+
+
+@quarantine.command()
+def retry(
+    dataset: DatasetArgument,
+    recipe: Annotated[str | None, typer.Option(help="YAML file with a recipe of other limits; by default the last one.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only refusals of this code, for example codec_missing.")] = None,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Examine what was refused again, and let in what is sound now as a new version."""
+    import toolkit
+    from toolkit.terminal import progress_bars
+
+    before = toolkit.open_dataset(dataset)
+    with progress_bars(quiet=quiet) as progress:
+        tried = toolkit.retry(before, recipe, reason=reason, scheduler=scheduler, workers=workers, progress=progress)
+    if tried.version == before.version and not as_json:
+        print_line("everything is refused as before")
+        return
+    _tell(tried, "entered_image_count", "images let in", as_json=as_json)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.dataset.reading import Dataset, open_dataset
 from toolkit.dataset.schema import STATES
-from toolkit.dataset.shards import file_sha256
+from toolkit.dataset.shards import file_sha256, iter_row_groups
 from toolkit.dataset.tables import SCHEMAS
 from toolkit.errors import DatasetError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from toolkit.locations import Location
 
 __all__ = ["VerifyResult", "verify"]
+
+_HASHED: Final = ("image", "image_id", "sha256", "encoding")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +44,26 @@ class VerifyResult:
     """Files that no version refers to: what a killed run left. They do no harm; ``repair`` removes them."""
     removed_count: int = 0
     """Leftovers that were removed."""
+    checked_image_count: int = 0
+    """Images whose bytes were hashed one by one."""
 
 
-def verify(location: str | Path | Location | Dataset, *, repair: bool = False) -> VerifyResult:
+def verify(location: str | Path | Location | Dataset, *, repair: bool = False, images: bool = False) -> VerifyResult:
     """Return what is wrong with the newest version of a dataset; optionally remove what killed runs left.
 
     Every file is hashed and compared with the manifest that was written with the version (Parquet footers and Delta's
-    log have no checksum of their own), its schema compared with this version's, and the counts with each other.
+    log have no checksum of their own), its schema compared with this version's, the files that the log names with those
+    of the manifest, and the counts with each other.
+
+    Parameters
+    ----------
+    location : path or Dataset
+        The dataset.
+    repair : bool
+        Remove the files that no version refers to, and staging.
+    images : bool
+        Also hash every image that is stored as it came and compare it with its own sha256: finds what was wrong when it
+        was written, and names the image rather than the file.
 
     Raises
     ------
@@ -61,8 +79,11 @@ def verify(location: str | Path | Location | Dataset, *, repair: bool = False) -
         problems.append(str(fault))
     for name, facts in sorted(manifest.items()):
         problems += _file_problems(dataset, name, facts["size_bytes"], facts["sha256"])
+    problems += _log_problems(dataset, manifest) if manifest else []
     if not problems:
         problems += _count_problems(dataset)
+    checked_image_count, damaged = _image_problems(dataset) if images else (0, [])
+    problems += damaged
     if repair:
         with dataset.store.writing():
             leftovers = _leftovers(dataset)
@@ -76,6 +97,7 @@ def verify(location: str | Path | Location | Dataset, *, repair: bool = False) -
         problems=tuple(problems),
         leftovers=tuple(leftovers),
         removed_count=removed_count,
+        checked_image_count=checked_image_count,
     )
 
 
@@ -91,6 +113,30 @@ def _file_problems(dataset: Dataset, name: str, size_bytes: int, sha256: str) ->
     if not pq.read_schema(path).equals(expected):
         return [f"{name}: its columns are not those of this version of Tonnage"]
     return []
+
+
+def _log_problems(dataset: Dataset, manifest: Mapping[str, object]) -> list[str]:
+    """Return where the log and the manifest name different files."""
+    held = {f"{table}/{path.name}" for table in SCHEMAS for path in dataset.table_paths(table)}
+    missing = [f"{name}: the manifest has it, the table's log does not" for name in sorted(set(manifest) - held)]
+    return missing + [f"{name}: the table's log has it, the manifest does not" for name in sorted(held - set(manifest))]
+
+
+def _image_problems(dataset: Dataset) -> tuple[int, list[str]]:
+    """Return how many images were hashed, and those whose bytes are not what their row says."""
+    count = 0
+    problems = []
+    for path in dataset.shard_paths():
+        try:
+            for rows in iter_row_groups(path, ["image.bytes", "image_id", "sha256", "encoding"]):
+                for image, image_id, sha256, encoding in zip(*(rows[name] for name in _HASHED), strict=True):
+                    count += 1
+                    stored = image["bytes"].as_buffer()
+                    if encoding.as_py() == "original" and hashlib.sha256(stored).hexdigest() != sha256.as_py():
+                        problems.append(f"images/{path.name}: the bytes of image {image_id} are not those that were examined")
+        except (OSError, pa.ArrowException) as fault:
+            problems.append(f"images/{path.name}: it cannot be read: {fault}")
+    return count, problems
 
 
 def _count_problems(dataset: Dataset) -> list[str]:

@@ -1,0 +1,301 @@
+"""Changes to a dataset that read no new source: each is a version, none loses or doubles an image, a purge leaves no byte."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+from conftest import SAMPLE, tonnage
+from distributed import Client, LocalCluster
+
+import toolkit
+from toolkit.dataset.diffing import diff
+from toolkit.dataset.tables import DatasetStore
+from toolkit.dataset.verify import verify
+from toolkit.errors import UsageError
+
+SHARP = {"filters": {"entropy_bits": {"at_least": 6.5}}}
+
+
+@pytest.fixture(scope="module")
+def client():
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address="127.0.0.1:0", host="127.0.0.1") as cluster,
+        Client(cluster) as connected,
+    ):
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """The sample's sources, where a test may delete them."""
+    place = tmp_path_factory.mktemp("sources")
+    for name in ("raw", "more"):
+        shutil.copytree(SAMPLE / name, place / name)
+    return place
+
+
+@pytest.fixture(scope="module")
+def base(client, sources, tmp_path_factory):
+    """Two batches; treat it as read-only."""
+    place = tmp_path_factory.mktemp("base") / "dataset"
+    toolkit.curate(sources / "raw", place, scheduler=client)
+    toolkit.curate([sources / "raw", sources / "more"], place, scheduler=client)
+    return place
+
+
+@pytest.fixture
+def place(base, tmp_path):
+    """A copy to change."""
+    return Path(shutil.copytree(base, tmp_path / "dataset"))
+
+
+def contents(dataset):
+    """Return what each image is, by its id: everything but where it lies."""
+    facts = dataset.scan("images").drop("image", "batch").collect().sort("image_id", "source")
+    return {row["image_id"]: row for row in facts.to_dicts()}
+
+
+def payloads(dataset):
+    return {
+        row["image_id"]: row["image"]["bytes"] for row in dataset.scan("images").select("image_id", "image").collect().to_dicts()
+    }
+
+
+def test_compaction_merges_shards_and_changes_no_image(place):
+    before = toolkit.open_dataset(place)
+    facts, data = contents(before), payloads(before)
+    compacted = toolkit.compact(place)
+    assert (compacted.state.kind, compacted.version) == ("compact", before.version + 1)
+    assert compacted.state.shard_count == len(compacted.shards) < before.state.shard_count
+    assert contents(compacted) == facts
+    assert payloads(compacted) == data
+    assert {compacted.get(i) for i in range(len(compacted))} == set(data.values())
+    assert verify(place).problems == ()
+    assert verify(place).leftovers == ()
+    assert contents(toolkit.open_dataset(place, before.version)) == facts
+    assert toolkit.compact(place).version == compacted.version, "nothing is left to merge"
+
+
+def test_a_removed_image_goes_with_its_copies_and_does_not_come_back(place, client, sources, tmp_path):
+    before = toolkit.open_dataset(place)
+    twin = before.scan("catalog").filter(pl.col("state") == "duplicate").collect().row(0, named=True)
+    kept_id = twin["duplicate_of"]
+    removed = toolkit.remove(place, f"source = '{twin['source']}'")
+    rows = removed.scan("catalog").filter((pl.col("image_id") == kept_id) | (pl.col("source") == twin["source"])).collect()
+    assert len(rows) >= 2
+    assert set(rows["state"]) == {"dropped"}
+    assert set(rows["reason"]) == {"removed"}
+    assert kept_id not in contents(removed)
+    assert len(removed) == len(before) - 1
+    assert verify(place).problems == ()
+
+    again = tmp_path / "elsewhere"
+    again.mkdir()
+    (again / "the-same.jpg").write_bytes(payloads(before)[kept_id])
+    batch = toolkit.curate([sources / "raw", again], place, scheduler=client)
+    assert kept_id not in contents(batch)
+    found = batch.scan("catalog").filter(pl.col("source") == "elsewhere/the-same.jpg").collect().row(0, named=True)
+    assert (found["state"], found["reason"]) == ("dropped", "removed")
+    assert kept_id in contents(toolkit.open_dataset(place, before.version)), "an earlier version still has it"
+
+
+def files_with(place, needles):
+    """Return the files below a folder that hold any of some bytes."""
+    return [path for path in place.rglob("*") if path.is_file() and any(needle in path.read_bytes() for needle in needles)]
+
+
+def test_a_purge_leaves_no_byte_of_an_image_and_no_name(place):
+    before = toolkit.open_dataset(place)
+    toolkit.compact(place)
+    victims = before.scan("images").filter(pl.col("label") == "dress").select("image_id", "source").collect()
+    assert len(victims) > 3
+    data = payloads(before)
+    others = b"".join(data[image_id] for image_id in set(data) - set(victims["image_id"]))
+    starts = [
+        (data[image_id], offset) for image_id in victims["image_id"] for offset in range(600, len(data[image_id]) - 48, 977)
+    ]
+    pieces = [piece for whole, offset in starts if (piece := whole[offset : offset + 48]) not in others]
+    assert len(pieces) > len(victims)
+    assert len(files_with(place, pieces)) >= 2, "the pieces are there to be found"
+
+    purged = toolkit.remove(place, "label = 'dress'", purge=True)
+    assert files_with(place, pieces) == []
+    catalog = purged.scan("catalog").collect()
+    assert set(victims["source"]) & set(catalog["source"]) == set()
+    forgotten = catalog.filter(pl.col("source").str.starts_with("removed:"))
+    assert len(forgotten) >= len(victims)
+    told = [name for name in forgotten.columns if forgotten[name].null_count() < len(forgotten)]
+    assert set(told) == {"source", "state", "reason", "image_id", "sha256", "batch"}
+    assert purged.versions()["version"].to_list() == [purged.version]
+    with pytest.raises(UsageError, match="has no version 0"):
+        toolkit.open_dataset(place, 0)
+    assert verify(place).problems == ()
+    assert len(purged) == len(before) - len(victims)
+
+
+def test_what_was_removed_can_still_be_purged(place):
+    toolkit.remove(place, "label = 'dress'")
+    purged = toolkit.remove(place, "label = 'dress'", purge=True)
+    assert purged.scan("catalog").filter(pl.col("label") == "dress").collect().is_empty()
+    assert purged.versions().height == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("labl = 'x'", "cannot be asked of the catalog"),
+        ("label = ", "cannot be asked of the catalog"),
+        ("label = 'no such label'", "nothing in"),
+    ],
+)
+def test_a_condition_that_cannot_be_asked_or_names_nothing_is_one_sentence(base, where, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        toolkit.remove(base, where)
+    assert "\n" not in str(caught.value)
+    assert len(toolkit.open_dataset(base).versions()) == 2
+
+
+def test_other_thresholds_take_out_and_bring_back_without_decoding(place, monkeypatch):
+    before = toolkit.open_dataset(place)
+    facts, data = contents(before), payloads(before)
+    strict = toolkit.redecide(place, SHARP)
+    left = contents(strict)
+    assert set(left) == {image_id for image_id, row in facts.items() if row["entropy_bits"] >= 6.5}
+    assert strict.scan("catalog").filter(pl.col("reason") == "low_entropy_bits").collect().height > len(facts) - len(left) - 1
+    assert all(left[image_id]["split"] == facts[image_id]["split"] for image_id in left)
+    assert verify(place).problems == ()
+
+    monkeypatch.setattr("toolkit.curation.sources.reading.read_whole", lambda *_: pytest.fail("a source was read"))
+    back = toolkit.redecide(place, {})
+    assert contents(back) == facts
+    assert payloads(back) == data
+    assert diff(place, before.version).states.is_empty()
+    assert verify(place).problems == ()
+    assert verify(place).leftovers == ()
+    assert toolkit.redecide(place, {}).version == back.version, "nothing changes, so there is no version"
+
+
+def test_what_was_never_kept_comes_from_its_source_and_goes_again(place, client):
+    before = toolkit.open_dataset(place)
+    twins = before.scan("catalog").filter(pl.col("state") == "duplicate").collect()
+    every = toolkit.redecide(place, {"exact_duplicates": False}, scheduler=client)
+    assert len(every) == len(before) + len(twins)
+    assert every.state.curation["absent_image_count"] == 0
+    assert verify(place, images=True).problems == ()
+    assert contents(toolkit.redecide(place, {})) == contents(before)
+
+
+def test_an_absent_source_leaves_its_image_as_it_was(base, client, tmp_path):
+    mine = tmp_path / "mine"
+    shutil.copytree(SAMPLE / "more", mine)
+    place = tmp_path / "dataset"
+    first = toolkit.curate(mine, place, SHARP, scheduler=client)
+    dropped = first.scan("catalog").filter(pl.col("state") == "dropped").collect()
+    assert len(dropped) > 2
+    gone = dropped["source"].head(2).to_list()
+    for source in gone:
+        (tmp_path / source).unlink()
+    every = toolkit.redecide(place, {}, scheduler=client)
+    assert every.state.curation["absent_image_count"] == 2
+    still = every.scan("catalog").filter(pl.col("source").is_in(gone)).collect()
+    assert set(still["reason"]) == {"low_entropy_bits"}
+    assert len(every) == len(first) + len(dropped) - 2
+    assert verify(place).problems == ()
+
+
+def test_a_recipe_that_needs_the_images_again_is_refused(base):
+    with pytest.raises(UsageError, match="'max_pixels' cannot be changed without reading the images again"):
+        toolkit.redecide(base, {"max_pixels": 1000})
+    done = tonnage("curate", base, "--redecide")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "--redecide takes a DATASET alone and a recipe" in done.err
+
+
+def test_a_refusal_comes_in_when_a_limit_is_raised_with_what_was_said_of_it(client, tmp_path):
+    place = tmp_path / "dataset"
+    small = toolkit.curate(SAMPLE / "raw", place, {"max_pixels": 9_000}, scheduler=client)
+    refused = small.scan("quarantine").filter(pl.col("reason") == "too_many_pixels").collect()
+    assert len(refused) > 20
+    assert toolkit.retry(place, scheduler=client).version == small.version, "everything is refused as before"
+
+    tried = toolkit.retry(place, {}, reason="too_many_pixels", scheduler=client)
+    whole = toolkit.curate(SAMPLE / "raw", tmp_path / "whole", scheduler=client)
+    assert tried.state.kind == "retry"
+    assert verify(place).problems == ()
+    assert set(contents(tried)) == set(contents(whole))
+    states = [
+        d.scan("catalog").group_by("state", "reason").len().collect().sort("state", "reason").rows() for d in (tried, whole)
+    ]
+    assert states[0] == states[1]
+    for name in ("label", "captions", "licence"):
+        said = [{image_id: row[name] for image_id, row in contents(d).items()} for d in (tried, whole)]
+        assert said[0] == said[1]
+    assert "removed" not in set(tried.scan("catalog").select("reason").collect()["reason"])
+
+
+def test_an_unsafe_member_is_never_let_in_by_trying_again(base):
+    with pytest.raises(UsageError, match=r"nothing in .* that can be tried again was refused for the reason 'unsafe_member'"):
+        toolkit.retry(base, reason="unsafe_member")
+
+
+@pytest.mark.parametrize("step", ["commit", "_commit"])
+def test_a_revision_that_dies_changes_nothing(place, monkeypatch, step):
+    before = toolkit.open_dataset(place)
+    facts = contents(before)
+
+    def dying(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DatasetStore, step, dying)
+        with pytest.raises(KeyboardInterrupt):
+            toolkit.redecide(place, SHARP)
+    assert contents(toolkit.open_dataset(place)) == facts
+    assert verify(place).problems == ()
+    assert verify(place, repair=True).removed_count > 0
+    assert verify(place).leftovers == ()
+    assert len(toolkit.redecide(place, SHARP)) < len(facts)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_any_sequence_of_changes_keeps_the_accounts(place, seed):
+    chance = random.Random(seed)
+    start = contents(toolkit.open_dataset(place))
+    removed: set[str] = set()
+    for _ in range(5):
+        step = chance.choice(["compact", "remove", "redecide", "redecide"])
+        now = toolkit.open_dataset(place)
+        if step == "compact":
+            toolkit.compact(place)
+        elif step == "remove":
+            victim = chance.choice(sorted(contents(now)))
+            removed.add(victim)
+            toolkit.remove(place, f"image_id = '{victim}'", purge=chance.random() < 0.3)
+        else:
+            toolkit.redecide(place, {"filters": {"entropy_bits": {"at_least": chance.choice([0, 5.5, 6.5])}}})
+        assert verify(place).problems == ()
+    end = contents(toolkit.redecide(place, {}))
+    assert not removed & set(end)
+    assert set(end) <= set(start)
+    assert all(end[image_id]["split"] == start[image_id]["split"] for image_id in end)
+    if not any(state == "remove" for state in toolkit.open_dataset(place).versions()["kind"]):
+        assert set(end) == set(start)
+
+
+def test_a_difference_names_what_came_went_and_changed(base, place):
+    toolkit.remove(place, "label = 'dress'")
+    whole = diff(place, 0)
+    assert [row["kind"] for row in whole.steps.to_dicts()] == ["batch", "remove"]
+    assert set(whole.removed["label"]) == {"dress"}
+    assert len(whole.added) > 0
+    turned = diff(place, 2, 0)
+    assert turned.added["image_id"].to_list() == whole.removed["image_id"].to_list()
+    assert diff(place, 2, 2).states.is_empty()
+    done = tonnage("diff", place, "0")
+    assert done.code == 0
+    assert "removed" in done.out
+    assert tonnage("versions", place).out.count("\n") == 3
