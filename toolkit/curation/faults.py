@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 from typing import Final
 
 from PIL import Image, UnidentifiedImageError
@@ -41,11 +42,11 @@ def pillow_refusal(payload: bytes, error: Exception) -> Refusal:
         return refusal("codec_missing", message)
     if isinstance(cause, Image.DecompressionBombError | MemoryError):
         return refusal("too_many_pixels", message)
+    if isinstance(cause, EOFError) or is_cut(payload):
+        return refusal("truncated", message)
     if _UNSUPPORTED.search(message):
         return refusal("unsupported_format", message)
-    if isinstance(cause, EOFError):
-        return refusal("truncated", message)
-    return refusal("truncated" if _ENDS_EARLY.search(message) or is_cut(payload) else "damaged", message)
+    return refusal("truncated" if _ENDS_EARLY.search(message) else "damaged", message)
 
 
 def _cause(payload: bytes, error: Exception) -> Exception:
@@ -84,9 +85,45 @@ def is_cut(payload: bytes) -> bool:
         return int.from_bytes(payload[2:6], "little") > len(payload)
     if payload[:3] == b"GIF":
         return b"\x3b" not in payload[-64:]
+    if payload[:4] in {b"II*\0", b"MM\0*"}:
+        return _tiff_is_cut(payload, "<" if payload[:2] == b"II" else ">")
     if payload[4:8] in {b"ftyp", b"jP  "}:
         return _boxes_end_late(payload)
     return payload[:4] == b"\xff\x4f\xff\x51" and b"\xff\xd9" not in payload[-64:]
+
+
+def _tiff_is_cut(payload: bytes, order: str) -> bool:
+    """Return whether the first directory of a TIFF, a value that it points to, or its data lies past the end.
+
+    Source: TIFF 6.0, section 2; tags 273, 279 (strips), 324 and 325 (tiles).
+    """
+    try:
+        (place,) = struct.unpack_from(order + "I", payload, 4)
+        (count,) = struct.unpack_from(order + "H", payload, place)
+        found = {}
+        for entry in range(count):
+            tag, kind, number, value = struct.unpack_from(order + "HHII", payload, place + 2 + 12 * entry)
+            size = number * _TIFF_SIZES.get(kind, 1)
+            if size > 4 and value + size > len(payload):
+                return True
+            found[tag] = place + 10 + 12 * entry if size <= 4 else value, kind, number
+        struct.unpack_from(order + "I", payload, place + 2 + 12 * count)
+        for starts, sizes in ((273, 279), (324, 325)):
+            if starts in found and sizes in found:
+                last = zip(
+                    _whole_numbers(payload, order, *found[starts]), _whole_numbers(payload, order, *found[sizes]), strict=False
+                )
+                return any(start + size > len(payload) for start, size in last)
+    except struct.error:
+        return True
+    return False
+
+
+_TIFF_SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+
+
+def _whole_numbers(payload: bytes, order: str, place: int, kind: int, number: int) -> tuple[int, ...]:
+    return struct.unpack_from(f"{order}{number}{'H' if kind == 3 else 'I'}", payload, place)
 
 
 def _boxes_end_late(payload: bytes) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.curation.depth import bits_of, is_misread
 from toolkit.curation.faults import is_about_metadata, pillow_refusal
-from toolkit.curation.markers import JpegFrame, jpeg_frame, png_fault, stored_size, without_text
+from toolkit.curation.markers import JpegFrame, is_profile, jpeg_frame, png_fault, stored_size, without_text
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.dataset.decoding import open_image
 
@@ -90,8 +90,13 @@ def _jpeg_header(payload: bytes, max_pixels: int) -> Header | Refusal:
     return Header(
         width_px=frame.width_px, height_px=frame.height_px, mode=_JPEG_MODES[frame.components], bits=frame.bits,
         frame_count=_picture_count(payload) if frame.has_more_images else 1, orientation=orientation, has_alpha=False,
-        flags=(*flags, "odd_metadata") if frame.has_odd_metadata else flags, frame=frame,
+        flags=_jpeg_flags(frame, flags), frame=frame,
     )  # fmt: skip
+
+
+def _jpeg_flags(frame: JpegFrame, flags: tuple[str, ...]) -> tuple[str, ...]:
+    odd = (("odd_metadata",) if frame.has_odd_metadata else ()) + (("odd_profile",) if frame.has_odd_profile else ())
+    return (*flags, *odd)
 
 
 def _jpeg_refusal(frame: JpegFrame) -> Refusal | None:
@@ -147,6 +152,9 @@ def _opened_header(payload: bytes, max_pixels: int) -> Header | Refusal:
         if is_misread(image):
             return refusal("unsupported_format", "a TIFF of 16-bit channels in planes of their own")
         orientation, flags = _valid(_exif_orientation(image))
+        profile = image.info.get("icc_profile")
+        if profile and not is_profile(profile):
+            flags = (*flags, "odd_profile")
         is_turned = image.format == "TIFF" and orientation >= 5  # Pillow gives the displayed size of a TIFF, as of no other
         width, height = (image.height, image.width) if is_turned else image.size
         return Header(

@@ -17,6 +17,7 @@ __all__ = [
     "JpegFrame",
     "exif_orientation",
     "has_too_many_scans",
+    "is_profile",
     "jpeg_frame",
     "jpeg_segments",
     "png_chunks",
@@ -59,6 +60,8 @@ class JpegFrame:
     """EXIF orientation as written, 1 to 8 if it is valid; None without one."""
     has_odd_metadata: bool = False
     """Whether there is EXIF that cannot be read."""
+    has_odd_profile: bool = False
+    """Whether there is a colour profile that is none."""
 
 
 def jpeg_segments(payload: bytes) -> Iterator[tuple[int, int, int]]:
@@ -117,7 +120,7 @@ def has_too_many_scans(payload: bytes) -> bool:
 
 def jpeg_frame(payload: bytes) -> JpegFrame | None:
     """Return the frame of a JPEG, or None if no frame is found before its first scan or the end of the data."""
-    has_more, has_odd, orientation = False, False, None
+    has_more, has_odd, has_odd_profile, orientation = False, False, False, None
     for marker, start, end in jpeg_segments(payload):
         body = start + 4
         if marker in _FRAME_MARKERS:
@@ -126,7 +129,7 @@ def jpeg_frame(payload: bytes) -> JpegFrame | None:
             bits, height, width, components = struct.unpack_from(">BHHB", payload, body)
             return JpegFrame(
                 marker=marker, bits=bits, width_px=width, height_px=height, components=components,
-                has_more_images=has_more, orientation=orientation, has_odd_metadata=has_odd,
+                has_more_images=has_more, orientation=orientation, has_odd_metadata=has_odd, has_odd_profile=has_odd_profile,
             )  # fmt: skip
         if marker == _SOS:
             return None
@@ -137,7 +140,17 @@ def jpeg_frame(payload: bytes) -> JpegFrame | None:
                 has_odd = True
         elif marker == _APP2 and payload.startswith(b"MPF\0", body):
             has_more = True
+        elif marker == _APP2 and payload.startswith(b"ICC_PROFILE\0\x01", body):
+            has_odd_profile = not is_profile(payload[body + 14 : end])
     return None
+
+
+def is_profile(block: bytes) -> bool:
+    """Return whether bytes begin as a colour profile does.
+
+    Source: ICC.1:2022, section 7.2, table 17: the signature ``acsp`` stands at byte 36.
+    """
+    return block[36:40] == b"acsp"
 
 
 def exif_orientation(tiff: bytes) -> int | None:

@@ -47,11 +47,17 @@ def _decoded(payload: bytes, flags: tuple[str, ...]) -> Decoded:
         frame_count = int(getattr(image, "n_frames", 1))
         image.load()
         luma = _scaled_luma(image)
+        if image.mode in {"RGBA", "LA"} and _is_opaque(image):
+            flags = (*flags, "opaque_alpha")
         is_affordable = frame_count * image.width * image.height <= max(_FRAME_PIXELS, image.width * image.height)
         if not is_affordable:
             flags = (*flags, "frames_unchecked")
         pixels = pixel_hash_of(image, payload, depth) if is_affordable else None
         return Decoded(luma=np.asarray(luma, dtype=np.uint8), is_oriented=image.format == "TIFF", flags=flags, pixel_hash=pixels)
+
+
+def _is_opaque(image: Image.Image) -> bool:
+    return image.getextrema()[-1][0] == 255  # type: ignore[index]
 
 
 def _scaled_luma(image: Image.Image) -> Image.Image:
