@@ -12,6 +12,7 @@ from conftest import SAMPLE, tonnage
 from distributed import Client, LocalCluster
 
 import toolkit
+from toolkit.curation.revising import removable
 from toolkit.dataset.diffing import diff
 from toolkit.dataset.tables import DatasetStore
 from toolkit.dataset.verify import verify
@@ -299,3 +300,57 @@ def test_a_difference_names_what_came_went_and_changed(base, place):
     assert done.code == 0
     assert "removed" in done.out
     assert tonnage("versions", place).out.count("\n") == 3
+
+
+def test_what_a_source_lost_goes_on_request_and_comes_back_with_it(client, tmp_path):
+    mine, place = tmp_path / "mine", tmp_path / "dataset"
+    shutil.copytree(SAMPLE / "raw", mine)
+    first = toolkit.curate(mine, place, scheduler=client)
+    facts = contents(first)
+    assert removable(place, vanished_from=[mine]).is_empty()
+    with pytest.raises(UsageError, match="has vanished from its source; nothing was removed"):
+        toolkit.remove(place, vanished_from=[mine])
+
+    archive = mine / "archives" / "photos.zip"
+    rows = first.scan("catalog").filter(pl.col("source").str.starts_with("mine/archives/photos.zip!")).collect()
+    away = tmp_path / "photos.zip"
+    archive.rename(away)
+    of_archive = set(rows.filter(pl.col("state") == "kept")["image_id"])
+    twins = (
+        first.scan("catalog").filter((pl.col("state") == "duplicate") & ~pl.col("source").str.contains("photos.zip")).collect()
+    )
+    alive = of_archive & set(twins["duplicate_of"])
+    gone = toolkit.remove(place, vanished_from=[mine])
+    assert set(facts) - set(contents(gone)) == of_archive - alive
+    assert len(of_archive - alive) > 2
+    assert set(gone.scan("catalog").filter(pl.col("state") == "dropped").collect()["reason"]) == {"too_small", "vanished"}
+    assert verify(place).problems == ()
+
+    away.rename(archive)
+    back = toolkit.curate(mine, place, scheduler=client)
+    assert set(contents(back)) == set(facts)
+    assert verify(place).problems == ()
+
+
+def test_a_changed_file_is_a_new_image_and_the_old_one_can_be_told_and_removed(client, tmp_path):
+    mine, place = tmp_path / "mine", tmp_path / "dataset"
+    shutil.copytree(SAMPLE / "more", mine)
+    first = toolkit.curate(mine, place, scheduler=client)
+    victim = mine / "week2" / "dress" / "new_00.jpg"
+    shutil.copy(SAMPLE / "photos" / min(path.name for path in (SAMPLE / "photos").glob("*.jpg")), victim)
+    old = next(row["image_id"] for row in contents(first).values() if row["source"] == "mine/week2/dress/new_00.jpg")
+    changed = toolkit.curate(mine, place, scheduler=client)
+    assert len(changed) == len(first) + 1
+    assert removable(place, superseded=True)["image_id"].to_list() == [old]
+    done = tonnage("remove", place, "--superseded", "--dry-run")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "1 images, 1 occurrences would be removed")
+    after = toolkit.remove(place, superseded=True)
+    assert old not in contents(after)
+    assert len(after) == len(first)
+    assert toolkit.curate(mine, place, scheduler=client).version == after.version
+
+
+@pytest.mark.parametrize("ways", [{}, {"where": "label = 'x'", "superseded": True}])
+def test_what_to_remove_is_said_in_one_way(base, ways):
+    with pytest.raises(UsageError, match="in exactly one way"):
+        toolkit.remove(base, **ways)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -63,15 +63,19 @@ def diff(
 
 
 @app.command()
-def remove(
+def remove(  # noqa: PLR0917 -- the options of a command
     dataset: DatasetArgument,
     where: Annotated[
-        str,
-        typer.Option(help="SQL condition over the catalog's columns, such as \"source LIKE 'crawl/%'\"."),
-    ],
+        str | None, typer.Option(help="SQL condition over the catalog's columns, such as \"source LIKE 'crawl/%'\".")
+    ] = None,
+    superseded: Annotated[bool, typer.Option("--superseded", help="What its source has replaced by other bytes since.")] = False,
+    vanished_from: Annotated[
+        list[str] | None, typer.Option(metavar="SOURCE", help="What is no longer found in this source; may be repeated.")
+    ] = None,
     purge: Annotated[
         bool, typer.Option("--purge", help="Leave no byte of them on disk: all tables rewritten, earlier versions deleted.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would go, and change nothing.")] = False,
     scheduler: Scheduler = None,
     workers: Workers = None,
     quiet: Quiet = False,
@@ -81,9 +85,27 @@ def remove(
     import toolkit
     from toolkit.terminal import progress_bars
 
+    named: dict[str, Any] = {"where": where, "superseded": superseded, "vanished_from": vanished_from or ()}
+    if dry_run:
+        _list_removable(dataset, named, as_json=as_json)
+        return
     with progress_bars(quiet=quiet) as progress:
-        removed = toolkit.remove(dataset, where, purge=purge, scheduler=scheduler, workers=workers, progress=progress)
+        removed = toolkit.remove(dataset, **named, purge=purge, scheduler=scheduler, workers=workers, progress=progress)
     _tell(removed, "removed_image_count", "images removed", as_json=as_json)
+
+
+def _list_removable(dataset: str, named: dict[str, Any], *, as_json: bool) -> None:
+    from toolkit.curation.revising import removable
+
+    rows = removable(dataset, **named)
+    if as_json:
+        print_json({"occurrences": rows.to_dicts()})
+        return
+    for source, state in rows.select("source", "state").head(_SHOWN).iter_rows():
+        print_line(f"  {state:<12} {source}")
+    rest = f" ({len(rows) - _SHOWN:,} not shown; all of them with --json)" if len(rows) > _SHOWN else ""
+    kept_count = int((rows["state"] == "kept").sum())
+    print_line(f"{kept_count:,} images, {len(rows):,} occurrences would be removed{rest}")
 
 
 @app.command()

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from toolkit.curation.sources import SourceUnit
     from toolkit.dataset.reading import Dataset
 
-__all__ = ["REMOVED", "KnownSources", "kept_images", "removed_contents"]
+__all__ = ["FORGOTTEN", "REMOVED", "KnownSources", "kept_images", "removed_contents"]
 
 REMOVED: Final = "removed"
 """Reason of what a person has taken out; the same bytes are not let in again."""
+
+FORGOTTEN: Final = ("superseded", "vanished")
+"""Reasons of what was taken out because its source is no longer what it was; should it come again, it is new."""
 
 _STREAM: Final = r"(?i)^(.*?\.(?:tar\.(?:gz|bz2|xz|zst)|tgz|tbz2|txz))!"
 """The compressed tar that a member's key begins with: it is known as a whole, since it is read as a whole."""
@@ -58,7 +61,8 @@ class KnownSources:
 
     def __init__(self, dataset: Dataset | None) -> None:
         empty = pl.LazyFrame(schema=dict.fromkeys(("source", "source_etag", "sha256", "source_member"), pl.String))
-        self._seen = empty if dataset is None else dataset.scan("catalog")
+        is_known = pl.col("reason").is_null() | ~pl.col("reason").is_in(FORGOTTEN)
+        self._seen = empty if dataset is None else dataset.scan("catalog").filter(is_known)
         self._by_etag = _hashed(self._seen, "source", "source_etag")
         members = self._seen.filter(pl.col("source_member").is_not_null())
         containers = members.with_columns(source=pl.col("source").str.extract(_STREAM)).unique(["source", "source_etag"])

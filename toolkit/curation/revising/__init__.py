@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toolkit.curation.revising.compaction import compact
 from toolkit.curation.revising.redecision import redecide
-from toolkit.curation.revising.removal import remove
+from toolkit.curation.revising.removal import removable, remove
 from toolkit.curation.revising.retrial import retry
 
-__all__ = ["compact", "redecide", "remove", "retry"]
+__all__ = ["compact", "redecide", "removable", "remove", "retry"]

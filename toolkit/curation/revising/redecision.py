@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from toolkit.curation.decide import DECISION_COLUMNS, decide
-from toolkit.curation.history import REMOVED
+from toolkit.curation.history import FORGOTTEN, REMOVED
 from toolkit.curation.recipe import Recipe
 from toolkit.curation.revising.revision import Revision, revise
 from toolkit.curation.revising.revival import Revival, revive
@@ -120,7 +120,7 @@ def _rows(before: Dataset) -> pl.DataFrame:
     numbers = {state.batch: state.version for state in before.store.states()}
     number = pl.col("batch").replace_strict(numbers, default=-1, return_dtype=pl.Int64)
     key = pl.concat_str(number.cast(pl.String).str.zfill(9), pl.lit("\0"), pl.col("source"))
-    decided = catalog.filter((pl.col("state") != "quarantined") & pl.col("reason").ne_missing(REMOVED))
+    decided = catalog.filter((pl.col("state") != "quarantined") & ~pl.col("reason").fill_null("").is_in([REMOVED, *FORGOTTEN]))
     extra = [name for name in (*_OUTCOME, "batch") if name not in columns]
     frame = decided.select("source", *columns, *extra).with_columns(key=key, refusal=pl.lit(None, pl.String))
     return frame.collect(engine="streaming").sort("key").with_row_index("row")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from toolkit.curation.absence import superseded as find_superseded
+from toolkit.curation.absence import vanished as find_vanished
 from toolkit.curation.history import REMOVED
 from toolkit.curation.revising.revision import Revision, revise
 from toolkit.dataset.delta import forget_earlier
@@ -16,15 +19,19 @@ from toolkit.dataset.tables import SCHEMAS
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
     from pathlib import Path
 
     from toolkit.engine import Progress, Scheduler
     from toolkit.locations import Location
 
-__all__ = ["remove", "selected"]
+__all__ = ["removable", "remove", "selected"]
 
-_FORGOTTEN: Final = "removed:"
+_PURGED: Final = "removed:"
 """What the source of a purged row begins with."""
+
+_ROW: Final = ("source", "batch", "state", "image_id", "sha256")
 
 _PURGE_KEEPS: Final = frozenset({"image_id", "sha256", "state", "reason", "source", "batch"})
 """What a purge leaves in the catalog: a hash by which the same bytes are known again, and nothing else."""
@@ -32,22 +39,28 @@ _PURGE_KEEPS: Final = frozenset({"image_id", "sha256", "state", "reason", "sourc
 
 def remove(
     dataset: str | Path | Location | Dataset,
-    where: str | pl.Expr,
+    where: str | pl.Expr | None = None,
     *,
+    superseded: bool = False,
+    vanished_from: Sequence[str | os.PathLike[str]] = (),
     purge: bool = False,
     scheduler: Scheduler | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Take out what a condition names, with every copy of it, as a new version; return the dataset opened at it.
+    """Take images out as a new version and return the dataset opened at it; give exactly one way to name them.
 
     Parameters
     ----------
     dataset : path or Dataset
         The dataset.
-    where : str or polars.Expr
+    where : str or polars.Expr, optional
         A condition over the columns of the catalog, in SQL: ``label = 'dog'``, ``source LIKE 'crawl/%'``,
         ``image_id IN ('...')``. Copies (other occurrences of the same bytes or pixels) go with what it names.
+    superseded : bool
+        What its source no longer holds, because it came again with other bytes.
+    vanished_from : sequence of paths
+        What is no longer found in these sources, given as they were to ``curate``.
     purge : bool
         Also rewrite all tables, delete every earlier version, and leave of what was removed a hash alone.
     scheduler : str or Client, optional
@@ -64,19 +77,71 @@ def remove(
 
     Notes
     -----
-    The catalog keeps a row for each occurrence, dropped as ``removed``, so that a later batch does not bring it back.
+    The catalog keeps a row for each occurrence, dropped. What a condition named is dropped as ``removed``, and the same bytes
+    are not let in again; what its source lost is dropped as ``superseded`` or ``vanished``, and comes in again with its source.
     """
     before = open_dataset(dataset)
     with before.store.writing():
         before = Dataset(before.store)
-        rows = selected(before.scan("catalog"), where, with_removed=purge)
+        named = _Named(where=where, is_superseded=superseded, vanished_from=tuple(vanished_from))
+        rows, reason = _rows(before, named, with_removed=purge)
         if rows.is_empty():
-            raise UsageError(f"nothing in '{before.location}' matches {_shown(where)}; nothing was removed")
-        revision = _revision(before, rows, is_purge=purge)
+            raise UsageError(f"nothing in '{before.location}' {named.shown}; nothing was removed")
+        revision = _revision(before, rows, reason, is_purge=purge)
         removed = revise(before, revision, scheduler=scheduler, workers=workers, progress=progress)
         if purge:
             _forget(removed, rows)
     return removed
+
+
+def removable(
+    dataset: str | Path | Location | Dataset,
+    where: str | pl.Expr | None = None,
+    *,
+    superseded: bool = False,
+    vanished_from: Sequence[str | os.PathLike[str]] = (),
+) -> pl.DataFrame:
+    """Return the occurrences that ``remove`` would take out: ``source``, ``batch``, ``state``, ``image_id``, ``sha256``."""
+    named = _Named(where=where, is_superseded=superseded, vanished_from=tuple(vanished_from))
+    return _rows(open_dataset(dataset), named)[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
+    """What is to go, in the one way it was named."""
+
+    where: str | pl.Expr | None
+    is_superseded: bool
+    vanished_from: tuple[str | os.PathLike[str], ...]
+
+    def __post_init__(self) -> None:
+        if (self.where is not None) + self.is_superseded + bool(self.vanished_from) != 1:
+            raise UsageError("say what to remove in exactly one way: a condition (where), superseded, or vanished_from")
+
+    @property
+    def shown(self) -> str:
+        if self.where is not None:
+            return f"matches {_shown(self.where)}"
+        return "is superseded" if self.is_superseded else "has vanished from its source"
+
+
+def _rows(before: Dataset, named: _Named, *, with_removed: bool = False) -> tuple[pl.DataFrame, str]:
+    """Return the rows that are named, and the reason they get."""
+    if named.where is not None:
+        return selected(before.scan("catalog"), named.where, with_removed=with_removed), REMOVED
+    hits = find_superseded(before) if named.is_superseded else find_vanished(before, named.vanished_from)
+    reason = "superseded" if named.is_superseded else "vanished"
+    return _without_living(before.scan("catalog"), hits), reason
+
+
+def _without_living(catalog: pl.LazyFrame, hits: pl.LazyFrame) -> pl.DataFrame:
+    """Return the rows of which no other occurrence lives on in its source: a copy elsewhere keeps an image where it is."""
+    content = pl.when(pl.col("state") == "duplicate").then("duplicate_of").otherwise("image_id").alias("content")
+    is_present = pl.col("state").is_in(["kept", "duplicate"])
+    gone = hits.filter(is_present).select(*_ROW, content).collect(engine="streaming")
+    others = catalog.filter(is_present).select("source", "batch", content).join(gone.lazy(), on=["source", "batch"], how="anti")
+    living = others.join(gone.lazy(), on="content", how="semi").select(pl.col("content").unique()).collect(engine="streaming")
+    return gone.join(living, on="content", how="anti").drop("content").sort("source", "batch")
 
 
 def _shown(where: str | pl.Expr) -> str:
@@ -101,8 +166,8 @@ def selected(catalog: pl.LazyFrame, where: str | pl.Expr, *, with_removed: bool 
         If the condition cannot be read.
     """
     is_present = pl.col("reason").is_null() | (pl.col("reason") != REMOVED)
-    present = catalog.filter(~pl.col("source").str.starts_with(_FORGOTTEN) if with_removed else is_present)
-    columns = ["source", "batch", "state", "image_id", "sha256", "duplicate_of"]
+    present = catalog.filter(~pl.col("source").str.starts_with(_PURGED) if with_removed else is_present)
+    columns = [*_ROW, "duplicate_of"]
     try:
         condition = pl.sql_expr(where) if isinstance(where, str) else where
         hits = present.filter(condition).select(columns).collect(engine="streaming")
@@ -117,19 +182,17 @@ def selected(catalog: pl.LazyFrame, where: str | pl.Expr, *, with_removed: bool 
     return pl.concat([hits, rest]).unique(["source", "batch"]).sort("source", "batch").drop("duplicate_of")
 
 
-def _revision(before: Dataset, rows: pl.DataFrame, *, is_purge: bool) -> Revision:
+def _revision(before: Dataset, rows: pl.DataFrame, reason: str, *, is_purge: bool) -> Revision:
     kept = rows.filter(pl.col("state") == "kept")
-    images = kept.select("image_id", "source").with_columns(
-        is_kept=pl.lit(value=False), duplicate_group=pl.lit(None, pl.String), split=pl.lit(None, pl.String)
-    )
-    gone = ("duplicate_of", "duplicate_group", "split")
+    none = pl.lit(None, pl.String)
+    images = kept.select("image_id", "source", is_kept=pl.lit(value=False), duplicate_group=none, split=none)
     catalog = rows.select(
         "source",
         "batch",
         is_kept=pl.lit(value=True),
         state=pl.lit("dropped"),
-        reason=pl.lit(REMOVED),
-        **{name: pl.lit(None, pl.String) for name in gone},
+        reason=pl.lit(reason),
+        **dict.fromkeys(("duplicate_of", "duplicate_group", "split"), none),
     )
     if is_purge:
         catalog = _without_facts(catalog, rows)
@@ -151,7 +214,7 @@ def _without_facts(catalog: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     assert isinstance(empty, pl.DataFrame)
     facts = {name: kind for name, kind in empty.schema.items() if name not in _PURGE_KEEPS and name not in catalog.columns}
     number = pl.int_range(pl.len()).over("sha256").cast(pl.String)
-    names = rows.select(new_source=pl.concat_str(pl.lit(_FORGOTTEN), pl.col("sha256").fill_null("unread"), pl.lit("#"), number))
+    names = rows.select(new_source=pl.concat_str(pl.lit(_PURGED), pl.col("sha256").fill_null("unread"), pl.lit("#"), number))
     return catalog.hstack(names).with_columns(**{name: pl.lit(None, kind) for name, kind in facts.items()})
 
 
