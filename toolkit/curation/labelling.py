@@ -78,7 +78,7 @@ def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: Lab
 
 def table_hints(parts: Sequence[Path]) -> pl.DataFrame:
     """Return what tables with embedded images say of their own rows, as ``toolkit.curation.annotations.ANNOTATION_SCHEMA``."""
-    hints = ("label", "labels", "captions", "metadata", "licence")
+    hints = ("label", "labels", "captions", "boxes", "metadata", "licence")
     found = (
         pl.scan_parquet(list(parts), glob=False)
         .filter(pl.any_horizontal(pl.col(f"hint_{name}").is_not_null() for name in hints))
@@ -87,6 +87,7 @@ def table_hints(parts: Sequence[Path]) -> pl.DataFrame:
             pl.lit("table").alias("kind"),
             pl.col("source").alias("name"),
             pl.col("source").alias("target"),
+            pl.lit(value=True).alias("is_displayed"),
             *(pl.col(f"hint_{name}").alias(name) for name in hints),
         )
     )
@@ -134,11 +135,12 @@ def turned_boxes(matched: pl.DataFrame) -> pl.DataFrame:
     is_swapped = (orientation >= 5) & (pl.col("width_px") != pl.col("height_px"))
     seen_turned = (pl.col("coded_width_px") == pl.col("width_px")) & (pl.col("coded_height_px") == pl.col("height_px"))
     relative = pl.col("is_relative").fill_null(value=False)
+    as_shown = relative | pl.col("is_displayed").fill_null(value=False) | (is_swapped & seen_turned.fill_null(value=False))
     each = boxed.select(
         "line",
         "row",
         box="boxes",
-        turn=pl.when(relative | (is_swapped & seen_turned.fill_null(value=False))).then(1).otherwise(orientation),
+        turn=pl.when(as_shown).then(1).otherwise(orientation),
         x_scale=pl.when(relative).then("width_px").otherwise(1),
         y_scale=pl.when(relative).then("height_px").otherwise(1),
         file_width_px=pl.when(orientation >= 5).then("height_px").otherwise("width_px"),

@@ -23,7 +23,7 @@ from toolkit.curation.isolation import IsolatedProcess
 from toolkit.curation.reasons import refusal
 from toolkit.curation.refusals import RefusalPart
 from toolkit.curation.sources import OtherFile, SourceUnit, read_unit, reread
-from toolkit.dataset.schema import FACT_FIELDS, QUARANTINE_SCHEMA, SCORE_FIELDS
+from toolkit.dataset.schema import BOX, FACT_FIELDS, QUARANTINE_SCHEMA, SCORE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,7 @@ PROBE_SCHEMA: Final = pa.schema(
         pa.field("hint_labels", pa.list_(pa.string())),
         pa.field("hint_captions", pa.list_(pa.string())),
         pa.field("hint_metadata", pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))),
+        pa.field("hint_boxes", pa.list_(BOX)),  # in display pixels
         pa.field("hint_licence", pa.string()),
     ]
 )
@@ -219,3 +220,4 @@ def _write(path: Path, table: pa.Table) -> None:
     # A part is small and lives for minutes: encoding it took longer than hashing the images that it speaks of.
     pq.write_table(table, temporary, compression="none", use_dictionary=False, write_statistics=False, store_schema=False)
     temporary.replace(path)
+        "hint_boxes": hints.get("boxes"),

@@ -2,6 +2,7 @@
 
 from toolkit.curation.annotations.lines import ANNOTATION_SCHEMA, BOX_DTYPE, PAIR_DTYPE, annotation_frame
 from toolkit.curation.annotations.reading import ANNOTATION_SUFFIXES, annotation_lines, read_annotations
+from toolkit.curation.annotations.text import is_name_column
 from toolkit.curation.annotations.yolo import with_class_names
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "PAIR_DTYPE",
     "annotation_frame",
     "annotation_lines",
+    "is_name_column",
     "read_annotations",
     "with_class_names",
 ]

@@ -33,6 +33,7 @@ ANNOTATION_SCHEMA: Final = pl.Schema(
         "captions": pl.List(pl.String),
         "boxes": pl.List(BOX_DTYPE),
         "is_relative": pl.Boolean(),  # whether boxes are shares of the displayed image, not pixels of the file
+        "is_displayed": pl.Boolean(),  # whether boxes are in pixels of the display already
         "coded_width_px": pl.Int64(),  # size that the annotator saw, which tells whether boxes are turned already
         "coded_height_px": pl.Int64(),
         "metadata": pl.List(PAIR_DTYPE),

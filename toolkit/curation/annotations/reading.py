@@ -57,6 +57,8 @@ def annotation_lines(key: str, payload: bytes) -> list[Line] | None:
     if suffix in _SIDECARS and len(payload) > _SIDECAR_BYTES:
         return None
     try:
+        if suffix == ".parquet":
+            return table_lines(key, pl.read_parquet(payload).to_dicts())
         return _sidecar(key, suffix, payload) if suffix in _SIDECARS else _table(key, suffix, as_text(payload))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, pl.exceptions.PolarsError):
         return None  # a file of another purpose or a damaged one; it is counted and listed as such, not lost

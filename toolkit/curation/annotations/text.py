@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from toolkit.curation.annotations.lines import Line
 
-__all__ = ["NAME_COLUMNS", "as_text", "column_of", "roles_of", "said"]
+__all__ = ["NAME_COLUMNS", "as_text", "column_of", "is_name_column", "roles_of", "said"]
 
 NAME_COLUMNS: Final = ("file_name", "filename", "file", "image_path", "path", "image", "image_file")
 
@@ -30,6 +30,11 @@ def as_text(payload: bytes) -> str:
         return payload.decode("utf-8-sig")
     except UnicodeDecodeError:
         return payload.decode("cp1252", errors="replace")
+
+
+def is_name_column(column: str) -> bool:
+    """Return whether a column of that name names files."""
+    return column.strip().lower() in NAME_COLUMNS
 
 
 def column_of(columns: Iterable[str], names: Sequence[str]) -> str | None:

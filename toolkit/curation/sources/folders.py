@@ -12,6 +12,8 @@ from toolkit.curation.reasons import refusal
 from toolkit.curation.sniffing import claims_image, is_image
 from toolkit.curation.sources.archives import is_archive, list_archive
 from toolkit.curation.sources.files import etag_of
+from toolkit.curation.sources.lakes import is_table_folder, list_table_folder
+from toolkit.curation.sources.rows import TABLE_SUFFIXES
 from toolkit.curation.sources.tables import list_table
 from toolkit.curation.sources.units import (
     SYSTEM_NAMES,
@@ -80,6 +82,9 @@ def list_folder(root: Path, name: str) -> Iterator[SourceUnit | OtherFile]:
     classes = class_folders({relative: _holds_images(files or []) for _, relative, files in _walk(root)})
     filling = _Filling()
     for folder, relative, files in _walk(root):
+        if is_table_folder(folder):
+            yield from list_table_folder(folder, printable(posixpath.join(name, relative))[0])
+            continue
         if files is None:
             yield OtherFile(source=printable(posixpath.join(name, relative))[0], path=str(folder), kind="skipped(unreadable)")
             continue
@@ -132,6 +137,8 @@ def _walk(root: Path) -> Iterator[tuple[Path, str, list[os.DirEntry[str]] | None
             yield folder, relative, None
             continue
         yield folder, relative, [entry for entry in entries if _is_hidden(entry.name) or not _is_folder(entry)]
+        if is_table_folder(folder):  # what belongs to it, its log says; whatever else lies there is none of it
+            continue
         below = [entry for entry in entries if _is_folder(entry) and not _is_hidden(entry.name)]
         stack += [(folder / entry.name, posixpath.join(relative, entry.name)) for entry in reversed(below)]
 
@@ -181,7 +188,7 @@ def _list_path(
     etag = etag_of(info)
     if is_archive(path.name):
         yield from list_archive(path, key, etag)
-    elif suffix == ".parquet":
+    elif suffix in TABLE_SUFFIXES:
         yield from list_table(path, key, etag)
     elif claims_image(suffix) or (suffix not in ANNOTATION_SUFFIXES and _looks_like_image(path)):
         yield Item(source=key, place=str(path), raw=raw, size_bytes=info.st_size, etag=etag, folder_label=label)

@@ -1,15 +1,16 @@
-"""Parquet tables with embedded image bytes: plain binary, or ``struct<bytes, path>`` as Hugging Face writes it."""
+"""Tables with embedded image bytes: Parquet, Arrow and Feather; plain binary, or ``struct<bytes, path>`` as of Hugging Face."""
 
 from __future__ import annotations
 
-import itertools
 import json
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from toolkit.curation.annotations import is_name_column
 from toolkit.curation.reasons import Refusal, refusal
+from toolkit.curation.sources.cells import class_names, hints_of, is_dataset
+from toolkit.curation.sources.rows import RowGroups
 from toolkit.curation.sources.units import Item, OtherFile, SourceUnit
 
 if TYPE_CHECKING:
@@ -32,32 +33,52 @@ _IMAGE_NAMES: Final = (
     "picture",
     "photo",
 )
-_LABEL_NAMES: Final = ("label", "class", "category", "class_name", "label_name")
-_LABELS_NAMES: Final = ("labels", "classes", "categories", "tags")
-_CAPTION_NAMES: Final = ("caption", "captions", "text", "description", "txt")
-_LICENCE_NAMES: Final = ("licence", "license")
-_BATCH_ROWS: Final = 64
-"""Rows held at once."""
+_FAULTS: Final = (OSError, pa.ArrowException, ValueError, StopIteration)
 
 
 def list_table(path: Path, key: str, etag: str) -> Iterator[SourceUnit | OtherFile | Item]:
-    """Yield one unit per row group of a table with images; a table without is another file."""
+    """Yield one unit per group of rows of a table with images; a table without is another file."""
     size_bytes = path.stat().st_size
-    try:
-        with pq.ParquetFile(path) as table:
-            column = _image_column(table.schema_arrow)
-            rows = [table.metadata.row_group(i).num_rows for i in range(table.metadata.num_row_groups)]
-    except (OSError, pa.ArrowException) as fault:
-        refused = refusal("corrupt_container", str(fault))
-        yield Item(source=key, place=str(path), size_bytes=size_bytes, etag=etag, refusal=refused)
+    if _is_left_out(path):
+        yield OtherFile(source=key, path=str(path), kind="skipped(cache)", etag=etag, size_bytes=size_bytes)
         return
-    kind = "container" if column else "skipped(no_image_column)"
-    yield OtherFile(source=key, path=str(path), kind=kind, etag=etag, size_bytes=size_bytes)
-    if column:
-        for group, start in enumerate(itertools.accumulate(rows[:-1], initial=0)):
-            yield SourceUnit(
-                kind="parquet", path=str(path), source=key, row_group=group, row_start=start, column=column, etag=etag
-            )
+    counts: list[int] = []
+    column, fault = "", None
+    try:
+        with RowGroups(path) as table:
+            column = _image_column(table.schema)
+            kind = "container" if column else _kind_without_images(path, table.schema)
+            for count in table.row_counts() if column else ():
+                counts.append(count)  # noqa: PERF402 -- what was listed before a fault is kept
+    except _FAULTS as broken:
+        fault = broken
+    if fault is not None:
+        refused = refusal("corrupt_container", str(fault))
+        name = f"{key}!" if counts else key
+        yield Item(source=name, place=str(path), size_bytes=size_bytes, etag=etag, refusal=refused)
+    if fault is None or counts:
+        yield OtherFile(source=key, path=str(path), kind=kind, etag=etag, size_bytes=size_bytes)
+    start = 0
+    for group, count in enumerate(counts):
+        yield SourceUnit(kind="parquet", path=str(path), source=key, row_group=group, row_start=start, column=column, etag=etag)
+        start += count
+
+
+def _kind_without_images(path: Path, schema: pa.Schema) -> str:
+    is_list = path.suffix.lower() == ".parquet" and any(is_name_column(name) for name in schema.names)
+    return "annotation" if is_list else "skipped(no_image_column)"
+
+
+def _is_left_out(path: Path) -> bool:
+    """Return whether an Arrow file lies in a saved Hugging Face dataset and is not part of it, such as a cache of ``map``."""
+    if path.suffix.lower() != ".arrow":
+        return False
+    try:
+        state = json.loads((path.parent / "state.json").read_text(encoding="utf-8"))
+        parts = {part["filename"] for part in state["_data_files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return path.name not in parts
 
 
 def _image_column(schema: pa.Schema) -> str:
@@ -73,7 +94,11 @@ def _holds_bytes(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
         index = kind.get_field_index("bytes")
         return index >= 0 and _holds_bytes(kind.field(index).type)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    if isinstance(kind, pa.BaseExtensionType):
+        return _holds_bytes(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return _holds_bytes(kind.value_type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
 
 
 def read_rows(unit: SourceUnit, rows: set[int] | None = None) -> Iterator[tuple[Item, bytes | Refusal, dict[str, Any]]]:
@@ -83,15 +108,18 @@ def read_rows(unit: SourceUnit, rows: set[int] | None = None) -> Iterator[tuple[
     """
     row, end = unit.row_start, unit.row_start + 1
     try:
-        with pq.ParquetFile(unit.path) as table:
-            end = unit.row_start + table.metadata.row_group(unit.row_group).num_rows
-            columns = [field.name for field in table.schema_arrow if field.name == unit.column or not _holds_bytes(field.type)]
-            names = columns if rows is None else [unit.column]
-            for batch in table.iter_batches(_BATCH_ROWS, row_groups=[unit.row_group], columns=names, use_threads=False):
-                for values in _wanted(batch, row, rows):
-                    yield _row(unit, *values, batch.schema)
+        with RowGroups(unit.path) as table:
+            end = unit.row_start + table.row_count(unit.row_group)
+            columns = [field.name for field in table.schema if field.name == unit.column or not _holds_bytes(field.type)]
+            is_own = is_dataset(table.schema.names)
+            names = {} if is_own or rows is not None else class_names(unit.path, table.schema)
+            for batch in table.batches(unit.row_group, columns if rows is None else [unit.column]):
+                for number, values in _wanted(batch, row, rows):
+                    found = _payload(values.pop(unit.column))
+                    hints = hints_of(values, names, is_own=is_own) if rows is None else {}
+                    yield _item(unit, number, 0 if isinstance(found, Refusal) else len(found)), found, hints
                 row += batch.num_rows
-    except (OSError, pa.ArrowException) as fault:
+    except _FAULTS as fault:
         broken = refusal("corrupt_container", f"row group {unit.row_group}: {fault}")
         for lost in range(row, max(end, row + 1)):
             yield _item(unit, lost, 0), broken, {}
@@ -103,46 +131,14 @@ def _wanted(batch: pa.RecordBatch, start: int, rows: set[int] | None) -> Iterato
             yield start + index, {name: batch.column(name)[index].as_py() for name in batch.schema.names}
 
 
-def _row(unit: SourceUnit, row: int, values: dict[str, Any], schema: pa.Schema) -> tuple[Item, bytes | Refusal, dict[str, Any]]:
-    cell = values.pop(unit.column)
+def _payload(cell: Any) -> bytes | Refusal:
+    """Return the bytes in a cell, or why there are none."""
     payload = cell.get("bytes") if isinstance(cell, dict) else cell
-    found: bytes | Refusal = refusal("empty", "the row holds no bytes") if payload is None else bytes(payload)
-    return _item(unit, row, len(payload or b"")), found, _hints(values, schema)
+    if payload is not None:
+        return bytes(payload)
+    path = cell.get("path") if isinstance(cell, dict) else None
+    return refusal("empty", f"the row holds no bytes, only the path '{path}'" if path else "the row holds no bytes")
 
 
 def _item(unit: SourceUnit, row: int, size_bytes: int) -> Item:
     return Item(source=f"{unit.source}#{row}", place=str(row), offset=row, size_bytes=size_bytes, etag=unit.etag)
-
-
-def _hints(row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
-    """Return label, captions, licence and metadata that a row says of its image."""
-    hints: dict[str, Any] = {}
-    metadata: dict[str, str] = {}
-    for name, value in row.items():
-        if value is None or isinstance(value, bytes | dict):
-            continue
-        if name in _LABEL_NAMES and not isinstance(value, list):
-            hints["label"] = _class_name(schema, name, value)
-        elif name in _LABELS_NAMES:
-            hints["labels"] = [_class_name(schema, name, part) for part in (value if isinstance(value, list) else [value])]
-        elif name in _CAPTION_NAMES:
-            hints["captions"] = [str(text) for text in value] if isinstance(value, list) else [str(value)]
-        elif name in _LICENCE_NAMES:
-            hints["licence"] = str(value)
-        elif not isinstance(value, list):
-            metadata[name] = str(value)
-    if metadata:
-        hints["metadata"] = metadata
-    return hints
-
-
-def _class_name(schema: pa.Schema, column: str, value: Any) -> str:
-    """Return a label by its name, where the Hugging Face metadata gives names for numbers."""
-    if not isinstance(value, int) or not schema.metadata or b"huggingface" not in schema.metadata:
-        return str(value)
-    try:
-        names = json.loads(schema.metadata[b"huggingface"])["info"]["features"][column]
-        names = names.get("names") or names["feature"]["names"]
-        return str(names[value])
-    except (ValueError, KeyError, TypeError, IndexError):
-        return str(value)
