@@ -11,6 +11,7 @@ from toolkit.curation.endings import ending_flag
 from toolkit.curation.hashing import byte_identity, luma_hash, perceptual_hash
 from toolkit.curation.headers import Header, read_header
 from toolkit.curation.jpeg import Decoded, can_be_strict, decode_jpeg
+from toolkit.curation.limits import Limits
 from toolkit.curation.markers import has_too_many_scans
 from toolkit.curation.quality import scored_luma, scores
 from toolkit.curation.raster import decode_raster
@@ -24,17 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Examination", "Limits", "examine"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What is held against the header, before anything is decoded."""
-
-    min_side_px: int = 16
-    """Kept for the recipe's rule; nothing is refused for being small."""
-    max_pixels: int = 178_956_970
-    """Pixels above which an image is refused. Source of the default: Pillow's own limit."""
-    max_frames: int = 10_000
-    """Frames above which a file is refused."""
+_DEFAULT = Limits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +59,7 @@ def examine(payload: bytes, *, name: str, limits: Limits | None = None) -> Exami
     if kind not in SUFFIXES and reader is None:
         return Examination(facts=facts, refusal=unread(kind))
     facts["format"] = kind if reader is None else reader.name
-    bounds = limits or Limits()
-    header = read_header(payload, kind, bounds.max_pixels, bounds.max_frames, reader)
+    header = read_header(payload, kind, limits or _DEFAULT, reader)
     if isinstance(header, Refusal):
         return Examination(facts=facts, refusal=header)
     facts |= _header_facts(header)

@@ -10,10 +10,12 @@ from toolkit.curation.faults import is_about_metadata, pillow_refusal
 from toolkit.curation.markers import JpegFrame, is_profile, jpeg_frame, png_fault, stored_size, without_text
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.dataset.decoding import open_image
+from toolkit.units import show
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from toolkit.curation.limits import Limits
     from toolkit.dataset.readers import Reader
 
 __all__ = ["Header", "JpegFrame", "jpeg_frame", "read_header"]
@@ -51,7 +53,7 @@ class Header:
     """Of a JPEG."""
 
 
-def read_header(payload: bytes, kind: str, max_pixels: int, max_frames: int, reader: Reader | None = None) -> Header | Refusal:
+def read_header(payload: bytes, kind: str, limits: Limits, reader: Reader | None = None) -> Header | Refusal:
     """Return what the header of an image says, or why it is refused without being decoded.
 
     Parameters
@@ -60,18 +62,46 @@ def read_header(payload: bytes, kind: str, max_pixels: int, max_frames: int, rea
         The encoded image.
     kind : str
         Its format, as sniffed.
-    max_pixels, max_frames : int
-        Limits.
+    limits : Limits
+        What is held against it.
     reader : Reader, optional
         Who reads it, if it is of no format that is always read.
     """
+    max_pixels, max_frames, max_decoded_bytes = limits.max_pixels, limits.max_frames, limits.max_decoded_bytes
     if kind == "jpeg":
         header = _jpeg_header(payload, max_pixels)
     else:
         header = _raster_header(payload, kind, max_pixels) if reader is None else _foreign_header(payload, reader, max_pixels)
     if isinstance(header, Header) and header.frame_count > max_frames:
         return refusal("too_many_frames", f"{header.frame_count:,}")
+    if isinstance(header, Header) and header.width_px * header.height_px > _SMALL_PIXELS:
+        return _too_much_memory(payload, header, max_decoded_bytes) or header
     return header
+
+
+_SMALL_PIXELS: Final = 2**24
+"""Images of so few pixels are not asked what they take: at most 256 MiB."""
+
+
+def _too_much_memory(payload: bytes, header: Header, max_decoded_bytes: int) -> Refusal | None:
+    """Return the refusal of an image whose decoding would take too much memory, whatever its pixels.
+
+    Pillow holds 4 bytes for each pixel of more than one channel, and the canvas of an animation twice. libjpeg-turbo holds all
+    coefficients, 2 bytes each, of a JPEG that comes in several scans; of any other a few rows.
+    """
+    pixels = header.width_px * header.height_px
+    if header.frame is not None:
+        has_scans = payload.count(b"\xff\xda") > 1
+        taken_bytes = pixels * header.frame.components * 2 if has_scans else pixels
+    else:
+        per_pixel = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}.get(header.mode, 4)
+        taken_bytes = pixels * per_pixel * (2 if header.frame_count > 1 else 1)
+    if taken_bytes <= max_decoded_bytes:
+        return None
+    return refusal(
+        "too_much_memory",
+        f"{header.width_px:,} x {header.height_px:,} pixels of mode {header.mode}, {show(taken_bytes, 'bytes')}",
+    )
 
 
 def _too_large(width_px: int, height_px: int, max_pixels: int) -> Refusal | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from toolkit.curation.decide import HISTORY_COLUMNS
+from toolkit.curation.frames import FRAME_SUFFIX
 from toolkit.dataset.schema import CATALOG_SCHEMA
 
 if TYPE_CHECKING:
@@ -63,7 +64,10 @@ class KnownSources:
         empty = pl.LazyFrame(schema=dict.fromkeys(("source", "source_etag", "sha256", "source_member"), pl.String))
         is_known = pl.col("reason").is_null() | ~pl.col("reason").is_in(FORGOTTEN)
         self._seen = empty if dataset is None else dataset.scan("catalog").filter(is_known)
-        self._by_etag = _hashed(self._seen, "source", "source_etag")
+        whole = self._seen.with_columns(
+            source=pl.col("source").str.replace(FRAME_SUFFIX, "")
+        )  # a file is read for all its frames
+        self._by_etag = _hashed(whole, "source", "source_etag")
         members = self._seen.filter(pl.col("source_member").is_not_null())
         containers = members.with_columns(source=pl.col("source").str.extract(_STREAM)).unique(["source", "source_etag"])
         self._streams = _hashed(containers, "source", "source_etag")
@@ -93,7 +97,7 @@ class KnownSources:
 
     def without_known(self, names: pl.DataFrame, column: str) -> pl.DataFrame:
         """Return the rows whose name in a column is no source that an earlier batch read."""
-        known = self._seen.select(pl.col("source").alias(column)).unique()
+        known = self._seen.select(pl.col("source").str.replace(FRAME_SUFFIX, "").alias(column)).unique()
         return names.lazy().join(known, on=column, how="anti", maintain_order="left").collect()
 
     @staticmethod

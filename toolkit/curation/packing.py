@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from toolkit.curation.decode import reencode
+from toolkit.curation.frames import frame_encoding
 from toolkit.curation.headers import jpeg_frame
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.records import arrow_table
@@ -104,9 +105,9 @@ def _table(block: pl.DataFrame, task: PackTask, lost: list[Lost]) -> pa.Table:
     payloads: list[bytes] = []
     encodings: list[str] = []
     is_there: list[bool] = []
-    for row, source, sha256 in block.select("row", "source", "sha256").iter_rows():
+    for row, source, sha256, locator in block.select("row", "source", "sha256", "locator").iter_rows():
         payload = _checked(found.get(source), sha256)
-        encoded = payload if isinstance(payload, Refusal) else _encoded(payload, task.resize)
+        encoded = payload if isinstance(payload, Refusal) else _encoded(payload, task.resize, locator)
         is_there.append(not isinstance(encoded, Refusal))
         if isinstance(encoded, Refusal):
             lost.append(Lost(row_index=row, refusal=encoded))
@@ -135,10 +136,10 @@ def _checked(payload: bytes | Refusal | None, sha256: str) -> bytes | Refusal:
     return payload
 
 
-def _encoded(payload: bytes, resize: Resize | None) -> tuple[bytes, str] | Refusal:
+def _encoded(payload: bytes, resize: Resize | None, locator: str) -> tuple[bytes, str] | Refusal:
     """Return the bytes to store and how they were made."""
     if resize is None:
-        return payload, "original"
+        return payload, frame_encoding(locator, payload) or "original"
     try:
         return reencode(payload, longest_px=resize.longest_px, shortest_px=resize.shortest_px, quality=resize.quality)
     except Exception as fault:  # noqa: BLE001 -- whatever a decoder finds at full size that it passed over at reduced size

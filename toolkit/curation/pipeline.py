@@ -7,6 +7,7 @@ numbers per image, and no bytes.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -33,6 +34,7 @@ from toolkit.curation.recipe import Recipe
 from toolkit.curation.sources import OtherFile, SourceUnit, discover
 from toolkit.curation.stages import Reading, Run, compare, pack_shards, read_sources
 from toolkit.curation.twins import with_pixel_hashes
+from toolkit.dataset.readers import readers_key
 from toolkit.dataset.reading import Dataset
 from toolkit.dataset.schema import SCHEMA_VERSION
 from toolkit.dataset.tables import DatasetStore
@@ -106,7 +108,7 @@ def curate(
     others = OtherFiles(store.private_path / "others")
     found = _with_images(discover(places), others, places)
     with engine(scheduler, workers=workers) as running, store.writing():
-        limits = Limits(min_side_px=rules.min_side_px, max_pixels=rules.max_pixels, max_frames=rules.max_frames)
+        limits = Limits.of(rules)
         run = Run(engine=running, recipe=rules, limits=limits, staging=_staging(store, limits, rules), tell=progress or silent)
         check_workers(running, [*(str(place.absolute()) for place in places), str(store.root)])
         known = KnownSources(before)
@@ -152,7 +154,7 @@ def _no_images(places: Sequence[Path], other_count: int = 0) -> UsageError:
 
 def _staging(store: DatasetStore, limits: Limits, rules: Recipe) -> Path:
     """Return the folder of unfinished work: one per way of reading, so that only parts that are still true are taken up."""
-    way = json.dumps([__version__, SCHEMA_VERSION, limits.max_pixels, limits.max_frames, rules.quarantine_bytes])
+    way = json.dumps([__version__, SCHEMA_VERSION, dataclasses.asdict(limits), readers_key(), rules.quarantine_bytes])
     return store.staging(f"reading-{hashlib.sha256(way.encode()).hexdigest()[:16]}")
 
 

@@ -18,15 +18,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.curation.examine import Examination, Limits, examine
+from toolkit.curation.frames import frame_locator, frame_source, split_frames
 from toolkit.curation.hashing import byte_identity
 from toolkit.curation.isolation import IsolatedProcess
-from toolkit.curation.reasons import refusal
+from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.refusals import RefusalPart
 from toolkit.curation.sources import OtherFile, SourceUnit, read_unit, reread
 from toolkit.dataset.schema import BOX, FACT_FIELDS, QUARANTINE_SCHEMA, SCORE_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from toolkit.curation.sources import Occurrence
@@ -48,8 +49,8 @@ PROBE_SCHEMA: Final = pa.schema(
         pa.field("hint_label", pa.string()),  # what the table that holds the image says of it
         pa.field("hint_labels", pa.list_(pa.string())),
         pa.field("hint_captions", pa.list_(pa.string())),
-        pa.field("hint_metadata", pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))),
         pa.field("hint_boxes", pa.list_(BOX)),  # in display pixels
+        pa.field("hint_metadata", pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))),
         pa.field("hint_licence", pa.string()),
     ]
 )
@@ -152,7 +153,10 @@ def _probe(task: ProbeTask, examiner: Examiner) -> ProbeReport:
                 others.append(found)
                 continue
             examination, payload = _examination(found, task, examiner)
-            rows.append(_row(found, examination, payload, refusals))
+            if payload is not None and _is_exploded(examination, task.limits):
+                rows.extend(_row(*each, refusals) for each in _frames(found, payload, task, examiner))
+            else:
+                rows.append(_row(found, examination, payload, refusals))
     _write(report.part(task.staging), pa.Table.from_pylist(rows, schema=PROBE_SCHEMA))
     report = dataclasses.replace(
         report,
@@ -179,6 +183,26 @@ def _examination(found: Occurrence, task: ProbeTask, examiner: Examiner) -> tupl
         return Examination(facts={}, refusal=why), None
     image_id, sha256 = byte_identity(payload)
     return Examination(facts={"image_id": image_id, "sha256": sha256, "size_bytes": len(payload)}, refusal=why), payload
+
+
+def _is_exploded(examination: Examination, limits: Limits) -> bool:
+    is_sound = examination.refusal is None
+    return is_sound and limits.frames == "explode" and examination.facts["frame_count"] > 1
+
+
+def _frames(
+    found: Occurrence, payload: bytes, task: ProbeTask, examiner: Examiner
+) -> Iterator[tuple[Occurrence, Examination, bytes]]:
+    """Yield each frame of a file as an occurrence of its own; with a frame that is refused, the bytes of the whole file."""
+    _, sha256 = byte_identity(payload)
+    for index, frame in split_frames(payload):
+        each = dataclasses.replace(
+            found, source=frame_source(found.source, index), locator=frame_locator(found.locator, index), payload=None
+        )
+        if isinstance(frame, Refusal):
+            yield each, Examination(facts={"sha256": sha256, "size_bytes": len(payload)}, refusal=frame), payload
+        else:
+            yield each, examiner(frame, name=each.source, limits=task.limits), frame
 
 
 def _refused_payload(found: Occurrence, task: ProbeTask) -> bytes | None:
@@ -210,6 +234,7 @@ def _row(found: Occurrence, examination: Examination, payload: bytes | None, ref
         "hint_label": hints.get("label"),
         "hint_labels": hints.get("labels"),
         "hint_captions": hints.get("captions"),
+        "hint_boxes": hints.get("boxes"),
         "hint_metadata": [{"key": key, "value": value} for key, value in hints.get("metadata", {}).items()] or None,
         "hint_licence": hints.get("licence"),
     }
@@ -220,4 +245,3 @@ def _write(path: Path, table: pa.Table) -> None:
     # A part is small and lives for minutes: encoding it took longer than hashing the images that it speaks of.
     pq.write_table(table, temporary, compression="none", use_dictionary=False, write_statistics=False, store_schema=False)
     temporary.replace(path)
-        "hint_boxes": hints.get("boxes"),

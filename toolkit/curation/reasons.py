@@ -49,6 +49,12 @@ REASONS: Final = {
         "If it is honest (a map, a slide), raise max_pixels and see that the workers have the memory.",
         True,
     ),
+    "too_much_memory": Reason(
+        "header",
+        "decoding it would take more memory than the recipe's max_decoded_bytes",
+        "If it is honest, raise max_decoded_bytes and see that the workers have the memory.",
+        True,
+    ),
     "too_many_frames": Reason(
         "header", "it has more frames than the recipe's max_frames", "If it is honest, raise max_frames.", True
     ),

@@ -107,6 +107,11 @@ class Recipe(_Part):
     """Images that would decode to more pixels are refused before they are decoded, for example ``178 Mpx``."""
     max_frames: int = Field(default=10_000, ge=1)
     """Animations and multi-page files with more frames are refused."""
+    max_decoded_bytes: Bytes = 2**30
+    """Images whose decoding would take more memory are refused before it, for example ``1 GiB``."""
+    frames: Literal["first", "explode"] = "first"
+    """Animations, pages and multi-picture files: ``first`` keeps the file as one image, whose first frame is what training sees;
+    ``explode`` makes an image of each frame, stored without loss as PNG (TIFF where there are more than 8 bits)."""
     exact_duplicates: bool = True
     """Whether images with equal bytes or equal pixels are kept once."""
     near_duplicates: NearDuplicates = NearDuplicates()

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import pyarrow.parquet as pq
 
+from toolkit.dataset.schema import is_hashed
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -62,7 +64,7 @@ def group_extents(path: Path, metadata: pq.FileMetaData, group: int) -> GroupExt
         except (ValueError, IndexError, KeyError):
             offsets = None
     return GroupExtents(
-        sha256=[sha256 if encoding in (None, "original") else None for sha256, encoding in hashes],
+        sha256=[sha256 if is_hashed(encoding) else None for sha256, encoding in hashes],
         size_bytes=sizes,
         offset_bytes=offsets,
     )

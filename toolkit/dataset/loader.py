@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.dataset.decoding import decode_rgb
+from toolkit.dataset.schema import is_hashed
 from toolkit.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ class Loader:
         payloads = table["image"].combine_chunks().field("bytes") if table.num_rows else []
         facts = zip(*(table[name].to_pylist() for name in _COLUMNS[1:]), strict=True)
         return [
-            _Row(payload, image_id, sha256 if encoding in (None, "original") else None, label)
+            _Row(payload, image_id, sha256 if is_hashed(encoding) else None, label)
             for payload, (image_id, sha256, encoding, label, split) in zip(payloads, facts, strict=True)
             if self.split is None or split == self.split
         ]

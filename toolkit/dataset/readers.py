@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from toolkit.dataset import heif
@@ -12,7 +13,7 @@ from toolkit.errors import ExtraError
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["GROUP", "Reader", "installed_readers", "reader_for"]
+__all__ = ["GROUP", "Reader", "installed_readers", "reader_for", "readers_key"]
 
 GROUP: Final = "tonnage.readers"
 """The group of entry points: each names a module or an object that is a ``Reader``."""
@@ -79,3 +80,8 @@ def reader_for(payload: bytes) -> Reader | None:
     (True, 'heif')
     """
     return next((reader for reader in installed_readers() if reader.sniff(payload)), None)
+
+
+def readers_key() -> str:
+    """Return a text that is another when other readers are installed: what one could not read, the next may."""
+    return ",".join([*(reader.name for reader in installed_readers()), f"heif={find_spec('pillow_heif') is not None}"])

@@ -30,6 +30,7 @@ __all__ = [
     "SCORE_FIELDS",
     "SPLITS",
     "STATES",
+    "is_hashed",
 ]
 
 SCHEMA_VERSION: Final = 1
@@ -133,7 +134,7 @@ _IMAGES: Final = pa.schema(
             "image", pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
         ),  # nullable, as Hugging Face has it
         *FACT_FIELDS,
-        pa.field("encoding", pa.string()),  # "original", or how it was re-encoded: "jpeg:q=90:longest=512"
+        pa.field("encoding", pa.string()),  # "original", or how it was made: "jpeg:q=90:longest=512", "png:frame=3"
         *SCORE_FIELDS,
         *_ANNOTATION_FIELDS,
         *_DECISION_FIELDS,
@@ -173,3 +174,14 @@ QUARANTINE_SCHEMA: Final = pa.schema(
     ]
 )
 """``quarantine``: one row per refusal."""
+
+
+def is_hashed(encoding: str | None) -> bool:
+    """Return whether ``sha256`` is that of the stored bytes: of originals, and of frames written out on their own.
+
+    Examples
+    --------
+    >>> is_hashed("original"), is_hashed("png:frame=3"), is_hashed("jpeg:q=90:longest=512")
+    (True, True, False)
+    """
+    return encoding in {None, "original"} or str(encoding).startswith(("png:frame=", "tiff:frame="))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.dataset.reading import Dataset, open_dataset
-from toolkit.dataset.schema import STATES
+from toolkit.dataset.schema import STATES, is_hashed
 from toolkit.dataset.shards import file_sha256, iter_row_groups
 from toolkit.dataset.tables import SCHEMAS
 from toolkit.errors import DatasetError
@@ -132,7 +132,7 @@ def _image_problems(dataset: Dataset) -> tuple[int, list[str]]:
                 for image, image_id, sha256, encoding in zip(*(rows[name] for name in _HASHED), strict=True):
                     count += 1
                     stored = image["bytes"].as_buffer()
-                    if encoding.as_py() == "original" and hashlib.sha256(stored).hexdigest() != sha256.as_py():
+                    if is_hashed(encoding.as_py()) and hashlib.sha256(stored).hexdigest() != sha256.as_py():
                         problems.append(f"images/{path.name}: the bytes of image {image_id} are not those that were examined")
         except (OSError, pa.ArrowException) as fault:
             problems.append(f"images/{path.name}: it cannot be read: {fault}")

@@ -120,7 +120,7 @@ def _tried(
     tell: Progress,
 ) -> Revision | None:
     """Return what the trial changes; None if everything is refused as before."""
-    limits = Limits(min_side_px=rules.min_side_px, max_pixels=rules.max_pixels, max_frames=rules.max_frames)
+    limits = Limits.of(rules)
     others = OtherFiles(staging / "others")
     with engine(scheduler, workers=workers) as running:
         run = Run(engine=running, recipe=rules, limits=limits, staging=staging, tell=tell)

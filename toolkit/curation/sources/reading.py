@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.curation.frames import split_frames
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sniffing import is_image
 from toolkit.curation.sources.archives import zip_name
@@ -113,11 +114,33 @@ def reread(wanted: Iterable[tuple[str, str]], staging: Path | None = None) -> It
         The folder given to ``read_unit``.
     """
     places: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    frames: dict[str, dict[int, list[str]]] = {}
     for source, locator in wanted:
         place = json.loads(locator)
+        frame = place.pop("frame", None)
+        if frame is not None:
+            whole = json.dumps(place, sort_keys=True)
+            frames.setdefault(whole, {}).setdefault(frame, []).append(source)
+            continue
         places.setdefault(f"{place['kind']}\0{place['path']}\0{place['group']}", []).append((source, place))
     for group in places.values():
         yield from _reread_group(group, staging)
+    if frames:
+        for whole, found in reread([(locator, locator) for locator in frames], staging):
+            yield from _frames_again(frames[whole], found)
+
+
+def _frames_again(sources: dict[int, list[str]], found: bytes | Refusal) -> Iterator[tuple[str, bytes | Refusal]]:
+    """Yield the chosen frames of a file that was read again."""
+    if isinstance(found, Refusal):
+        yield from ((source, found) for names in sources.values() for source in names)
+        return
+    try:
+        for index, frame in split_frames(found, sources):
+            yield from ((source, frame) for source in sources.pop(index))
+    except Exception as fault:  # noqa: BLE001 -- what was read before and is no longer: another file by now
+        changed = refusal("changed_while_read", str(fault))
+        yield from ((source, changed) for names in sources.values() for source in names)
 
 
 def _reread_group(group: list[tuple[str, dict[str, Any]]], staging: Path | None) -> Iterator[tuple[str, bytes | Refusal]]:
