@@ -14,9 +14,12 @@ import pytest
 from PIL import Image, ImageOps, ImageSequence
 
 import toolkit
+from toolkit.curation import frames
 from toolkit.curation.examine import Limits, examine
 from toolkit.curation.frames import split_frames
+from toolkit.curation.probing import ProbeTask, probe
 from toolkit.curation.reasons import Refusal
+from toolkit.curation.sources import SourceUnit, discover
 
 
 def picture(seed: int, mode: str = "RGB", size: tuple[int, int] = (64, 48)) -> Image.Image:
@@ -99,6 +102,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "a.gif").write_bytes(several("GIF"))
     (place / "scan.tif").write_bytes(several("TIFF", "I;16", count=2))
     picture(9).save(place / "plain.png")
+    (place / "metadata.csv").write_text("file_name,label\na.gif,cat\nplain.png,dog\n", encoding="utf-8")
     with zipfile.ZipFile(place / "b.zip", "w") as archive:
         archive.writestr("b.webp", several("WEBP", lossless=True, count=2))
     with tarfile.open(place / "c.tar.gz", "w:gz") as stream:
@@ -123,10 +127,37 @@ def test_exploded_frames_are_occurrences_from_curation_to_training(raw: Path, tm
         *((f"raw/scan.tif#frame={i}", f"tiff:frame={i}", 1, "tiff", 16) for i in range(2)),
     ]
     assert dataset.scan("catalog").select(pl.col("state").unique()).collect()["state"].to_list() == ["kept"]
+    labels = dict(dataset.scan("images").select("source", "label").drop_nulls().collect().iter_rows())
+    assert labels == {"raw/plain.png": "dog"} | {f"raw/a.gif#frame={i}": "cat" for i in range(3)}
     for index in range(len(dataset)):
         assert examine(dataset.get(index), name="a").refusal is None
     assert sum(len(batch.images) for batch in dataset.loader(batch_size=4, split="train")) == 10
     assert toolkit.curate(raw, tmp_path / "dataset", _RECIPE | {"frames": "explode"}, workers=1).version == dataset.version
+
+
+def test_a_file_of_which_one_frame_cannot_be_written_out_is_refused_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "raw").mkdir()
+    payload = several("TIFF", "RGB", count=3)
+    (tmp_path / "raw" / "a.tif").write_bytes(payload)
+    unit = next(each for each in discover([tmp_path / "raw"]) if isinstance(each, SourceUnit))
+    written = frames._lossless
+    seen: list[Image.Image] = []
+
+    def failing(image: Image.Image) -> bytes:
+        seen.append(image)
+        if len(seen) == 3:
+            raise OSError("image file is truncated")
+        return written(image)
+
+    monkeypatch.setattr(frames, "_lossless", failing)
+    report = probe(ProbeTask(unit=unit, staging=tmp_path, limits=Limits(frames="explode"), quarantine_bytes=2**20))
+    rows = pl.read_parquet(report.part(tmp_path))
+    assert rows.select("source", "refusal").rows() == [("raw/a.tif", "truncated")]
+    refused = pl.read_parquet(report.refusals(tmp_path)).row(0, named=True)
+    assert refused["bytes"] == payload
+    assert refused["message"].endswith("(frame 2)")
 
 
 def test_the_first_frame_alone_keeps_the_file(raw: Path, tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def _probe(task: ProbeTask, examiner: Examiner) -> ProbeReport:
                 continue
             examination, payload = _examination(found, task, examiner)
             if payload is not None and _is_exploded(examination, task.limits):
-                rows.extend(_row(*each, refusals) for each in _frames(found, payload, task, examiner))
+                rows.extend(_row(*each, refusals) for each in _frames(found, examination, payload, task, examiner))
             else:
                 rows.append(_row(found, examination, payload, refusals))
     _write(report.part(task.staging), pa.Table.from_pylist(rows, schema=PROBE_SCHEMA))
@@ -191,18 +191,24 @@ def _is_exploded(examination: Examination, limits: Limits) -> bool:
 
 
 def _frames(
-    found: Occurrence, payload: bytes, task: ProbeTask, examiner: Examiner
+    found: Occurrence, whole: Examination, payload: bytes, task: ProbeTask, examiner: Examiner
 ) -> Iterator[tuple[Occurrence, Examination, bytes]]:
-    """Yield each frame of a file as an occurrence of its own; with a frame that is refused, the bytes of the whole file."""
-    _, sha256 = byte_identity(payload)
+    """Yield each frame of a file as an occurrence of its own; the file as one that is refused, if one of its frames is."""
+    seen = []
     for index, frame in split_frames(payload):
-        each = dataclasses.replace(
-            found, source=frame_source(found.source, index), locator=frame_locator(found.locator, index), payload=None
-        )
+        source = frame_source(found.source, index)
         if isinstance(frame, Refusal):
-            yield each, Examination(facts={"sha256": sha256, "size_bytes": len(payload)}, refusal=frame), payload
+            examination = Examination(facts={}, refusal=frame)
         else:
-            yield each, examiner(frame, name=each.source, limits=task.limits), frame
+            examination = examiner(frame, name=source, limits=task.limits)
+        if examination.refusal is not None:
+            message = f"{examination.refusal.message} (frame {index})"
+            why = dataclasses.replace(examination.refusal, message=message)
+            yield found, Examination(facts=whole.facts, refusal=why), payload
+            return
+        locator = frame_locator(found.locator, index)
+        seen.append((dataclasses.replace(found, source=source, locator=locator, payload=None), examination, b""))
+    yield from seen
 
 
 def _refused_payload(found: Occurrence, task: ProbeTask) -> bytes | None:

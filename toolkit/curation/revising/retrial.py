@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from typing import TYPE_CHECKING, Any, Final
 
@@ -120,7 +121,7 @@ def _tried(
     tell: Progress,
 ) -> Revision | None:
     """Return what the trial changes; None if everything is refused as before."""
-    limits = Limits.of(rules)
+    limits = dataclasses.replace(Limits.of(rules), frames="first")  # a refusal is one occurrence, and comes in as one
     others = OtherFiles(staging / "others")
     with engine(scheduler, workers=workers) as running:
         run = Run(engine=running, recipe=rules, limits=limits, staging=staging, tell=tell)
