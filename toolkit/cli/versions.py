@@ -9,7 +9,7 @@ import typer
 from toolkit.cli.app import AsJson, Quiet, Scheduler, app, print_json, print_line
 from toolkit.cli.quarantine import quarantine
 
-__all__ = ["compact", "diff", "remove", "retry", "versions"]
+__all__ = ["compact", "diff", "remove", "retry", "upgrade", "versions"]
 
 DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset made by curate.")]
 Workers = Annotated[int | None, typer.Option(help="Worker processes of the LocalCluster.")]
@@ -123,6 +123,22 @@ def compact(
         print_line(f"nothing to merge: {before!r}")
         return
     _tell(compacted, "compacted_shard_count", "small shards merged", as_json=as_json)
+
+
+@app.command()
+def upgrade(dataset: DatasetArgument, as_json: AsJson = False) -> None:
+    """Give a dataset of an earlier release the columns of this one; no file is rewritten."""
+    import toolkit
+    from toolkit.dataset.upgrading import upgrade as upgraded
+
+    before = toolkit.open_dataset(dataset)
+    after = upgraded(before)
+    if as_json:
+        print_json({"version": after.version, "schema_version": after.state.schema_version})
+    elif after.version == before.version:
+        print_line(f"{before!r} has the columns of this release already")
+    else:
+        print_line(f"schema version {before.state.schema_version} -> {after.state.schema_version}: {after!r}")
 
 
 def _tell(dataset: object, count: str, what: str, *, as_json: bool) -> None:

@@ -57,6 +57,8 @@ class StoreState:
     """Version of Tonnage that wrote it."""
     oldest_version: int = 0
     """The first version that can still be opened; a purge leaves none before its own."""
+    schema_version: int = SCHEMA_VERSION
+    """Version of the columns it was written with; columns that came later read as null."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,17 +132,17 @@ def state_of(commit: Mapping[str, Any], location: Location) -> StoreState:
     Raises
     ------
     DatasetError
-        If it was written with another schema version, or is not readable.
+        If it was written with a later schema version, or is not readable.
     """
     try:
         facts = commit[METADATA_KEY]
         facts = json.loads(facts) if isinstance(facts, str) else dict(facts)
-        found = facts.pop("schema_version")
+        found = int(facts["schema_version"])
         committed_at = datetime.fromtimestamp(int(commit["timestamp"]) / 1000, UTC).isoformat(timespec="milliseconds")
-        if found == SCHEMA_VERSION:
+        if found <= SCHEMA_VERSION:
             return StoreState(version=int(commit["version"]), committed_at=committed_at, **facts)
     except (KeyError, TypeError, ValueError) as fault:
         raise DatasetError(f"what a commit of '{location}' says of itself cannot be read: {fault!r}") from fault
     raise DatasetError(
-        f"'{location}' was written with schema version {found}, this is {SCHEMA_VERSION}; use the release that wrote it"
+        f"'{location}' was written with schema version {found}, later than this release's {SCHEMA_VERSION}; use a newer release"
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from toolkit.dataset.shards import ShardFacts
 
-__all__ = ["commit_files", "forget_earlier", "is_table", "open_table", "table_history"]
+__all__ = ["add_columns", "commit_files", "forget_earlier", "is_table", "open_table", "table_history"]
 
 _CONFIGURATION: Final = {"delta.logRetentionDuration": "interval 36500 days"}
 """Versions are kept until the user removes them; Delta's own default would forget them after 30 days."""
@@ -86,6 +86,29 @@ def commit_files(
         now_ms = int(time.time() * 1000)
         leaving = [RemoveAction(name, True, now_ms, (path / name).stat().st_size, {}) for name in removed]
         delta.create_write_transaction([*arriving, *leaving], "append", columns, **options)
+    except CommitFailedError as fault:
+        raise BusyError(f"another program committed to '{path}' at the same moment; run the same command again") from fault
+    return DeltaTable(str(path)).version()
+
+
+def add_columns(path: Path, schema: pa.Schema, metadata: Mapping[str, str]) -> int:
+    """Add the columns that a table lacks, in one commit that touches no file, and return its version.
+
+    Rows written before read as null in them. A table that lacks none gets a commit all the same, for its metadata.
+
+    Raises
+    ------
+    BusyError
+        If another program committed at the same moment.
+    """
+    delta = open_table(path)
+    known = {field.name for field in delta.schema().fields}
+    missing = [field for field in Schema.from_arrow(schema).fields if field.name not in known]
+    if not missing:
+        return commit_files(path, schema, [], [], metadata)
+    properties = CommitProperties(custom_metadata=dict(metadata), max_commit_retries=0)
+    try:
+        delta.alter.add_columns(missing, commit_properties=properties)
     except CommitFailedError as fault:
         raise BusyError(f"another program committed to '{path}' at the same moment; run the same command again") from fault
     return DeltaTable(str(path)).version()

@@ -114,11 +114,11 @@ class Dataset:
             If there is no such table.
         """
         paths = self.table_paths(table)
+        empty = pl.from_arrow(SCHEMAS[table].empty_table())
+        assert isinstance(empty, pl.DataFrame)
         if not paths:
-            empty = pl.from_arrow(SCHEMAS[table].empty_table())
-            assert isinstance(empty, pl.DataFrame)
             return empty.lazy()
-        return pl.scan_parquet(paths, glob=False)
+        return pl.scan_parquet(paths, glob=False, schema=empty.schema, missing_columns="insert")  # earlier releases had fewer
 
     def table_paths(self, table: str) -> list[Path]:
         """Return the Parquet files of a table at this version, in the order of their names.

@@ -60,7 +60,15 @@ def _groups(task: RewriteTask) -> Iterator[pa.Table]:
         places.sort(key=lambda place: hashlib.sha256(f"{place[0].name}#{place[1]}".encode()).digest())
     for path, group in places:
         with pq.ParquetFile(path) as shard:
-            yield shard.read_row_group(group, use_threads=False)
+            yield _completed(shard.read_row_group(group, use_threads=False), IMAGES_SCHEMA)
+
+
+def _completed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows with the columns that the release which wrote them did not have, as null."""
+    for field in schema:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+    return rows
 
 
 def _changed(rows: pa.Table, changes: pl.DataFrame | None, *, keeps_others: bool) -> pa.Table:
@@ -102,7 +110,7 @@ def _changed_facts(path: Path, changes: pl.DataFrame, schema: pa.Schema) -> Iter
     replaced += ["source"] if "new_source" in changes.columns else []
     with pq.ParquetFile(path) as part:
         for group in range(part.num_row_groups):
-            rows = part.read_row_group(group)
+            rows = _completed(part.read_row_group(group), schema)
             keys = pl.DataFrame(
                 {"source": rows["source"].to_pylist(), "batch": rows["batch"].to_pylist()},
                 schema={"source": pl.String, "batch": pl.String},

@@ -21,7 +21,7 @@ import pyarrow as pa
 from toolkit.dataset.commits import METADATA_KEY, BatchCommit, StoreState, recorded_facts, state_of
 from toolkit.dataset.delta import commit_files, is_table, open_table, table_history
 from toolkit.dataset.manifests import image_bytes_of, manifest_entries, read_manifest, write_manifest
-from toolkit.dataset.schema import CATALOG_SCHEMA, IMAGES_SCHEMA, QUARANTINE_SCHEMA
+from toolkit.dataset.schema import CATALOG_SCHEMA, IMAGES_SCHEMA, QUARANTINE_SCHEMA, SCHEMA_VERSION
 from toolkit.dataset.shards import ShardFacts, write_facts_table
 from toolkit.errors import BusyError, DatasetError, UsageError
 from toolkit.locations import Location
@@ -160,8 +160,13 @@ class DatasetStore:
                     f"version {_version(before.version if before else None)}; run the same command again"
                 )
             manifest = dict(self.manifest(before.version)) if before else {}
+            if before is not None and before.schema_version < SCHEMA_VERSION:
+                raise UsageError(
+                    f"'{self.location}' was written with schema version {before.schema_version}, this release writes "
+                    f"{SCHEMA_VERSION}; it can be read as it is; to add to it run: tonnage upgrade {self.location}"
+                )
             self._check(batch, before, manifest)
-            self._repair(before)
+            self.take_back(before)
             return self._commit(batch, before, manifest)
 
     def _check(self, batch: BatchCommit, before: StoreState | None, manifest: Mapping[str, Any]) -> None:
@@ -221,7 +226,7 @@ class DatasetStore:
             parts.append(write_facts_table(path, tables, SCHEMAS[table]))
         return parts
 
-    def _repair(self, before: StoreState | None) -> None:
+    def take_back(self, before: StoreState | None) -> None:
         """Take catalog and quarantine back to the recorded triple, if a run died between their commits and that of images."""
         for table, recorded in (
             ("catalog", before.catalog_version if before else None),
