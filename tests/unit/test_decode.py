@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 from toolkit.curation.decode import preview, reencode
 from toolkit.curation.examine import examine
 from toolkit.curation.hashing import pixel_hash
-from toolkit.dataset.decoding import decode_rgb
+from toolkit.dataset.decoding import decode_rgb, to_rgb
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"
 
@@ -165,3 +165,47 @@ def test_a_damaged_png_with_text_is_still_an_error() -> None:
     bomb = with_text_bomb(encoded(halves(), "PNG"))
     with pytest.raises((OSError, SyntaxError)):
         decode_rgb(bomb[:-200])
+
+
+def test_previews_have_the_colours_of_inverted_cmyk_and_of_lab() -> None:
+    flat = Image.new("CMYK", (80, 60), (0, 255, 255, 0))  # red; in a JPEG Pillow writes it inverted, as Adobe does
+    for payload in (encoded(flat), encoded(flat, "TIFF")):
+        red, green, blue = opened(preview(payload)).convert("RGB").getpixel((40, 30))
+        assert (red > 180, max(green, blue) < 90) == (True, True)
+        assert decode_rgb(payload)[30, 40, 0] > 2 * int(decode_rgb(payload)[30, 40, 1:].max())
+    lab = Image.merge("LAB", [Image.new("L", (80, 60), value) for value in (140, 200, 128)])
+    assert examine(encoded(lab, "TIFF"), name="a.tif").refusal is None
+    red, green, _ = opened(preview(encoded(lab, "TIFF"))).convert("RGB").getpixel((40, 30))
+    assert red > green + 60
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_preview_has_the_colours_of_its_profile(kind: str) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exchanged = srgb.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")
+    shown = opened(preview(encoded(halves(), kind, icc_profile=exchanged))).convert("RGB")
+    assert shown.getpixel((80, 10))[2] > 150
+    assert shown.getpixel((80, 95))[0] > 150
+
+
+@pytest.mark.parametrize(
+    ("values", "brightest", "darkest"),
+    [
+        (np.array([[0.0, 0.5], [0.25, 0.5]], np.float32), 127, 0),  # shares are taken as such
+        (np.array([[0.0, 60_000.0], [30_000.0, 1.0]], np.float32), 255, 0),
+        (np.array([[np.nan, np.inf], [0.5, 1.0]], np.float32), 255, 0),
+        (np.array([[-5, 70_000], [0, 30_000]], np.int32), 255, 0),
+        (np.array([[0, 65_535], [256, 512]], np.int32), 255, 0),
+        (np.array([[7, 7], [7, 7]], np.int32), 7, 7),
+        (np.full((2, 2), np.nan, np.float32), 0, 0),
+    ],
+)
+def test_wide_values_are_scaled_to_what_can_be_shown(values: np.ndarray, brightest: int, darkest: int) -> None:
+    shown = np.asarray(to_rgb(Image.fromarray(np.kron(values, np.ones((20, 20), values.dtype)))))
+    assert (int(shown.max()), int(shown.min())) == (brightest, darkest)
+
+
+def test_a_hot_pixel_does_not_turn_a_float_image_black() -> None:
+    values = np.random.default_rng(0).normal(1000, 50, (200, 200)).astype(np.float32)
+    values[3, 3] = 1e9
+    assert np.asarray(to_rgb(Image.fromarray(values))).mean() > 80

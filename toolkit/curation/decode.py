@@ -12,11 +12,14 @@ from PIL import Image, ImageCms, ImageOps
 
 from toolkit.curation.jpeg import can_be_strict
 from toolkit.curation.markers import has_too_many_scans, jpeg_frame, stored_size
-from toolkit.curation.sniffing import sniff
+from toolkit.curation.sniffing import SUFFIXES, sniff
 from toolkit.dataset.decoding import open_image, to_rgb
 from toolkit.dataset.png import despite_text
+from toolkit.dataset.readers import reader_for
 
 __all__ = ["preview", "reencode"]
+
+_METADATA_BYTES: Final = 2**17
 
 _PREVIEW_PIXELS: Final = 40_000_000
 """Images of more pixels are not shown, unless they decode at reduced size: a report must not take gigabytes."""
@@ -28,7 +31,11 @@ def preview(payload: bytes, longest_px: int = 160) -> bytes:
     Damaged images are shown as far as they decode: that is what one wants to see of them. Nothing is raised.
     """
     try:
-        image = _jpeg_preview(payload, longest_px) if payload[:2] == b"\xff\xd8" else despite_text(_raster_preview, payload)
+        image = (
+            _jpeg_preview(payload, longest_px)
+            if payload[:2] == b"\xff\xd8"
+            else despite_text(functools.partial(_raster_preview, longest_px=longest_px), payload)
+        )
         image.thumbnail((longest_px, longest_px))
         buffer = io.BytesIO()
         image.save(buffer, "WEBP", quality=60, method=4)
@@ -42,8 +49,9 @@ def _jpeg_preview(payload: bytes, longest_px: int) -> Image.Image:
     if has_too_many_scans(payload):
         raise ValueError("it would take too long to be shown")
     frame = jpeg_frame(payload)
-    if frame is None or not can_be_strict(payload, frame):
-        return _raster_preview(payload)
+    has_profile = b"ICC_PROFILE\0" in payload[:_METADATA_BYTES]
+    if frame is None or frame.components == 4 or has_profile or not can_be_strict(payload, frame):
+        return _raster_preview(payload, longest_px)
     colours = "RGB" if frame.components == 3 else "GRAY"
     pixels: Any = simplejpeg.decode_jpeg(payload, colorspace=colours, min_height=longest_px, min_width=longest_px, strict=False)
     image: Image.Image = Image.fromarray(pixels if colours == "RGB" else pixels[:, :, 0])
@@ -51,14 +59,30 @@ def _jpeg_preview(payload: bytes, longest_px: int) -> Image.Image:
     return ImageOps.exif_transpose(image)
 
 
-def _raster_preview(payload: bytes) -> Image.Image:
-    width, height = stored_size(payload, sniff(payload)) or (0, 0)
+def _raster_preview(payload: bytes, longest_px: int) -> Image.Image:
+    """Return an image in sRGB as it is displayed; a JPEG at reduced size."""
+    width, height = _size_px(payload)
     if width * height > _PREVIEW_PIXELS:
         raise ValueError("it is too large to be shown")
     with open_image(payload) as opened:
+        _reduce_jpeg(opened, 2 * longest_px)
         if opened.width * opened.height > _PREVIEW_PIXELS:
             raise ValueError("it is too large to be shown")
-        return to_rgb(ImageOps.exif_transpose(opened))
+        return to_rgb(_in_srgb(ImageOps.exif_transpose(opened)))
+
+
+def _size_px(payload: bytes) -> tuple[int, int]:
+    """Return the size as a header says that costs nothing to read; (0, 0) where Pillow's own opening is as cheap."""
+    kind = sniff(payload)
+    reader = None if kind in SUFFIXES else reader_for(payload)
+    return reader.size_px(payload) if reader is not None else stored_size(payload, kind) or (0, 0)
+
+
+def _reduce_jpeg(opened: Image.Image, longest_px: int) -> None:
+    """Have a JPEG read no larger than needed; other plugins would give a stored thumbnail, which may show anything."""
+    if opened.format in {"JPEG", "MPO"}:
+        share = min(1.0, longest_px / max(opened.size))
+        opened.draft(None, (math.ceil(opened.width * share), math.ceil(opened.height * share)))
 
 
 def reencode(
@@ -96,8 +120,7 @@ def _scaled(payload: bytes, *, longest_px: int | None, shortest_px: int | None) 
     with open_image(payload) as opened:
         side = pick(opened.size)
         goal = min(longest_px or shortest_px or side, side)
-        share = 2 * goal / side  # a JPEG is read no larger than what can be filtered down well
-        opened.draft(None, (math.ceil(opened.width * share), math.ceil(opened.height * share)))
+        _reduce_jpeg(opened, math.ceil(2 * goal / side * max(opened.size)))  # no larger than what can be filtered down well
         image = to_rgb(_in_srgb(ImageOps.exif_transpose(opened)))
     if goal < pick(image.size):
         scale = goal / pick(image.size)

@@ -5,7 +5,9 @@ Every frame is decoded, not the first alone, up to a budget: the bytes are kept 
 
 from __future__ import annotations
 
+import contextlib
 import math
+import threading
 import warnings
 from typing import Final
 
@@ -25,6 +27,10 @@ __all__ = ["decode_raster"]
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own limit is held before decoding
 warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata is flagged, not printed by every worker
 
+_SMALL_PIXELS: Final = 2**24
+_LARGE: Final = threading.Lock()
+"""Images of more pixels are decoded one at a time in a process, however many threads it has: each may take hundreds of MB."""
+
 _FRAME_PIXELS: Final = 64_000_000
 """Pixels of further frames that are decoded; past it, a file is flagged ``frames_unchecked``."""
 
@@ -42,7 +48,7 @@ def decode_raster(payload: bytes, flags: tuple[str, ...] = ()) -> Decoded:
 
 
 def _decoded(payload: bytes, flags: tuple[str, ...]) -> Decoded:
-    with open_image(payload) as image:
+    with open_image(payload) as image, _LARGE if image.width * image.height > _SMALL_PIXELS else contextlib.nullcontext():
         depth = depth_kind(image, payload)
         frame_count = int(getattr(image, "n_frames", 1))
         image.load()
