@@ -176,7 +176,7 @@ def engine(
             memory_limit=memory_bytes or "auto",
             dashboard_address=os.environ.get("TONNAGE_DASHBOARD", "127.0.0.1:0"),
             host="127.0.0.1",
-            silence_logs=logging.ERROR,
+            silence_logs=logging.CRITICAL,  # a failed task is raised here, in one sentence
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -13,6 +13,7 @@ from distributed import Client, LocalCluster
 import toolkit
 from toolkit.curation.places import check_free_space, check_workers
 from toolkit.dataset.tables import DatasetStore
+from toolkit.dataset.verify import verify
 from toolkit.engine import Engine
 from toolkit.errors import ClusterError, DatasetError, MissingError, RecipeError, UsageError
 
@@ -153,3 +154,22 @@ def test_a_damaged_journal_entry_is_read_again(tmp_path):
         assert json.loads(entry.read_text())["occurrence_count"] == 33
         entry.write_text('{"name": ')
         assert len(toolkit.curate(source, dataset, scheduler=client)) == 33
+
+
+@pytest.mark.parametrize("most_bytes", [8_000, 400_000])
+def test_a_disk_that_takes_no_more_is_one_sentence_and_the_next_run_goes_on(tmp_path, most_bytes):
+    """Writes fail for real, with the kernel's limit on a file's size: in a probe part, or in a shard."""
+    dataset = tmp_path / "dataset"
+    command = [sys.executable, "-m", "toolkit", "curate", str(SAMPLE / "raw"), str(dataset), "--quiet"]
+    limited = f"import resource, os, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({most_bytes},) * 2); os.execv(sys.argv[1], sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", limited, *command], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "takes no more (file too large); make room and run the same command again" in done.stderr
+    assert not DatasetStore(dataset).exists()
+
+    went_on = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert went_on.returncode == 0, went_on.stderr
+    assert len(toolkit.open_dataset(dataset)) == 377
+    assert verify(dataset, repair=True).problems == ()
+    assert verify(dataset).leftovers == ()

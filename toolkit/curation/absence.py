@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from toolkit.curation.frames import FRAME_SUFFIX
 from toolkit.curation.sources import OtherFile, discover
 from toolkit.curation.sources.discovery import source_names
 
@@ -53,7 +54,7 @@ def vanished(dataset: Dataset, sources: Sequence[str | os.PathLike[str]]) -> pl.
     member = pl.col("source_member")
     archive, table = (pl.col("source").str.split(pl.concat_str(pl.lit(mark), member)).list.first() for mark in "!#")
     container = pl.when(archive != pl.col("source")).then(archive).otherwise(table)
-    file = pl.when(member.is_null()).then("source").otherwise(container)
+    file = pl.when(member.is_null()).then(pl.col("source").str.replace(FRAME_SUFFIX, "")).otherwise(container)
     is_below = pl.any_horizontal((pl.col("source") == root) | pl.col("source").str.contains(_below(root)) for root in roots)
     catalog = dataset.scan("catalog").filter(is_below)
     return catalog.filter(~file.hash().is_in(present.implode()))

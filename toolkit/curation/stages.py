@@ -5,8 +5,10 @@ A task whose worker died is done again here, in processes that may die of a sing
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import polars as pl
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from toolkit.engine import Engine, Progress
 
 __all__ = ["Packed", "Reading", "Run", "compare", "pack_shards", "read_sources"]
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 Task = TypeVar("Task")
 Report = TypeVar("Report")
@@ -80,7 +84,15 @@ def _results(
         elif isinstance(result, TonnageError) or not isinstance(result, Exception):
             raise result
         else:
-            raise DatasetError(f"the curation stopped, nothing was committed: {type(result).__name__}: {result}") from result
+            raise DatasetError(f"the curation stopped, nothing was committed: {_told(run, result)}") from result
+
+
+def _told(run: Run, fault: Exception) -> str:
+    """Return what stopped a task, in words where it is the disk."""
+    if isinstance(fault, OSError) and fault.errno in _NO_ROOM:
+        why = os.strerror(fault.errno).lower()
+        return f"the disk that holds '{run.staging}' takes no more ({why}); make room and run the same command again to go on"
+    return f"{type(fault).__name__}: {fault}"
 
 
 def read_sources(run: Run, found: Iterable[SourceUnit | OtherFile], known: KnownSources, others: OtherFiles) -> Reading:
