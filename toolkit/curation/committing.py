@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from toolkit.curation.card import dataset_card
 from toolkit.curation.locators import remember_locators
 from toolkit.curation.records import arrow_table
 from toolkit.curation.refusals import refused_rows
+from toolkit.dataset.findings import write_finding
 from toolkit.dataset.reading import Dataset
 from toolkit.dataset.schema import CATALOG_SCHEMA, QUARANTINE_SCHEMA
 from toolkit.dataset.shards import write_facts_table
@@ -48,6 +49,8 @@ class Outcome:
     """What was refused when it was packed, by row."""
     notes: Mapping[str, float]
     """What a reader should know, as counts."""
+    findings: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Lists of what did not fit together, as ``toolkit.dataset.findings`` has them."""
 
 
 def commit_batch(
@@ -65,6 +68,8 @@ def commit_batch(
     quarantine = _written(store, "quarantine", name, _quarantine(outcome, name))
     _check_counts(outcome, catalog, quarantine)
     remember_locators(store, name, batch.parts, batch.outcomes)
+    for list_name, frame in outcome.findings.items():
+        write_finding(store, name, list_name, frame)
     store.commit(
         BatchCommit(
             batch=name,
@@ -130,6 +135,9 @@ def write_card(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> 
         "late_bridge_count": "pairs of earlier groups are bridged by one new image; each group stays in its split.",
         "unlabelled_image_count": "images of the last batch have no label.",
         "unmatched_annotation_count": "annotations of the last batch name an image that was not found.",
+        "unannotated_image_count": "images of the last batch have no annotation where others beside them have one.",
+        "unread_annotation_count": "files of the last batch look like annotations and cannot be read as such.",
+        "label_conflict_count": "copies in the last batch have other labels than the image that is kept.",
     }
     told = [f"{int(notes[name]):,} {sentence}" for name, sentence in sentences.items() if notes.get(name)]
     told.append(f"Written {datetime.now(UTC).isoformat(timespec='seconds')}.")

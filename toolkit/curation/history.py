@@ -95,11 +95,6 @@ class KnownSources:
         fresh = found.with_columns(_hashes("source", "sha256")).join(by_content, on=["a", "b"], how="anti", maintain_order="left")
         return fresh.drop("a", "b")
 
-    def without_known(self, names: pl.DataFrame, column: str) -> pl.DataFrame:
-        """Return the rows whose name in a column is no source that an earlier batch read."""
-        known = self._seen.select(pl.col("source").str.replace(FRAME_SUFFIX, "").alias(column)).unique()
-        return names.lazy().join(known, on=column, how="anti", maintain_order="left").collect()
-
     @staticmethod
     def _known(hashes: pl.DataFrame, sources: Sequence[str], etags: Sequence[str]) -> list[bool]:
         found = pl.DataFrame({"source": sources, "etag": etags}, schema={"source": pl.String, "etag": pl.String})

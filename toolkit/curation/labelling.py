@@ -5,13 +5,14 @@ Boxes are turned with their image: an annotator's pixels are those of the file, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 
 from toolkit.curation.annotations import ANNOTATION_SCHEMA, BOX_DTYPE, PAIR_DTYPE, with_class_names
-from toolkit.curation.matching import matched_images, unmatched_lines
+from toolkit.curation.matching import matched_images, unannotated_images, unmatched_lines
+from toolkit.curation.source_splits import with_source_splits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,9 +42,13 @@ class Labelling:
     frame: pl.DataFrame
     """``row``, ``label``, ``labels``, ``captions``, ``boxes``, ``metadata``, ``licence``; only images that have any."""
     unmatched: pl.DataFrame
-    """``file``, ``name``, ``target``, ``kind``: annotations whose image was not found."""
+    """``file``, ``name``, ``target``, ``kind``, ``stems``: annotations whose image was not found."""
+    unannotated: pl.DataFrame
+    """``source``: images without an annotation in folders where others have one."""
     strays: pl.DataFrame
     """``file``: text and JSON files that speak of no image, and lie where none of their kind does."""
+    listed: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """The list ``unmatched`` of ``toolkit.dataset.findings``, once it is known what earlier batches read."""
 
 
 def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: LabelsFrom = "auto") -> Labelling:
@@ -71,9 +76,15 @@ def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: Lab
         label=pl.coalesce("label", "folder"),
         labels=_union(pl.concat_list(pl.col("labels").fill_null([]), pl.col("folder"))),
     )
+    frame = with_source_splits(frame.join(rows.select("row", "source"), on="row", maintain_order="left"))
     has_any = pl.any_horizontal(pl.col(name).is_not_null() for name in _MERGED)
     unmatched, strays = unmatched_lines(lines, pairs)
-    return Labelling(frame=frame.filter(has_any).select("row", *_MERGED), unmatched=unmatched, strays=strays)
+    return Labelling(
+        frame=frame.filter(has_any).select("row", *_MERGED),
+        unmatched=unmatched,
+        unannotated=unannotated_images(rows, lines, pairs),
+        strays=strays,
+    )
 
 
 def table_hints(parts: Sequence[Path]) -> pl.DataFrame:

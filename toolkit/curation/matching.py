@@ -110,6 +110,7 @@ def without_known(unmatched: pl.DataFrame, sources: pl.LazyFrame) -> pl.DataFram
     lines = unmatched.with_row_index("line").with_columns(base=_base("name"))
     stems = pl.concat([lines.select(key="target"), lines.select(key="stems").explode("key")]).unique().lazy()
     source = pl.col("source")
+    sources = sources.select(source.str.replace(FRAME_SUFFIX, ""))
     ways = [source, source.str.replace(_ENDING, "$1"), source.str.replace(_ENDINGS, "$1"), _base("source")]
     wanted = [stems, stems, stems, lines.select(key="base").unique().lazy()]
     fitting = [

@@ -25,9 +25,11 @@ from toolkit.curation.annotating import read_annotation_files
 from toolkit.curation.assembly import Batch
 from toolkit.curation.committing import Outcome, commit_batch
 from toolkit.curation.decide import DECISION_COLUMNS, Decisions, decide
+from toolkit.curation.discrepancies import label_conflicts, unmatched_list
 from toolkit.curation.examine import Limits
 from toolkit.curation.history import KnownSources, kept_images, removed_contents
-from toolkit.curation.labelling import label_images, table_hints
+from toolkit.curation.labelling import Labelling, label_images, table_hints
+from toolkit.curation.matching import without_known
 from toolkit.curation.others import OtherFiles
 from toolkit.curation.places import check_free_space, check_places, check_workers
 from toolkit.curation.recipe import Recipe
@@ -181,20 +183,23 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
     shards = inputs.before.shard_paths() if inputs.before is not None else []
     taken = compare(run, rows, history, inputs.reading, shards)
     rows, history = with_pixel_hashes(rows, taken), with_pixel_hashes(history, taken)
-    labels, unmatched_count = _labelled(run, rows, inputs)
+    labelling = _labelled(run, rows, inputs)
     lost: dict[int, Refusal] = {}
     for _ in range(_TRIES):
         decisions = decide(_without_lost(rows, lost), history, run.recipe, barred)
         outcomes = rows.select("row", "source", "image_id", "size_bytes", "pixel_hash").join(
             decisions.frame, on="row", maintain_order="left"
         )
-        batch = Batch(parts=inputs.reading.parts, outcomes=outcomes, labels=labels, recipe=run.recipe)
+        batch = Batch(parts=inputs.reading.parts, outcomes=outcomes, labels=labelling.frame, recipe=run.recipe)
         if run.recipe.keep == "original":
             check_free_space(store.root, _needed_bytes(outcomes))
         packed = pack_shards(run, batch, batch.identity, store.images_path)
         if not packed.lost:
-            notes = _notes(batch, decisions, unmatched_count)
-            return Outcome(batch=batch, packed=packed, refusals=inputs.reading.refusals, lost=lost, notes=notes)
+            findings = {"unmatched": labelling.listed, "conflicts": label_conflicts(batch, inputs.before)}
+            notes = _notes(batch, decisions, findings)
+            return Outcome(
+                batch=batch, packed=packed, refusals=inputs.reading.refusals, lost=lost, notes=notes, findings=findings
+            )
         lost |= {loss.row_index: loss.refusal for loss in packed.lost}
         for shard in packed.shards:
             (store.images_path / shard.name).unlink(missing_ok=True)
@@ -212,13 +217,17 @@ def _without_lost(rows: pl.DataFrame, lost: Mapping[int, Refusal]) -> pl.DataFra
     return joined.with_columns(refusal=pl.coalesce("refusal", "late")).drop("late")
 
 
-def _labelled(run: Run, rows: pl.DataFrame, inputs: _Inputs) -> tuple[pl.DataFrame, int]:
-    """Return the annotations of each image, and how many annotations found none."""
-    files = inputs.others.annotations(lambda files: read_annotation_files(run.engine, files, run.staging))
-    annotations = pl.concat([files, table_hints(inputs.reading.parts)])
-    labelling = label_images(rows, annotations, run.recipe.labels_from)
-    inputs.others.unread.extend(labelling.strays["file"].to_list())
-    return labelling.frame, inputs.known.without_known(labelling.unmatched, "target").height
+def _labelled(run: Run, rows: pl.DataFrame, inputs: _Inputs) -> Labelling:
+    """Return the annotations of each image, without complaint of those that belong to images of earlier batches."""
+    others = inputs.others
+    files = others.annotations(lambda files: read_annotation_files(run.engine, files, run.staging))
+    labelling = label_images(rows, pl.concat([files, table_hints(inputs.reading.parts)]), run.recipe.labels_from)
+    unread = others.new().filter(pl.col("source").is_in(others.unread))["source"].to_list()
+    others.unread.extend(labelling.strays["file"].to_list())
+    if inputs.before is not None:
+        unmatched = without_known(labelling.unmatched, inputs.before.scan("catalog"))
+        labelling = dataclasses.replace(labelling, unmatched=unmatched)
+    return dataclasses.replace(labelling, listed=unmatched_list(labelling, unread))
 
 
 def _needed_bytes(outcomes: pl.DataFrame) -> int:
@@ -226,14 +235,18 @@ def _needed_bytes(outcomes: pl.DataFrame) -> int:
     return int(kept["size_bytes"].sum()) + _ROW_BYTES * len(outcomes)
 
 
-def _notes(batch: Batch, decisions: Decisions, unmatched_count: int) -> dict[str, float]:
+def _notes(batch: Batch, decisions: Decisions, findings: Mapping[str, pl.DataFrame]) -> dict[str, float]:
     """Return what a reader of the batch should know, as counts."""
     kept = batch.outcomes.filter(pl.col("state") == "kept").select("row")
     labelled = batch.labels.filter(pl.col("labels").is_not_null()).select("row")
+    problems = dict(findings["unmatched"]["problem"].value_counts().iter_rows())
     return {
         "late_bridge_count": float(decisions.bridges.height),
         "unlabelled_image_count": float(kept.join(labelled, on="row", how="anti").height),
-        "unmatched_annotation_count": float(unmatched_count),
+        "unmatched_annotation_count": float(problems.get("no_image", 0)),
+        "unannotated_image_count": float(problems.get("no_annotation", 0)),
+        "unread_annotation_count": float(problems.get("unread", 0)),
+        "label_conflict_count": float(findings["conflicts"].height),
     }
 
 

@@ -237,6 +237,12 @@ class Dataset:
         columns = ("source", "source_member", "stage", "reason", "message", "size_bytes", "sha256", "batch")
         return self.scan("quarantine").select(columns).sort("reason", "source").collect()
 
+    def findings(self, name: str = "unmatched") -> pl.DataFrame:
+        """Return what did not fit together: ``unmatched`` or ``conflicts``, as ``toolkit.dataset.findings`` has them."""
+        from toolkit.dataset.findings import read_finding
+
+        return read_finding(self, name)
+
     def refused_bytes(self, source: str) -> bytes | None:
         """Return the original bytes of a refused source, or None where they were past the recipe's limit.
 

@@ -180,12 +180,21 @@ def printable(name: str) -> tuple[str, bytes | None]:
         return raw.decode("utf-8", "backslashreplace"), raw
 
 
+_LAYOUT: Final = frozenset(
+    {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "train2014", "val2014", "train2017", "val2017"}
+    | {"test2017", "images", "image", "imgs", "img", "jpegimages", "masks", "mask", "labels", "annotations", "segmentationclass"}
+    | {"segmentationobject", "segmentation", "ground_truth", "gt"}
+)
+"""Names (lower case) of folders that stand for a split or a part of a dataset, not for a class."""
+
+
 def class_folders(folders: dict[str, bool]) -> set[str]:
     """Return the folders whose names are labels.
 
     A folder is a class when it holds images itself and no folder below it does, it has a sibling that is like it, its
     parent holds no images itself, and every sibling with images is like it too. (``train/cat``, ``train/dog`` are;
-    ``raw/captions`` beside ``raw/by_class/cat`` is not.)
+    ``raw/captions`` beside ``raw/by_class/cat`` is not.) Folders that all bear names of splits, or of parts of a dataset's
+    layout (``images`` beside ``masks``), are no classes.
 
     Parameters
     ----------
@@ -196,6 +205,8 @@ def class_folders(folders: dict[str, bool]) -> set[str]:
     --------
     >>> sorted(class_folders({"a": False, "a/cat": True, "a/dog": True, "b": True}))
     ['a/cat', 'a/dog']
+    >>> class_folders({"a": False, "a/train": True, "a/val": True})
+    set()
     """
     with_images = {folder for folder, has in folders.items() if has}
     above = {parent for folder in with_images for parent in _parents(folder)}
@@ -206,7 +217,8 @@ def class_folders(folders: dict[str, bool]) -> set[str]:
     found: set[str] = set()
     for parent, names in children.items():
         all_leaves = all(name in with_images and name not in above for name in names)
-        if len(names) > 1 and all_leaves and parent not in with_images:
+        is_layout = all(posixpath.basename(name).lower() in _LAYOUT for name in names)
+        if len(names) > 1 and all_leaves and parent not in with_images and not is_layout:
             found.update(names)
     return found
 

@@ -1,0 +1,201 @@
+"""Kinds of input from end to end: real files of each kind, written as people's tools write them, to rows of a dataset."""
+
+import io
+import json
+import shutil
+import tarfile
+
+import numpy as np
+import polars as pl
+import pytest
+import webdataset
+from PIL import Image
+
+import toolkit
+from toolkit.engine import engine
+from toolkit.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def client():
+    with engine(workers=1) as running:
+        yield running.client
+
+
+def photo(seed, size=(96, 64)):
+    noise = np.random.default_rng(seed).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+
+
+def jpeg(seed, *, orientation=1):
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = orientation
+    photo(seed).save(file, "jpeg", quality=90, exif=exif)
+    return file.getvalue()
+
+
+def put(path, payload):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(payload if isinstance(payload, bytes) else payload.encode())
+
+
+def rows(dataset, table="catalog"):
+    return {row["source"]: row for row in dataset.scan(table).collect().iter_rows(named=True)}
+
+
+def shapes(row):
+    return [(round(b["x_px"]), round(b["y_px"]), round(b["width_px"]), round(b["height_px"]), b["label"]) for b in row["boxes"]]
+
+
+def detection_folder(root):
+    """A folder with YOLO and VOC side by side, as Ultralytics and the VOC development kit lay them out."""
+    put(root / "yolo" / "data.yaml", "names: {0: cat, 1: dog}\ntrain: images/train\nval: images/val\n")
+    put(root / "yolo" / "images" / "train" / "a.jpg", jpeg(1))
+    put(root / "yolo" / "labels" / "train" / "a.txt", "0 0.5 0.5 0.5 0.5\n1 0.25 0.25 0.5 0.5\n")
+    put(root / "yolo" / "images" / "val" / "b.jpg", jpeg(2, orientation=6))
+    put(root / "yolo" / "labels" / "val" / "b.txt", "1 0.5 0.25 1 0.5\n")
+    put(root / "yolo" / "labels" / "val" / "gone.txt", "1 0.5 0.25 1 0.5\n")
+    put(root / "yolo" / "labels" / "val" / "damaged.txt", "1 0.5 0.25 1 0.5\nx\n")
+    put(root / "yolo" / "images" / "val" / "plain.jpg", jpeg(3))
+    box = "<object><name>bird</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>48</xmax><ymax>32</ymax></bndbox></object>"
+    size = "<size><width>96</width><height>64</height><depth>3</depth></size>"
+    put(root / "voc" / "JPEGImages" / "c.jpg", jpeg(4, orientation=3))
+    put(root / "voc" / "Annotations" / "c.xml", f"<annotation><filename>other.jpg</filename>{size}{box}</annotation>")
+
+
+@pytest.fixture(scope="module")
+def detection(client, tmp_path_factory):
+    place = tmp_path_factory.mktemp("detection")
+    detection_folder(place / "raw")
+    return toolkit.curate(place / "raw", place / "dataset", scheduler=client)
+
+
+def test_boxes_of_yolo_and_voc_are_in_pixels_of_the_display(detection):
+    found = rows(detection)
+    assert shapes(found["raw/yolo/images/train/a.jpg"]) == [(24, 16, 48, 32, "cat"), (0, 0, 48, 32, "dog")]
+    turned = found["raw/yolo/images/val/b.jpg"]
+    assert (turned["width_px"], turned["height_px"]) == (64, 96)
+    assert shapes(turned) == [(0, 0, 64, 48, "dog")]
+    assert turned["label"] == "dog"
+    assert shapes(found["raw/voc/JPEGImages/c.jpg"]) == [(48, 32, 48, 32, "bird")]
+
+
+def test_folders_of_splits_are_no_classes_and_their_names_are_kept(detection):
+    found = rows(detection)
+    assert found["raw/yolo/images/val/plain.jpg"]["labels"] is None
+    assert found["raw/yolo/images/val/plain.jpg"]["metadata"] == [{"key": "source_split", "value": "validation"}]
+    assert found["raw/yolo/images/train/a.jpg"]["metadata"] == [{"key": "source_split", "value": "train"}]
+    assert found["raw/voc/JPEGImages/c.jpg"]["metadata"] is None
+
+
+def test_what_found_no_partner_is_listed_by_name(detection, client):
+    listed = detection.findings("unmatched").select("problem", "file", "target", "kind").sort("problem").rows()
+    assert listed == [
+        ("no_annotation", None, "raw/yolo/images/val/plain.jpg", None),
+        ("no_image", "raw/yolo/labels/val/gone.txt", "raw/yolo/labels/val/gone", "yolo"),
+        ("unread", "raw/yolo/labels/val/damaged.txt", None, None),
+    ]
+    facts = detection.state.curation
+    names = ("unmatched_annotation_count", "unannotated_image_count", "unread_annotation_count", "label_conflict_count")
+    assert [facts[name] for name in names] == [1, 1, 1, 0]
+    with pytest.raises(UsageError, match="unmatched, conflicts"):
+        detection.findings("nothing")
+
+
+def test_a_later_batch_does_not_miss_the_images_of_earlier_ones(client, tmp_path):
+    detection_folder(tmp_path / "raw")
+    put(tmp_path / "raw" / "labels.csv", "file_name,label\nvoc/JPEGImages/c.jpg,bird\nb.jpg,dog\nlater.jpg,cat\n")
+    first = toolkit.curate(tmp_path / "raw", tmp_path / "dataset", scheduler=client)
+    assert first.state.curation["unmatched_annotation_count"] == 2
+    put(tmp_path / "raw" / "later.jpg", jpeg(9))
+    second = toolkit.curate(tmp_path / "raw", tmp_path / "dataset", scheduler=client)
+    assert second.state.curation["unmatched_annotation_count"] == 1
+    assert second.state.curation["unread_annotation_count"] == 0
+    assert rows(second)["raw/later.jpg"]["label"] == "cat"
+    lists = second.findings("unmatched")
+    assert lists.filter(pl.col("problem") == "no_image")["batch"].n_unique() == 2
+    assert toolkit.open_dataset(tmp_path / "dataset", version=first.version).findings("unmatched")["batch"].n_unique() == 1
+
+
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+def test_samples_of_a_webdataset_bring_their_labels_captions_and_metadata(client, tmp_path, suffix):
+    path = tmp_path / f"shard-000000.{suffix}"
+    with webdataset.TarWriter(str(path)) as writer:
+        for number in range(3):
+            document = {"url": f"https://example.org/{number}", "caption": f"Number {number}."}
+            writer.write(
+                {"__key__": f"{number:05d}", "jpg": jpeg(number), "json": document, "cls": number, "txt": f"Number {number}."}
+            )
+        writer.write({"__key__": "pair", "left.jpg": jpeg(10), "right.jpg": jpeg(11), "txt": "Both eyes."})
+    with tarfile.open(tmp_path / "interleaved.tar", "w") as tar:
+        for name, payload in [("v1.0.txt", b"One."), ("v1.1.txt", b"Two."), ("v1.1.jpg", jpeg(21)), ("v1.0.jpg", jpeg(20))]:
+            info = tarfile.TarInfo(name)
+            info.size = len(payload)
+            tar.addfile(info, io.BytesIO(payload))
+    dataset = toolkit.curate([path, tmp_path / "interleaved.tar"], tmp_path / "dataset", scheduler=client)
+    found = {source.partition("!")[2]: row for source, row in rows(dataset, "images").items()}
+    assert found["00001.jpg"]["label"] == "1"
+    assert found["00001.jpg"]["captions"] == ["Number 1."]
+    assert {"key": "url", "value": "https://example.org/1"} in found["00001.jpg"]["metadata"]
+    assert found["pair.left.jpg"]["captions"] == found["pair.right.jpg"]["captions"] == ["Both eyes."]
+    assert (found["v1.0.jpg"]["captions"], found["v1.1.jpg"]["captions"]) == (["One."], ["Two."])
+    assert dataset.findings("unmatched").is_empty()
+    assert dict(dataset.state.other_files)["annotation"] == 12
+
+
+def test_copies_with_other_labels_are_listed_and_the_kept_images_word_holds(client, tmp_path):
+    put(tmp_path / "raw" / "cat" / "a.jpg", jpeg(1))
+    put(tmp_path / "raw" / "dog" / "b.jpg", jpeg(1))
+    put(tmp_path / "raw" / "dog" / "c.jpg", jpeg(2))
+    first = toolkit.curate(tmp_path / "raw", tmp_path / "dataset", scheduler=client)
+    (conflict,) = first.findings("conflicts").to_dicts()
+    kept = rows(first, "images")
+    assert {conflict["kept_label"], conflict["label"]} == {"cat", "dog"}
+    assert next(row["label"] for row in kept.values() if row["image_id"] == conflict["image_id"]) == conflict["kept_label"]
+    put(tmp_path / "more" / "bird" / "d.jpg", jpeg(2))
+    put(tmp_path / "more" / "cat" / "e.jpg", jpeg(5))
+    second = toolkit.curate(tmp_path / "more", tmp_path / "dataset", scheduler=client)
+    assert second.findings("conflicts")["source"].to_list()[1:] == ["more/bird/d.jpg"]
+    assert second.state.curation["label_conflict_count"] == 1
+
+
+def test_a_dataset_is_a_source_with_all_that_it_says_and_only_its_newest_version(detection, client, tmp_path):
+    shutil.copytree(detection.location.path, tmp_path / "first")
+    put(tmp_path / "raw" / "broken.jpg", b"\xff\xd8\xff broken")
+    toolkit.curate(tmp_path / "raw", tmp_path / "first", scheduler=client)
+    shutil.copy(next((tmp_path / "first" / "images").glob("*.parquet")), tmp_path / "first" / "images" / "stray.parquet")
+    again = toolkit.curate(tmp_path / "first", tmp_path / "second", scheduler=client)
+    before, after = (frame.collect().sort("image_id") for frame in (detection.scan("images"), again.scan("images")))
+    same = ["image_id", "sha256", "label", "labels", "captions", "boxes", "licence", "width_px"]
+    assert after.select(same).equals(before.select(same), null_equal=True)
+    assert len(rows(again)) == len(before)
+    told = [{pair["key"]: pair["value"] for pair in metadata} for metadata in after["metadata"]]
+    assert [each["source_origin"] for each in told] == before["source"].to_list()
+
+
+def test_a_saved_hugging_face_dataset_gives_its_labels(client, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+    saved = datasets.Dataset.from_dict(
+        {"image": [{"bytes": jpeg(i), "path": None} for i in range(3)], "label": [0, 1, 1]}, features
+    )
+    datasets.DatasetDict({"train": saved}).save_to_disk(tmp_path / "hf")
+    dataset = toolkit.curate(tmp_path / "hf", tmp_path / "dataset", scheduler=client)
+    found = rows(dataset)
+    assert [row["label"] for row in found.values()] == ["cat", "dog", "dog"]
+    assert found["hf/train/data-00000-of-00001.arrow#0"]["metadata"] == [{"key": "source_split", "value": "train"}]
+
+
+def test_many_annotation_files_are_read_on_the_workers(client, tmp_path):
+    names = [f"{number:03d}" for number in range(300)]
+    put(tmp_path / "raw" / "000.jpg", jpeg(0))
+    for name in names:
+        put(
+            tmp_path / "raw" / f"{name}.json",
+            json.dumps({"caption": name, "bad": "\ud800"} if name == "007" else {"caption": name}),
+        )
+    dataset = toolkit.curate(tmp_path / "raw", tmp_path / "dataset", scheduler=client)
+    assert rows(dataset)["raw/000.jpg"]["captions"] == ["000"]
+    problems = dict(dataset.findings("unmatched")["problem"].value_counts().iter_rows())
+    assert problems == {"no_image": 298, "unread": 1}

@@ -1,0 +1,50 @@
+"""What does not fit together in a batch, by name: annotations and images without each other, copies of other labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from toolkit.curation.assembly import Batch
+    from toolkit.curation.labelling import Labelling
+    from toolkit.dataset.reading import Dataset
+
+__all__ = ["label_conflicts", "unmatched_list"]
+
+
+def unmatched_list(labelling: Labelling, unread: Sequence[str]) -> pl.DataFrame:
+    """Return annotations without image, images without annotation, and files not understood, as ``findings.FINDINGS``."""
+    annotations = labelling.unmatched.select(problem=pl.lit("no_image"), file="file", target="target", kind="kind")
+    nothing = pl.lit(None, pl.String)
+    images = labelling.unannotated.select(problem=pl.lit("no_annotation"), file=nothing, target="source", kind=nothing)
+    files = pl.DataFrame({"file": unread}, schema={"file": pl.String})
+    damaged = files.select(problem=pl.lit("unread"), file="file", target=nothing, kind=nothing)
+    return pl.concat([annotations, images, damaged])
+
+
+def label_conflicts(batch: Batch, before: Dataset | None) -> pl.DataFrame:
+    """Return the copies whose labels are not those of the image that is kept in their place.
+
+    The kept image's own word holds: the labels of its copies stay with their lines of the catalog, and are listed here.
+    """
+    labels = batch.labels.select("row", "label", "labels").filter(pl.col("labels").is_not_null())
+    duplicates = batch.outcomes.filter(pl.col("state") == "duplicate").select("row", "source", image_id="duplicate_of")
+    copies = duplicates.join(labels, on="row", how="inner", maintain_order="left").drop("row")
+    kept = pl.col("label").alias("kept_label"), pl.col("labels").alias("kept_labels")
+    here = batch.outcomes.filter(pl.col("state") == "kept").select("row", "image_id")
+    known = here.join(labels, on="row", how="left").select("image_id", *kept)
+    if before is not None and not copies.is_empty():
+        wanted = copies.lazy().select("image_id").unique()
+        earlier = before.scan("images").select("image_id", *kept).join(wanted, on="image_id", how="semi")
+        known = pl.concat([known, earlier.collect(engine="streaming").select(known.columns)])
+    joined = copies.join(known.unique("image_id", keep="any"), on="image_id", how="left", maintain_order="left")
+    differs = pl.col("label").ne_missing(pl.col("kept_label")) | _text("labels").ne_missing(_text("kept_labels"))
+    return joined.filter(differs).select("image_id", "kept_label", "kept_labels", "source", "label", "labels")
+
+
+def _text(column: str) -> pl.Expr:
+    return pl.col(column).list.join("\0")

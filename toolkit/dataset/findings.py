@@ -1,0 +1,74 @@
+"""Lists of what a batch found and did not use, beside the tables: names, for people to look into."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from toolkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from toolkit.dataset.reading import Dataset
+    from toolkit.dataset.tables import DatasetStore
+
+__all__ = ["FINDINGS", "read_finding", "write_finding"]
+
+FINDINGS: Final = {
+    "unmatched": pl.Schema(
+        {
+            "problem": pl.String(),  # no_image, no_annotation, or unread: an annotation file that no reader understands
+            "file": pl.String(),  # the annotation file; null for an image without annotation
+            "target": pl.String(),  # the source it names; the image that has no annotation
+            "kind": pl.String(),  # of the annotation: table, coco, voc, yolo, document, class, caption
+        }
+    ),
+    "conflicts": pl.Schema(
+        {
+            "image_id": pl.String(),  # the image that is kept
+            "kept_label": pl.String(),
+            "kept_labels": pl.List(pl.String),
+            "source": pl.String(),  # a copy of it, which says something else
+            "label": pl.String(),
+            "labels": pl.List(pl.String),
+        }
+    ),
+}
+"""Columns of each list."""
+
+
+def write_finding(store: DatasetStore, batch: str, name: str, frame: pl.DataFrame) -> None:
+    """Write a list of a batch; an empty one is not written."""
+    if frame.is_empty():
+        return
+    folder = store.private_path / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{batch[:16]}-{name}.tmp"
+    frame.select(pl.col(column).cast(kind) for column, kind in FINDINGS[name].items()).write_parquet(temporary)
+    temporary.replace(folder / f"{batch[:16]}-{name}.parquet")
+
+
+def read_finding(dataset: Dataset, name: str) -> pl.DataFrame:
+    """Return a list of all batches up to a dataset's version, with the ``batch`` that each line is of.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The dataset, opened at a version.
+    name : str
+        ``unmatched`` (annotations without image, images without annotation, annotation files that cannot be read) or
+        ``conflicts`` (copies of an image whose labels differ).
+
+    Raises
+    ------
+    UsageError
+        If there is no such list.
+    """
+    if name not in FINDINGS:
+        raise UsageError(f"there is no list '{name}'; the lists are {', '.join(FINDINGS)}")
+    frames = [FINDINGS[name].to_frame().with_columns(batch=pl.lit(None, pl.String))]
+    for state in dataset.store.states():
+        path = dataset.store.private_path / "reports" / f"{state.batch[:16]}-{name}.parquet"
+        if state.version <= dataset.version and path.exists():
+            frames.append(pl.read_parquet(path, glob=False).with_columns(batch=pl.lit(state.batch)))
+    return pl.concat(frames)
