@@ -88,8 +88,8 @@ def timed(work: Callable[[], object]) -> float:
 def run(image_count: int, rounds: int, folder: Path) -> dict[str, object]:
     """Return the rates of every contestant, each round's and their medians, and the ratios that matter."""
     source = folder / "corpus"
-    size_bytes = make_corpus(source, image_count)
-    files = sorted(source.glob("*.jpg"))
+    size_bytes = make_corpus(source, image_count, others=False)
+    files = sorted(source.rglob("*.jpg"))
     dataset = toolkit.curate([source], folder / "dataset")
     contestants: dict[str, Callable[[], float]] = {
         "decode, strict, scaled (ceiling)": lambda: timed(lambda: on_all_cores(strict_decode, files)),

@@ -34,7 +34,7 @@ from toolkit.curation.others import OtherFiles
 from toolkit.curation.places import check_free_space, check_places, check_workers
 from toolkit.curation.recipe import Recipe
 from toolkit.curation.sources import OtherFile, SourceUnit, discover
-from toolkit.curation.stages import Reading, Run, compare, pack_shards, read_sources
+from toolkit.curation.stages import DRIVER_MODULES, WORKER_MODULES, Reading, Run, compare, pack_shards, read_sources
 from toolkit.curation.twins import with_pixel_hashes
 from toolkit.dataset.readers import readers_key
 from toolkit.dataset.reading import Dataset
@@ -109,7 +109,10 @@ def curate(
     before = Dataset(store) if store.exists() else None
     others = OtherFiles(store.private_path / "others")
     found = _with_images(discover(places), others, places)
-    with engine(scheduler, workers=workers) as running, store.writing():
+    with (
+        engine(scheduler, workers=workers, worker_modules=WORKER_MODULES, driver_modules=DRIVER_MODULES) as running,
+        store.writing(),
+    ):
         limits = Limits.of(rules)
         run = Run(engine=running, recipe=rules, limits=limits, staging=_staging(store, limits, rules), tell=progress or silent)
         check_workers(running, [*(str(place.absolute()) for place in places), str(store.root)])

@@ -32,12 +32,19 @@ if TYPE_CHECKING:
     from toolkit.dataset.shards import ShardFacts
     from toolkit.engine import Engine, Progress
 
-__all__ = ["Packed", "Reading", "Run", "compare", "pack_shards", "read_sources"]
+__all__ = ["DRIVER_MODULES", "WORKER_MODULES", "Packed", "Reading", "Run", "compare", "pack_shards", "read_sources"]
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 Task = TypeVar("Task")
 Report = TypeVar("Report")
+
+
+WORKER_MODULES: Final = ("toolkit.curation.stages",)
+"""What workers import while they start."""
+
+DRIVER_MODULES: Final = ("scipy.sparse.csgraph", "deltalake")
+"""What this process needs later, and imports while the workers start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
