@@ -93,31 +93,43 @@ def is_cut(payload: bytes) -> bool:
 
 
 def _tiff_is_cut(payload: bytes, order: str) -> bool:
-    """Return whether the first directory of a TIFF, a value that it points to, or its data lies past the end.
+    """Return whether a directory of a TIFF, a value that it points to, or its data lies past the end.
 
     Source: TIFF 6.0, section 2; tags 273, 279 (strips), 324 and 325 (tiles).
     """
+    seen: set[int] = set()
     try:
         (place,) = struct.unpack_from(order + "I", payload, 4)
-        (count,) = struct.unpack_from(order + "H", payload, place)
-        found = {}
-        for entry in range(count):
-            tag, kind, number, value = struct.unpack_from(order + "HHII", payload, place + 2 + 12 * entry)
-            size = number * _TIFF_SIZES.get(kind, 1)
-            if size > 4 and value + size > len(payload):
+        while place and place not in seen and len(seen) < _MAX_DIRECTORIES:
+            seen.add(place)
+            (count,) = struct.unpack_from(order + "H", payload, place)
+            if _directory_is_cut(payload, order, place, count):
                 return True
-            found[tag] = place + 10 + 12 * entry if size <= 4 else value, kind, number
-        struct.unpack_from(order + "I", payload, place + 2 + 12 * count)
-        for starts, sizes in ((273, 279), (324, 325)):
-            if starts in found and sizes in found:
-                last = zip(
-                    _whole_numbers(payload, order, *found[starts]), _whole_numbers(payload, order, *found[sizes]), strict=False
-                )
-                return any(start + size > len(payload) for start, size in last)
+            (place,) = struct.unpack_from(order + "I", payload, place + 2 + 12 * count)
     except struct.error:
         return True
     return False
 
+
+def _directory_is_cut(payload: bytes, order: str, place: int, count: int) -> bool:
+    found = {}
+    for entry in range(count):
+        tag, kind, number, value = struct.unpack_from(order + "HHII", payload, place + 2 + 12 * entry)
+        size_bytes = number * _TIFF_SIZES.get(kind, 1)
+        if size_bytes > 4 and value + size_bytes > len(payload):
+            return True
+        found[tag] = place + 10 + 12 * entry if size_bytes <= 4 else value, kind, number
+    for starts, sizes in ((273, 279), (324, 325)):
+        if starts in found and sizes in found:
+            pairs = zip(
+                _whole_numbers(payload, order, *found[starts]), _whole_numbers(payload, order, *found[sizes]), strict=False
+            )
+            if any(start + size > len(payload) for start, size in pairs):
+                return True
+    return False
+
+
+_MAX_DIRECTORIES: Final = 10_000
 
 _TIFF_SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
