@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -191,6 +192,7 @@ def engine(
         _quiet_dask(),
         _same_environment(),
         _importing(driver_modules),
+        _main_left_alone(),
         LocalCluster(
             n_workers=worker_count,
             threads_per_worker=thread_count,
@@ -236,6 +238,22 @@ def _importing(modules: Sequence[str]) -> Iterator[None]:
     thread.start()
     yield
     thread.join()
+
+
+@contextlib.contextmanager
+def _main_left_alone() -> Iterator[None]:
+    """Keep new worker processes from importing the user's script, which would call us again unless it is guarded.
+
+    A spawned process imports the file that ``__main__`` names (``multiprocessing.spawn.get_preparation_data``), and fails
+    where the script came from standard input. Our tasks are functions of this package, so no worker needs it.
+    """
+    main = sys.modules["__main__"]
+    kept = {name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)}
+    vars(main)["__spec__"] = None
+    try:
+        yield
+    finally:
+        vars(main).update({"__spec__": None} | kept)
 
 
 def _ignore_interrupts() -> None:

@@ -173,3 +173,22 @@ def test_a_disk_that_takes_no_more_is_one_sentence_and_the_next_run_goes_on(tmp_
     assert len(toolkit.open_dataset(dataset)) == 377
     assert verify(dataset, repair=True).problems == ()
     assert verify(dataset).leftovers == ()
+
+
+SCRIPT = """
+import sys
+import toolkit
+print(len(toolkit.curate(sys.argv[1], sys.argv[2])), __spec__ is None, "__file__" in globals())
+"""
+
+
+@pytest.mark.parametrize("way", ["file", "stdin"])
+def test_a_script_needs_no_guard_around_its_calls(tmp_path, way):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    command = [sys.executable, str(script) if way == "file" else "-", str(BIRDS), str(tmp_path / "dataset")]
+    with script.open() as text:
+        done = subprocess.run(command, stdin=text, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["33", "True", "True"]
+    assert done.stderr == ""
