@@ -49,6 +49,13 @@ def encoded(kind: str = "JPEG", mode: str = "RGB", **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def see_through(kind: str, **options: Any) -> bytes:
+    image, buffer = photo(mode="RGBA"), io.BytesIO()
+    image.putalpha(photo().convert("L"))
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
 def several(kind: str, count: int = 3, **options: Any) -> bytes:
     buffer = io.BytesIO()
     photo().save(buffer, kind, save_all=True, append_images=[photo(seed=seed) for seed in range(1, count)], **options)
@@ -186,6 +193,8 @@ HAZARDS = [
     refused(9, "TIFF of 64-bit floats", "unsupported_format", lambda: tiff(RNG.random((60, 80)))),
     kept(10, "palette with transparency", lambda: encoded("PNG", "P", transparency=3)),
     kept(10, "gray with alpha", lambda: encoded("PNG", "LA"), "opaque_alpha"),
+    kept(10, "alpha that hides something", lambda: see_through("PNG")),
+    kept(10, "the same in a lossless WebP", lambda: see_through("WEBP", lossless=True)),
     kept(10, "alpha that hides nothing", lambda: encoded("PNG", "RGBA"), "opaque_alpha"),
     *(kept(11, f"orientation {turn}", lambda turn=turn: encoded(exif=exif_of(turn))) for turn in range(1, 9)),
     kept(12, "orientation 99", lambda: encoded(exif=exif_of(99)), "odd_orientation"),

@@ -17,6 +17,7 @@ import toolkit
 from toolkit.curation import frames
 from toolkit.curation.examine import Limits, examine
 from toolkit.curation.frames import split_frames
+from toolkit.curation.history import KnownSources
 from toolkit.curation.probing import ProbeTask, probe
 from toolkit.curation.reasons import Refusal
 from toolkit.curation.sources import SourceUnit, discover
@@ -133,6 +134,8 @@ def test_exploded_frames_are_occurrences_from_curation_to_training(raw: Path, tm
         assert examine(dataset.get(index), name="a").refusal is None
     assert sum(len(batch.images) for batch in dataset.loader(batch_size=4, split="train")) == 10
     assert toolkit.curate(raw, tmp_path / "dataset", _RECIPE | {"frames": "explode"}, workers=1).version == dataset.version
+    known = KnownSources(dataset)
+    assert [unit for unit in discover([raw]) if isinstance(unit, SourceUnit) and known.unread(unit) is not None] == []
 
 
 def test_a_file_of_which_one_frame_cannot_be_written_out_is_refused_as_a_whole(
