@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Lost", "PackReport", "PackTask", "pack"]
 
 _BLOCK_ROWS: Final = 1_024
-_BLOCK_BYTES: Final = 64 * 2**20
+_BLOCK_BYTES: Final = 32 * 2**20
 """Images held at once: enough that a container is not opened for a few of its members, few enough for any memory."""
 
 _SUFFIXES: Final = {"jpeg": "jpg", "tiff": "tif", "jpeg2000": "jp2"}
@@ -119,10 +120,19 @@ def _table(block: pl.DataFrame, task: PackTask, lost: list[Lost]) -> pa.Table:
     suffix = pl.col("format").replace(_SUFFIXES)
     paths = kept.select(pl.format("{}.{}", "image_id", suffix)).to_series()
     images = pa.StructArray.from_arrays(
-        [pa.array(payloads, pa.binary()), pa.array(paths.to_list(), pa.string())], fields=list(IMAGES_SCHEMA.field("image").type)
+        [_binary(payloads), paths.to_arrow().cast(pa.string())], fields=list(IMAGES_SCHEMA.field("image").type)
     )
     facts = arrow_table(kept, _FACTS)
     return pa.table([images, *facts.columns], schema=IMAGES_SCHEMA)
+
+
+def _binary(payloads: list[bytes]) -> pa.Array:
+    """Return payloads as a column; ``pyarrow.array`` looks at each for what else it may be, and imports pandas to do so."""
+    ends = np.cumsum([0, *map(len, payloads)], dtype=np.int64)
+    if ends[-1] > np.iinfo(np.int32).max:
+        return pa.array(payloads, pa.binary())
+    offsets = pa.py_buffer(ends.astype(np.int32))
+    return pa.Array.from_buffers(pa.binary(), len(payloads), [None, offsets, pa.py_buffer(b"".join(payloads))])
 
 
 def _checked(payload: bytes | Refusal | None, sha256: str) -> bytes | Refusal:

@@ -22,6 +22,7 @@ from toolkit.errors import DatasetError
 from toolkit.units import MIB
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
@@ -132,17 +133,19 @@ def _write(path: Path, schema: pa.Schema, groups: Iterable[pa.Table], options: d
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     row_count = image_bytes = group_count = 0
     try:
-        with temporary.open("wb") as file:
-            with pq.ParquetWriter(file, schema, **options) as writer:
+        with temporary.open("wb", buffering=0) as file:
+            hashed = _Hashed(file)
+            with pq.ParquetWriter(pa.PythonFile(hashed, "w"), schema, **options) as writer:
                 for group in groups:
                     writer.write_table(_conforming(group, schema, path), row_group_size=max(1, group.num_rows))
                     row_count += group.num_rows
                     group_count += 1
                     if "image" in schema.names:
                         image_bytes += pc.sum(pc.binary_length(pc.struct_field(group["image"], "bytes"))).as_py() or 0
-            file.flush()
             os.fsync(file.fileno())
-        size_bytes, digest = temporary.stat().st_size, file_sha256(temporary)
+        size_bytes, digest = temporary.stat().st_size, hashed.hexdigest()
+        if size_bytes != hashed.size_bytes:
+            raise DatasetError(f"'{path.name}' has {size_bytes:,} bytes on disk and {hashed.size_bytes:,} were written to it")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -154,6 +157,31 @@ def _write(path: Path, schema: pa.Schema, groups: Iterable[pa.Table], options: d
         row_group_count=group_count,
         sha256=digest,
     )
+
+
+class _Hashed:
+    """A file that hashes what is written to it, so that it need not be read again for its hash."""
+
+    closed = False
+
+    def __init__(self, file: io.FileIO) -> None:
+        self.size_bytes = 0
+        self._file = file
+        self._hash = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        view = memoryview(data)
+        self._hash.update(view)
+        self.size_bytes += len(view)
+        while view:
+            view = view[self._file.write(view) :]
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
 
 
 def _conforming(table: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
