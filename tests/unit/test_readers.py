@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,11 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT
+from PIL import Image
 
 from toolkit.curation.decode import preview, reencode
 from toolkit.curation.examine import Limits, examine
 from toolkit.dataset import readers
 from toolkit.dataset.decoding import decode_rgb
+from toolkit.dataset.reading import open_dataset
 from toolkit.errors import ExtraError
 
 GUIDE = ROOT / "docs" / "readers.md"
@@ -150,3 +153,32 @@ def test_the_reader_of_the_guide_reads_from_curation_to_training(tmp_path: Path)
         "[('raw/bomb.pgm', 'too_many_pixels'), ('raw/cut.pgm', 'truncated')]",
         "(40, 60, 3) [12, 12, 12]",
     ]
+
+
+def test_once_its_decoder_is_installed_a_retry_brings_heif_in(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.heic").write_bytes(HEIC)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(tmp_path / "raw" / "b.png")
+    without = tmp_path / "without"
+    without.mkdir()
+    (without / "pillow_heif.py").write_text("raise ImportError('not installed')\n", encoding="utf-8")
+
+    def ran(*arguments: str, path: Path = ROOT) -> str:
+        environment = os.environ | {"PYTHONPATH": f"{path}{os.pathsep}{ROOT}"}
+        command = [sys.executable, "-m", "toolkit", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    ran("curate", "raw", "dataset", "--quiet", "--workers", "1", path=without)
+    listed = json.loads(ran("quarantine", "list", "dataset", "--json"))
+    assert listed["by_reason"] == {"codec_missing": 1}
+    assert "pip install 'tonnage[heif]'" in listed["refusals"][0]["message"]
+    ran("quarantine", "export", "dataset", "out")
+    assert [path.read_bytes() for path in (tmp_path / "out").glob("*.heic")] == [HEIC]
+    ran("quarantine", "retry", "dataset", "--quiet", "--workers", "1")
+    dataset = open_dataset(tmp_path / "dataset")
+    assert dataset.version == 1
+    assert sorted(dataset.scan("images").select("format").collect()["format"]) == ["heif", "png"]
+    assert dataset.refusals().is_empty()
+    assert len(open_dataset(tmp_path / "dataset", version=0)) == 1

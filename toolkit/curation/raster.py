@@ -6,6 +6,7 @@ Every frame is decoded, not the first alone, up to a budget: the bytes are kept 
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import threading
 import warnings
@@ -25,6 +26,7 @@ from toolkit.dataset.decoding import open_image, to_rgb
 __all__ = ["decode_raster"]
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own limit is held before decoding
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it says of an image is in the refusal
 warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata is flagged, not printed by every worker
 
 _SMALL_PIXELS: Final = 2**24
