@@ -199,3 +199,103 @@ def test_many_annotation_files_are_read_on_the_workers(client, tmp_path):
     assert rows(dataset)["raw/000.jpg"]["captions"] == ["000"]
     problems = dict(dataset.findings("unmatched")["problem"].value_counts().iter_rows())
     assert problems == {"no_image": 298, "unread": 1}
+
+
+def png(pixels, mode=None):
+    file = io.BytesIO()
+    image = Image.fromarray(pixels)
+    (image if mode is None else image.convert(mode)).save(file, "png")
+    return file.getvalue()
+
+
+def classes(width=96, height=64):
+    """Class numbers: a mask that no turn or flip leaves as it is."""
+    mask = np.zeros((height, width), dtype=np.uint8)
+    mask[: height // 4, : width // 2] = 7
+    mask[height // 2 :, : width // 8] = 3
+    return mask
+
+
+def masks_folder(root):
+    """Masks as VOC, Carvana and plain neighbours have them, one of another size, one damaged, one without its image."""
+    put(root / "voc" / "JPEGImages" / "a.jpg", jpeg(1, orientation=6))
+    put(root / "voc" / "SegmentationClass" / "a.png", png(classes()))
+    put(root / "car" / "images" / "b.jpg", jpeg(2))
+    put(root / "car" / "masks" / "b_mask.png", png(classes()))
+    put(root / "c.jpg", jpeg(3))
+    put(root / "c_mask.png", png(classes(50, 50)))
+    put(root / "d.jpg", jpeg(4))
+    put(root / "d-mask.png", png(classes())[:80])
+    put(root / "lonely_mask.png", png(classes()))
+    with tarfile.open(root / "e.tar", "w") as tar:
+        for name, payload in [("masks/e.png", png(classes())), ("images/e.jpg", jpeg(5))]:
+            info = tarfile.TarInfo(name)
+            info.size = len(payload)
+            tar.addfile(info, io.BytesIO(payload))
+
+
+@pytest.fixture(scope="module")
+def masked(client, tmp_path_factory):
+    place = tmp_path_factory.mktemp("masked")
+    masks_folder(place / "raw")
+    return toolkit.curate(place / "raw", place / "dataset", scheduler=client)
+
+
+def shown(row):
+    return np.asarray(Image.open(io.BytesIO(row["mask"]["bytes"]), formats=["PNG"]))
+
+
+def test_masks_are_kept_with_their_image_and_turned_as_it_is(masked):
+    found = rows(masked, "images")
+    assert sorted(found) == [
+        f"raw/{name}"
+        for name in ("c.jpg", "car/images/b.jpg", "d.jpg", "e.tar!images/e.jpg", "lonely_mask.png", "voc/JPEGImages/a.jpg")
+    ]
+    assert found["raw/car/images/b.jpg"]["mask"]["bytes"] == png(classes())
+    assert np.array_equal(shown(found["raw/e.tar!images/e.jpg"]), classes())
+    turned = found["raw/voc/JPEGImages/a.jpg"]
+    assert np.array_equal(shown(turned), np.rot90(classes(), -1))
+    assert turned["mask_source"] == "raw/voc/SegmentationClass/a.png"
+    assert turned["mask"]["path"] == f"{turned['image_id']}.png"
+    assert rows(masked)["raw/voc/JPEGImages/a.jpg"]["mask_source"] == "raw/voc/SegmentationClass/a.png"
+    assert dict(masked.state.other_files)["mask"] == 5
+
+
+def test_masks_that_do_not_fit_are_listed_and_not_attached(masked):
+    found, kept = rows(masked), rows(masked, "images")
+    for name in ("raw/c.jpg", "raw/d.jpg"):
+        assert found[name]["mask_source"] is kept[name]["mask_source"] is kept[name]["mask"] is None
+    listed = masked.findings("unmatched").filter(pl.col("kind") == "mask").sort("file")
+    assert listed.select("problem", "file", "target").rows() == [
+        ("mask_size", "raw/c_mask.png", "raw/c.jpg"),
+        ("mask_unreadable", "raw/d-mask.png", "raw/d.jpg"),
+    ]
+    assert masked.state.curation["misfit_mask_count"] == 2
+
+
+def test_masks_are_images_like_others_when_the_recipe_says_so_and_a_second_run_adds_nothing(masked, client, tmp_path):
+    masks_folder(tmp_path / "raw")
+    plain = toolkit.curate(tmp_path / "raw", tmp_path / "dataset", {"masks": "none"}, scheduler=client)
+    assert len(rows(plain)) == 11
+    assert plain.scan("images").select(pl.col("mask").is_not_null().any()).collect().item() is False
+    assert toolkit.curate(masked.location.path.parent / "raw", masked.location, scheduler=client).version == masked.version
+
+
+def test_masks_of_resized_images_are_resized_without_new_classes(client, tmp_path):
+    masks_folder(tmp_path / "raw")
+    recipe = {"keep": "resized", "resize": {"longest_px": 48, "quality": 90}}
+    found = rows(toolkit.curate(tmp_path / "raw", tmp_path / "dataset", recipe, scheduler=client), "images")
+    turned = shown(found["raw/voc/JPEGImages/a.jpg"])
+    assert turned.shape == (48, 32)
+    assert np.array_equal(turned, np.rot90(classes(), -1)[1::2, 1::2])
+
+
+def test_hugging_face_sees_a_mask_as_an_image(masked, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    loaded = datasets.load_dataset(
+        "parquet", data_files=[str(path) for path in masked.shard_paths()], split="train", cache_dir=str(tmp_path)
+    )
+    sizes = {row["source"]: (row["mask"].size, row["image"].size) for row in loaded if row["mask"] is not None}
+    assert sizes["raw/voc/JPEGImages/a.jpg"] == ((64, 96), (64, 96))
+    assert len(sizes) == 3

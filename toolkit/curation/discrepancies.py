@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -11,9 +12,10 @@ if TYPE_CHECKING:
 
     from toolkit.curation.assembly import Batch
     from toolkit.curation.labelling import Labelling
+    from toolkit.curation.masks import Misfit
     from toolkit.dataset.reading import Dataset
 
-__all__ = ["label_conflicts", "unmatched_list"]
+__all__ = ["label_conflicts", "misfit_list", "unmatched_list", "without_masks"]
 
 
 def unmatched_list(labelling: Labelling, unread: Sequence[str]) -> pl.DataFrame:
@@ -24,6 +26,26 @@ def unmatched_list(labelling: Labelling, unread: Sequence[str]) -> pl.DataFrame:
     files = pl.DataFrame({"file": unread}, schema={"file": pl.String})
     damaged = files.select(problem=pl.lit("unread"), file="file", target=nothing, kind=nothing)
     return pl.concat([annotations, images, damaged])
+
+
+def misfit_list(rows: pl.DataFrame, misfits: Sequence[Misfit]) -> pl.DataFrame:
+    """Return the masks that did not fit their image, as ``findings.FINDINGS``."""
+    found = pl.DataFrame(
+        [(misfit.row_index, misfit.problem, misfit.source, "mask") for misfit in misfits],
+        schema={"row": rows.schema["row"], "problem": pl.String, "file": pl.String, "kind": pl.String},
+        orient="row",
+    )
+    images = rows.select("row", target="source")
+    return found.join(images, on="row", how="left", maintain_order="left").select("problem", "file", "target", "kind")
+
+
+def without_masks(batch: Batch, misfits: Sequence[Misfit]) -> Batch:
+    """Return a batch whose catalog names no mask that did not fit."""
+    if not misfits:
+        return batch
+    is_misfit = pl.col("row").is_in([misfit.row_index for misfit in misfits])
+    mask_source = pl.when(~is_misfit).then("mask_source")
+    return dataclasses.replace(batch, labels=batch.labels.with_columns(mask_source=mask_source))
 
 
 def label_conflicts(batch: Batch, before: Dataset | None) -> pl.DataFrame:

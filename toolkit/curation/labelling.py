@@ -22,7 +22,7 @@ __all__ = ["Labelling", "label_images", "table_hints", "turned_boxes"]
 
 LabelsFrom = Literal["auto", "folders", "files", "none"]
 
-_RANK: Final = {"table": 0, "coco": 1, "voc": 2, "yolo": 3, "document": 4, "class": 5, "caption": 6}
+_RANK: Final = {"table": 0, "coco": 1, "voc": 2, "yolo": 3, "document": 4, "class": 5, "caption": 6, "mask": 7}
 """Whose word holds when annotation files differ: a table's, then COCO's, and so on."""
 
 _MERGED: Final = {
@@ -32,6 +32,8 @@ _MERGED: Final = {
     "boxes": pl.List(BOX_DTYPE),
     "metadata": pl.List(PAIR_DTYPE),
     "licence": pl.String(),
+    "mask_source": pl.String(),
+    "mask_locator": pl.String(),
 }
 
 
@@ -40,7 +42,8 @@ class Labelling:
     """The annotations of a batch, by image."""
 
     frame: pl.DataFrame
-    """``row``, ``label``, ``labels``, ``captions``, ``boxes``, ``metadata``, ``licence``; only images that have any."""
+    """``row``, ``label``, ``labels``, ``captions``, ``boxes``, ``metadata``, ``licence``, ``mask_source``, ``mask_locator``;
+    only images that have any."""
     unmatched: pl.DataFrame
     """``file``, ``name``, ``target``, ``kind``, ``stems``: annotations whose image was not found."""
     unannotated: pl.DataFrame
@@ -118,6 +121,8 @@ def _merged(matched: pl.DataFrame, labels_from: LabelsFrom) -> pl.DataFrame:
             label=pl.col("label").drop_nulls().first(),
             labels=classes.explode().drop_nulls().unique(),
             licence=pl.col("licence").drop_nulls().first(),
+            mask_source=pl.col("file").filter(pl.col("mask_locator").is_not_null()).first(),
+            mask_locator=pl.col("mask_locator").drop_nulls().first(),
             boxes=pl.col("boxes").explode().drop_nulls(),
             captions=pl.col("captions").explode().drop_nulls().unique(maintain_order=True),
             metadata=pl.col("metadata").explode().drop_nulls().unique(maintain_order=True),

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from toolkit.curation.annotations import annotation_frame
+from toolkit.curation.masks import mask_locator
+from toolkit.curation.sources import mask_stems
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from toolkit.curation.annotating import Annotations
@@ -106,4 +110,17 @@ class OtherFiles:
         """
         found = read(self._files().filter(pl.col("kind") == "annotation").drop("kind"))
         self.unread += found.unread
-        return found.frame
+        return pl.concat([found.frame, *self._masks()])
+
+    def _masks(self) -> Iterator[pl.DataFrame]:
+        """Yield the masks as ``ANNOTATION_SCHEMA``: where their images would lie, and where their bytes are."""
+        for block in self._files().filter(pl.col("kind") == "mask").iter_slices(_BLOCK):
+            yield annotation_frame(
+                {
+                    "file": other["source"],
+                    "kind": "mask",
+                    "stems": mask_stems(other["source"]),
+                    "mask_locator": mask_locator(other),
+                }
+                for other in block.iter_rows(named=True)
+            )

@@ -14,6 +14,7 @@ import pyarrow as pa
 from toolkit.curation.decode import reencode
 from toolkit.curation.frames import frame_encoding
 from toolkit.curation.headers import jpeg_frame
+from toolkit.curation.masks import Misfit, fitted_masks
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.records import arrow_table
 from toolkit.curation.sources import reread
@@ -72,6 +73,8 @@ class PackReport:
     """Images that are not in it."""
     cpu_s: float
     """Processor time of the thread."""
+    misfits: tuple[Misfit, ...] = ()
+    """Masks that do not fit their image, and are not in it."""
 
 
 def pack(task: PackTask) -> PackReport:
@@ -79,10 +82,11 @@ def pack(task: PackTask) -> PackReport:
     started_s = time.thread_time()
     plan = pl.read_parquet(task.plan, glob=False)
     lost: list[Lost] = []
-    tables = (table for block in _blocks(plan) if (table := _table(block, task, lost)).num_rows)
+    misfits: list[Misfit] = []
+    tables = (table for block in _blocks(plan) if (table := _table(block, task, lost, misfits)).num_rows)
     first = next(tables, None)
     facts = None if first is None else write_shard(task.target, _chained(first, tables))
-    return PackReport(facts=facts, lost=tuple(lost), cpu_s=time.thread_time() - started_s)
+    return PackReport(facts=facts, lost=tuple(lost), cpu_s=time.thread_time() - started_s, misfits=tuple(misfits))
 
 
 def _chained(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -100,7 +104,7 @@ def _blocks(plan: pl.DataFrame) -> Iterator[pl.DataFrame]:
         yield block.drop("run")
 
 
-def _table(block: pl.DataFrame, task: PackTask, lost: list[Lost]) -> pa.Table:
+def _table(block: pl.DataFrame, task: PackTask, lost: list[Lost], misfits: list[Misfit]) -> pa.Table:
     """Return a block as rows of ``images``, in its order; what could not be had is left out and told."""
     found = dict(reread(block.select("source", "locator").iter_rows(), task.staging))
     payloads: list[bytes] = []
@@ -116,13 +120,17 @@ def _table(block: pl.DataFrame, task: PackTask, lost: list[Lost]) -> pa.Table:
             payloads.append(encoded[0])
             encodings.append(encoded[1])
     kept = block.filter(pl.Series(is_there, dtype=pl.Boolean)).with_columns(encoding=pl.Series(encodings, dtype=pl.String))
+    sound = kept
     kept = kept if task.resize is None else _with_new_facts(kept, payloads)
+    masks = fitted_masks(sound, kept, task.staging, misfits)
+    if "mask_source" in kept.columns:
+        kept = kept.with_columns(mask_source=pl.when(masks.is_not_null()).then("mask_source"))
     suffix = pl.col("format").replace(_SUFFIXES)
     paths = kept.select(pl.format("{}.{}", "image_id", suffix)).to_series()
     images = pa.StructArray.from_arrays(
         [_binary(payloads), paths.to_arrow().cast(pa.string())], fields=list(IMAGES_SCHEMA.field("image").type)
     )
-    facts = arrow_table(kept, _FACTS)
+    facts = arrow_table(kept.with_columns(mask=masks), _FACTS)
     return pa.table([images, *facts.columns], schema=IMAGES_SCHEMA)
 
 

@@ -25,7 +25,7 @@ from toolkit.curation.annotating import read_annotation_files
 from toolkit.curation.assembly import Batch
 from toolkit.curation.committing import Outcome, commit_batch
 from toolkit.curation.decide import DECISION_COLUMNS, Decisions, decide
-from toolkit.curation.discrepancies import label_conflicts, unmatched_list
+from toolkit.curation.discrepancies import label_conflicts, misfit_list, unmatched_list, without_masks
 from toolkit.curation.examine import Limits
 from toolkit.curation.history import KnownSources, kept_images, removed_contents
 from toolkit.curation.labelling import Labelling, label_images, table_hints
@@ -108,7 +108,7 @@ def curate(
     check_places(places, store)
     before = Dataset(store) if store.exists() else None
     others = OtherFiles(store.private_path / "others")
-    found = _with_images(discover(places), others, places)
+    found = _with_images(discover(places, with_masks=rules.masks == "auto"), others, places)
     with (
         engine(scheduler, workers=workers, worker_modules=WORKER_MODULES, driver_modules=DRIVER_MODULES) as running,
         store.writing(),
@@ -198,7 +198,9 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
             check_free_space(store.root, _needed_bytes(outcomes))
         packed = pack_shards(run, batch, batch.identity, store.images_path)
         if not packed.lost:
-            findings = {"unmatched": labelling.listed, "conflicts": label_conflicts(batch, inputs.before)}
+            batch = without_masks(batch, packed.misfits)
+            unmatched = pl.concat([labelling.listed, misfit_list(rows, packed.misfits)])
+            findings = {"unmatched": unmatched, "conflicts": label_conflicts(batch, inputs.before)}
             notes = _notes(batch, decisions, findings)
             return Outcome(
                 batch=batch, packed=packed, refusals=inputs.reading.refusals, lost=lost, notes=notes, findings=findings
@@ -247,6 +249,7 @@ def _notes(batch: Batch, decisions: Decisions, findings: Mapping[str, pl.DataFra
         "late_bridge_count": float(decisions.bridges.height),
         "unlabelled_image_count": float(kept.join(labelled, on="row", how="anti").height),
         "unmatched_annotation_count": float(problems.get("no_image", 0)),
+        "misfit_mask_count": float(problems.get("mask_size", 0) + problems.get("mask_unreadable", 0)),
         "unannotated_image_count": float(problems.get("no_annotation", 0)),
         "unread_annotation_count": float(problems.get("unread", 0)),
         "label_conflict_count": float(findings["conflicts"].height),

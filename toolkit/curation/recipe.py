@@ -130,6 +130,8 @@ class Recipe(_Part):
     """Fail (exit code 3) when a larger share than this is refused; the rest is committed all the same."""
     labels_from: Literal["auto", "folders", "files", "none"] = "auto"
     """Where labels come from: class ``folders``, annotation ``files``, both (``auto``; a file's word wins), or ``none``."""
+    masks: Literal["auto", "none"] = "auto"
+    """``auto``: segmentation masks, told by folder or name, are kept with their image; ``none``: they are images like others."""
     licence: str | None = None
     """Licence of the images, where no annotation names one."""
 

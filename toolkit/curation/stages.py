@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from toolkit.curation.assembly import Batch
     from toolkit.curation.examine import Limits
     from toolkit.curation.history import KnownSources
+    from toolkit.curation.masks import Misfit
     from toolkit.curation.others import OtherFiles
     from toolkit.curation.recipe import Recipe
     from toolkit.dataset.shards import ShardFacts
@@ -168,6 +169,8 @@ class Packed:
     """Images whose bytes changed since they were examined."""
     cpu_s: float
     """Processor time over all workers."""
+    misfits: tuple[Misfit, ...] = ()
+    """Masks that are not in them."""
 
 
 def pack_shards(run: Run, batch: Batch, name: str, folder: Path) -> Packed:
@@ -195,4 +198,5 @@ def pack_shards(run: Run, batch: Batch, name: str, folder: Path) -> Packed:
         shards=tuple(shards),
         lost=tuple(lost for report in reports for lost in report.lost),
         cpu_s=sum(report.cpu_s for report in reports),
+        misfits=tuple(misfit for report in reports for misfit in report.misfits),
     )

@@ -17,10 +17,11 @@ __all__ = ["FINDINGS", "read_finding", "write_finding"]
 FINDINGS: Final = {
     "unmatched": pl.Schema(
         {
-            "problem": pl.String(),  # no_image, no_annotation, or unread: an annotation file that no reader understands
+            # no_image, no_annotation; unread: an annotation file that no reader understands; mask_size, mask_unreadable
+            "problem": pl.String(),
             "file": pl.String(),  # the annotation file; null for an image without annotation
             "target": pl.String(),  # the source it names; the image that has no annotation
-            "kind": pl.String(),  # of the annotation: table, coco, voc, yolo, document, class, caption
+            "kind": pl.String(),  # of the annotation: table, coco, voc, yolo, document, class, caption, mask
         }
     ),
     "conflicts": pl.Schema(

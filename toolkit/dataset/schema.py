@@ -33,7 +33,8 @@ __all__ = [
     "is_hashed",
 ]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""1 was without masks."""
 
 STATES: Final = ("kept", "dropped", "duplicate", "quarantined")
 """The states of an occurrence; each has exactly one."""
@@ -99,6 +100,7 @@ _ANNOTATION_FIELDS: Final = [
         "metadata", pa.list_(pa.struct([pa.field("key", pa.string()), pa.field("value", pa.string())]))
     ),  # further columns of sidecars and tables; pairs, since Hugging Face datasets cannot read Parquet maps
     pa.field("licence", pa.string()),
+    pa.field("mask_source", pa.string()),  # the source of its segmentation mask, when there is one that fits
 ]
 
 _DECISION_FIELDS: Final = [
@@ -115,7 +117,7 @@ def _hf_metadata(schema: pa.Schema) -> dict[bytes, bytes]:
     """
     features: dict[str, object] = {}
     for field in schema:
-        features[field.name] = {"_type": "Image"} if field.name == "image" else _hf_feature(field.type)
+        features[field.name] = {"_type": "Image"} if field.name in {"image", "mask"} else _hf_feature(field.type)
     return {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
 
 
@@ -140,6 +142,8 @@ _IMAGES: Final = pa.schema(
         *_DECISION_FIELDS,
         pa.field("source", pa.string()),
         pa.field("batch", pa.string()),
+        # a segmentation mask, as PNG in display orientation; a pixel's value is its class
+        pa.field("mask", pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])),
     ]
 )
 

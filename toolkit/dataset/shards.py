@@ -39,7 +39,7 @@ __all__ = [
 ROW_GROUP_ROWS: Final = 256
 ROW_GROUP_BYTES: Final = 32 * MIB
 
-_BYTES_COLUMN: Final = "image.bytes"
+_BYTES_COLUMNS: Final = ("image.bytes", "mask.bytes")
 _HASH_CHUNK_BYTES: Final = 4 * MIB
 
 
@@ -76,7 +76,7 @@ def write_shard(path: Path, tables: Iterable[pa.Table]) -> ShardFacts:
     DatasetError
         If a table's columns are not those of the schema.
     """
-    options = _options([name for name in _leaf_names(IMAGES_SCHEMA) if name != _BYTES_COLUMN])
+    options = _options([name for name in _leaf_names(IMAGES_SCHEMA) if name not in _BYTES_COLUMNS])
     return _write(path, IMAGES_SCHEMA, _row_groups(tables), options)
 
 

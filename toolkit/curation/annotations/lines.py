@@ -38,6 +38,7 @@ ANNOTATION_SCHEMA: Final = pl.Schema(
         "coded_height_px": pl.Int64(),
         "metadata": pl.List(PAIR_DTYPE),
         "licence": pl.String(),
+        "mask_locator": pl.String(),  # JSON by which the bytes of a mask are found
     }
 )
 

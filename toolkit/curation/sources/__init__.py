@@ -2,6 +2,7 @@
 
 from toolkit.curation.sources.beside import read_others
 from toolkit.curation.sources.discovery import discover, source_names
+from toolkit.curation.sources.masks import mask_stems
 from toolkit.curation.sources.reading import read_other, read_unit, reread
 from toolkit.curation.sources.units import Item, Occurrence, OtherFile, SourceUnit
 
@@ -11,6 +12,7 @@ __all__ = [
     "OtherFile",
     "SourceUnit",
     "discover",
+    "mask_stems",
     "read_other",
     "read_others",
     "read_unit",

@@ -14,6 +14,7 @@ import zstandard
 from toolkit.curation.annotations import ANNOTATION_SUFFIXES
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sniffing import claims_image
+from toolkit.curation.sources.masks import is_mask, stems_by_folder
 from toolkit.curation.sources.units import (
     MAX_PAYLOAD_BYTES,
     SYSTEM_NAMES,
@@ -81,7 +82,7 @@ def compression_of(name: str) -> str | None:
     return next((kind for suffix, kind in _STREAMS.items() if name.lower().endswith(suffix)), None)
 
 
-def list_archive(path: Path, key: str, etag: str) -> Iterator[SourceUnit | OtherFile | Item]:
+def list_archive(path: Path, key: str, etag: str, *, with_masks: bool = True) -> Iterator[SourceUnit | OtherFile | Item]:
     """Yield the units and other files of an archive; an archive that cannot be listed is one refused item."""
     if compression_of(path.name) is not None:
         yield OtherFile(source=key, path=str(path), kind="container", etag=etag, size_bytes=path.stat().st_size)
@@ -101,7 +102,7 @@ def list_archive(path: Path, key: str, etag: str) -> Iterator[SourceUnit | Other
     yield OtherFile(source=key, path=str(path), kind="container", etag=etag, size_bytes=path.stat().st_size)
     if fault is not None:
         yield _corrupt(path, f"{key}!", etag, fault)
-    yield from _units(kind, path, key, etag, _labelled(items, str(path)))
+    yield from _units(kind, path, key, etag, _labelled(items, str(path), with_masks=with_masks))
 
 
 def _corrupt(path: Path, key: str, etag: str, fault: Exception) -> Item:
@@ -228,7 +229,7 @@ def unsafe_member(name: str, size_bytes: int, *, is_plain: bool) -> Refusal | No
     return None
 
 
-def _labelled(items: list[Item], path: str) -> Iterator[Item | OtherFile]:
+def _labelled(items: list[Item], path: str, *, with_masks: bool) -> Iterator[Item | OtherFile]:
     """Yield the members that are images with their class folders, and the others as what they are."""
     import dataclasses
 
@@ -237,10 +238,13 @@ def _labelled(items: list[Item], path: str) -> Iterator[Item | OtherFile]:
         folder = posixpath.dirname(item.place)
         folders[folder] = folders.get(folder, False) or is_claimed(item)
     classes = class_folders(folders)
+    stems_in = stems_by_folder(item.place for item in items if is_claimed(item))
     for item in items:
         folder = posixpath.dirname(item.place)
         if not is_claimed(item):
             yield other_member(item, path)
+        elif with_masks and item.refusal is None and is_mask(item.place, stems_in):
+            yield dataclasses.replace(other_member(item, path), kind="mask")
         elif folder in classes:
             yield dataclasses.replace(item, folder_label=posixpath.basename(printable(folder)[0]))
         else:

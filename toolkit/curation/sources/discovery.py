@@ -36,8 +36,15 @@ def source_names(sources: Sequence[str | Path]) -> list[tuple[Path, str]]:
     return named
 
 
-def discover(sources: Sequence[str | Path]) -> Iterator[SourceUnit | OtherFile]:
+def discover(sources: Sequence[str | Path], *, with_masks: bool = True) -> Iterator[SourceUnit | OtherFile]:
     """Yield the units to read and the other files found below sources, lazily and always in the same order.
+
+    Parameters
+    ----------
+    sources : sequence of paths
+        Folders, archives, tables, single files.
+    with_masks : bool
+        Whether segmentation masks are told from images.
 
     Raises
     ------
@@ -52,4 +59,4 @@ def discover(sources: Sequence[str | Path]) -> Iterator[SourceUnit | OtherFile]:
         if not Path(source).expanduser().exists():
             raise MissingError(f"there is no source at '{source}'; check the path")
     for path, name in source_names(sources):
-        yield from list_folder(path, name) if path.is_dir() else list_file(path, name)
+        yield from (list_folder if path.is_dir() else list_file)(path, name, with_masks=with_masks)

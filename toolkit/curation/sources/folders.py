@@ -13,6 +13,7 @@ from toolkit.curation.sniffing import claims_image, is_image
 from toolkit.curation.sources.archives import is_archive, list_archive
 from toolkit.curation.sources.files import etag_of
 from toolkit.curation.sources.lakes import is_table_folder, list_table_folder
+from toolkit.curation.sources.masks import FolderMasks
 from toolkit.curation.sources.rows import TABLE_SUFFIXES
 from toolkit.curation.sources.tables import list_table
 from toolkit.curation.sources.units import (
@@ -69,7 +70,7 @@ class _Filling:
         return unit
 
 
-def list_folder(root: Path, name: str) -> Iterator[SourceUnit | OtherFile]:
+def list_folder(root: Path, name: str, *, with_masks: bool = True) -> Iterator[SourceUnit | OtherFile]:
     """Yield the units and other files below a folder, in the order of their names' bytes.
 
     Parameters
@@ -78,9 +79,12 @@ def list_folder(root: Path, name: str) -> Iterator[SourceUnit | OtherFile]:
         The folder.
     name : str
         What its sources' keys begin with.
+    with_masks : bool
+        Whether segmentation masks are told from images.
     """
     classes = class_folders({relative: _holds_images(files or []) for _, relative, files in _walk(root)})
     filling = _Filling()
+    masks = FolderMasks(root) if with_masks else None
     for folder, relative, files in _walk(root):
         if is_table_folder(folder):
             yield from list_table_folder(folder, printable(posixpath.join(name, relative))[0])
@@ -95,7 +99,9 @@ def list_folder(root: Path, name: str) -> Iterator[SourceUnit | OtherFile]:
                 key += "~"
             seen.add(key)
             label = posixpath.basename(printable(relative)[0]) if relative in classes else None
-            for found in _list_entry(entry, folder / entry.name, key, raw, label):
+            for found in _list_entry(entry, folder / entry.name, key, raw, label, with_masks=with_masks):
+                if masks is not None and isinstance(found, Item) and masks(posixpath.join(relative, entry.name)):
+                    found = _as_mask(found)  # noqa: PLW2901 -- the same file, known better
                 unit = filling.add(found) if isinstance(found, Item) else found
                 if unit is not None:
                     yield unit
@@ -104,17 +110,21 @@ def list_folder(root: Path, name: str) -> Iterator[SourceUnit | OtherFile]:
         yield rest
 
 
-def list_file(path: Path, name: str) -> Iterator[SourceUnit | OtherFile]:
+def list_file(path: Path, name: str, *, with_masks: bool = True) -> Iterator[SourceUnit | OtherFile]:
     """Yield what one named file is: an image, or the contents of a container."""
     filling = _Filling()
     key, raw = printable(name)
-    for found in _list_path(path, path.stat(), key, raw, None):
+    for found in _list_path(path, path.stat(), key, raw, None, with_masks=with_masks):
         unit = filling.add(found) if isinstance(found, Item) else found
         if unit is not None:
             yield unit
     rest = filling.flush()
     if rest is not None:
         yield rest
+
+
+def _as_mask(item: Item) -> OtherFile:
+    return OtherFile(source=item.source, path=item.place, kind="mask", etag=item.etag, size_bytes=item.size_bytes)
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, str, list[os.DirEntry[str]] | None]]:
@@ -159,7 +169,7 @@ def _holds_images(files: list[os.DirEntry[str]]) -> bool:
 
 
 def _list_entry(
-    entry: os.DirEntry[str], path: Path, key: str, raw: bytes | None, label: str | None
+    entry: os.DirEntry[str], path: Path, key: str, raw: bytes | None, label: str | None, *, with_masks: bool
 ) -> Iterator[Item | SourceUnit | OtherFile]:
     if entry.name.startswith("."):
         yield OtherFile(source=key, path=str(path), kind="skipped(hidden)")
@@ -178,16 +188,16 @@ def _list_entry(
     if not stat.S_ISREG(info.st_mode):
         yield OtherFile(source=key, path=str(path), kind="skipped(not_a_file)")
         return
-    yield from _list_path(path, info, key, raw, label)
+    yield from _list_path(path, info, key, raw, label, with_masks=with_masks)
 
 
 def _list_path(
-    path: Path, info: os.stat_result, key: str, raw: bytes | None, label: str | None
+    path: Path, info: os.stat_result, key: str, raw: bytes | None, label: str | None, *, with_masks: bool
 ) -> Iterator[Item | SourceUnit | OtherFile]:
     suffix = path.suffix.lower()
     etag = etag_of(info)
     if is_archive(path.name):
-        yield from list_archive(path, key, etag)
+        yield from list_archive(path, key, etag, with_masks=with_masks)
     elif suffix in TABLE_SUFFIXES:
         yield from list_table(path, key, etag)
     elif claims_image(suffix) or (suffix not in ANNOTATION_SUFFIXES and _looks_like_image(path)):
