@@ -26,10 +26,11 @@ from made_images import chunk, png16, png_of, tiff
 from PIL import Image, ImageFile
 
 import toolkit
+from toolkit.curation.decode import preview
 from toolkit.curation.examine import Limits, examine
 from toolkit.curation.reasons import FLAGS, REASONS
 from toolkit.curation.sources import SourceUnit, discover, read_unit, reread
-from toolkit.dataset.decoding import decode_rgb
+from toolkit.dataset.decoding import FORMATS, decode_rgb
 from toolkit.dataset.reading import Dataset
 
 RNG = np.random.default_rng(7)
@@ -261,6 +262,23 @@ def test_bombs_are_refused_before_they_are_decoded(monkeypatch: pytest.MonkeyPat
     for hazard in HAZARDS:
         if hazard.number in {1, 2}:
             assert getattr(examine(hazard.make(), name="a", limits=hazard.limits).refusal, "reason", None) == hazard.reason
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_of_the_openers_of_pillow_only_those_of_the_list_are_ever_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the others calls Ghostscript, one a film decoder."""
+    Image.init()
+    others = set(Image.OPEN) - set(FORMATS) - {"MPO"}
+    assert {"EPS", "WMF", "PDF", "MPEG", "HDF5"} & others
+    called: list[str] = []
+    for name in others:
+        monkeypatch.setitem(Image.OPEN, name, (lambda *_, name=name: called.append(name), lambda _: True))
+    for hazard in HAZARDS:
+        if hazard.number not in {1, 2, 3}:
+            payload = hazard.make()
+            examine(payload, name=hazard.file_name)
+            preview(payload)
+    assert called == []
 
 
 def test_the_global_guard_of_pillow_is_as_it_was() -> None:

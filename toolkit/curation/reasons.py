@@ -143,7 +143,9 @@ _REASONS_HEAD: Final = """# Why an image is refused, and what is noticed on othe
 This page is made from `toolkit/curation/reasons.py`. Nothing that came in is lost: a refused image is a row of the table
 `quarantine` with its stage, its reason, one sentence about this very file, and its bytes up to the recipe's `quarantine_bytes`.
 `tonnage quarantine list DATASET` lists them, `tonnage quarantine show DATASET SOURCE` says all of one, and
-`tonnage quarantine export DATASET FOLDER` writes their bytes out, with a manifest.
+`tonnage quarantine export DATASET FOLDER` writes their bytes out, with a manifest;
+`tonnage quarantine retry DATASET` tries them again. In Python:
+`refusals`, `find`, `counts` and `export` of `toolkit.dataset.quarantine`, and `toolkit.retry`.
 
 ## Reasons
 

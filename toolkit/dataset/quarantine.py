@@ -57,7 +57,7 @@ def counts(dataset: str | Path | Location | Dataset) -> pl.DataFrame:
 
 
 def refusals(dataset: str | Path | Location | Dataset, reason: str | None = None, limit: int | None = None) -> pl.DataFrame:
-    """Return what was refused and why, without the bytes, by reason and source; ``has_bytes`` says whether they are held.
+    """Return what was refused and why, by reason and source; the column of bytes is not read.
 
     Parameters
     ----------
@@ -76,8 +76,7 @@ def refusals(dataset: str | Path | Location | Dataset, reason: str | None = None
     opened = open_dataset(dataset)
     _check_reason(opened, reason)
     scan = opened.scan("quarantine").filter(pl.lit(value=True) if reason is None else pl.col("reason") == reason)
-    # that bytes are null is asked of the footer's definition levels alone: none are read
-    rows = scan.select(*_FACTS, has_bytes=pl.col("bytes").is_not_null()).sort("reason", "source")
+    rows = scan.select(_FACTS).sort("reason", "source")
     return (rows if limit is None else rows.head(limit)).collect(engine="streaming")
 
 
@@ -91,7 +90,9 @@ def _check_reason(dataset: Dataset, reason: str | None) -> None:
 
 
 def find(dataset: str | Path | Location | Dataset, key: str) -> pl.DataFrame:
-    """Return the refusals of one source (or archive member) by its name, or of some bytes by the beginning of their sha256.
+    """Return the refusals of one source by its key, or of some bytes by the beginning of their sha256.
+
+    ``has_bytes`` says whether the bytes are held: those past the recipe's ``quarantine_bytes`` are not.
 
     Raises
     ------
