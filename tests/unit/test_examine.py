@@ -14,8 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngImageFile
 
 from toolkit.curation.examine import Examination, Limits, examine
+from toolkit.curation.headers import Header, read_header
 from toolkit.curation.markers import png_chunks
 from toolkit.curation.reasons import REASONS
 from toolkit.dataset.schema import FACT_FIELDS, SCORE_FIELDS
@@ -174,6 +176,19 @@ def test_frames_are_counted_limited_and_each_of_them_decoded() -> None:
         start = image.tag_v2[273][0]
     damaged = tiff[: start + 60] + bytes(200) + tiff[start + 260 :]
     assert reason(damaged, "a.tiff") in {"damaged", "truncated"}
+
+
+def test_the_header_of_a_png_is_read_without_its_pixels_unless_metadata_stand_behind_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    payload = encoded(Image.new("RGB", (20, 10)), "PNG", exif=exif(6))
+    parts = {kind: payload[start:end] for kind, start, end in png_chunks(payload)}
+    late = payload.replace(parts[b"eXIf"], b"").replace(parts[b"IEND"], parts[b"eXIf"] + parts[b"IEND"])
+    assert examine(late, name="a.png").facts["orientation"] == 6
+    monkeypatch.setattr(PngImageFile, "load", None)
+    header = read_header(payload, "png", Limits(), None)
+    assert isinstance(header, Header)
+    assert header.orientation == 6
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])

@@ -12,7 +12,7 @@ from PIL import Image
 
 from toolkit.curation.decode import preview
 from toolkit.curation.examine import examine
-from toolkit.curation.jpeg import can_be_strict, decode_jpeg, jpeg_verdict, tidied
+from toolkit.curation.jpeg import LUMA_PX, can_be_strict, decode_jpeg, jpeg_verdict, tidied
 from toolkit.curation.markers import JpegFrame, exif_orientation, has_too_many_scans, jpeg_frame, jpeg_segments
 
 PHOTOS = sorted((Path(__file__).resolve().parents[2] / "sample_data" / "photos").glob("*.jpg"))
@@ -147,6 +147,13 @@ def test_scans_without_end_are_refused_before_they_are_decoded(monkeypatch: pyte
         assert preview(bomb) == b""
 
 
+def test_scans_are_looked_for_where_libjpeg_decodes_a_second_one() -> None:
+    frame = b"\xff\xd8\xff\xc0\x00\x11\x08\x00\x08\x00\x08\x03" + bytes(9)
+    scans = b"\xff\xda\x00\x08\x01" + bytes(5)
+    assert has_too_many_scans(frame + scans * 200)  # the first scan holds one component of three
+    assert not has_too_many_scans(frame + scans.replace(b"\x08\x01", b"\x08\x03") * 200)  # all three: a second is never decoded
+
+
 def frame_of(marker: int, *, bits: int = 8, components: int = 3, height: int = 8, factors: int = 0x11) -> bytes:
     body = struct.pack(">BHHB", bits, height, 8, components)
     body += b"".join(bytes([i + 1, factors if i == 0 else 0x11, 0]) for i in range(components))
@@ -229,5 +236,5 @@ def test_the_luma_is_scaled_down_but_not_below_its_size(jpeg: bytes) -> None:
         width, height = image.size
     luma = decode_jpeg(jpeg).luma
     assert luma is not None
-    assert min(luma.shape) >= min(128, width, height)
+    assert min(luma.shape) >= min(LUMA_PX, width, height)
     assert luma.shape[0] <= height

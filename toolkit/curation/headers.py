@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from PIL import Image
+
 from toolkit.curation.depth import bits_of, is_misread
 from toolkit.curation.faults import is_about_metadata, pillow_refusal
 from toolkit.curation.markers import JpegFrame, is_profile, jpeg_frame, png_fault, stored_size, without_text
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.dataset.decoding import open_image
+from toolkit.dataset.png import png_chunks
 from toolkit.units import show
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from toolkit.curation.limits import Limits
     from toolkit.dataset.readers import Reader
 
@@ -25,6 +26,9 @@ _JPEG_MODES: Final = {1: "L", 3: "RGB", 4: "CMYK"}
 _UNREAD: Final = {0xC3: "lossless", 0xCB: "lossless"} | dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical")
 """Frames that are not read. Lossless ones are refused for safety: libjpeg-turbo 3 writes past its buffer when it is asked for
 one at reduced size, as a loader may."""
+
+_PNG_METADATA: Final = frozenset({b"eXIf", b"iTXt", b"tEXt", b"zTXt"})
+"""Chunks that an orientation may stand in. Source: PNG, third edition, sections 11.3.3 and 11.3.4."""
 
 _ALPHA_MODES: Final = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 
@@ -181,7 +185,7 @@ def _opened_header(payload: bytes, max_pixels: int) -> Header | Refusal:
             return fault
         if is_misread(image):
             return refusal("unsupported_format", "a TIFF of 16-bit channels in planes of their own")
-        orientation, flags = _valid(_exif_orientation(image))
+        orientation, flags = _valid(_exif_orientation(image, payload))
         profile = image.info.get("icc_profile")
         if profile and not is_profile(profile):
             flags = (*flags, "odd_profile")
@@ -202,8 +206,17 @@ def _valid(orientation: Any) -> tuple[int, tuple[str, ...]]:
     return 1, ("odd_orientation",)
 
 
-def _exif_orientation(image: Image.Image) -> Any:
+def _has_late_metadata(payload: bytes) -> bool:
+    """Return whether a PNG has metadata behind its first pixels."""
+    kinds = [kind for kind, _, _ in png_chunks(payload)]
+    first = kinds.index(b"IDAT") if b"IDAT" in kinds else 0
+    return not _PNG_METADATA.isdisjoint(kinds[first:])
+
+
+def _exif_orientation(image: Image.Image, payload: bytes) -> Any:
     try:
+        if image.format == "PNG" and not _has_late_metadata(payload):  # Pillow decodes a whole PNG to look behind its pixels
+            return Image.Image.getexif(image).get(_ORIENTATION_TAG)
         return image.getexif().get(_ORIENTATION_TAG)
     except Exception:  # noqa: BLE001 -- broken metadata never costs an image
         return 0

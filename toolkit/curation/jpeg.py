@@ -20,8 +20,9 @@ from toolkit.curation.reasons import Refusal, refusal
 
 __all__ = ["LUMA_PX", "Decoded", "can_be_strict", "decode_jpeg", "jpeg_verdict", "tidied"]
 
-LUMA_PX: Final = 128
-"""Shorter side of the scaled luma, at least, where the image has it."""
+LUMA_PX: Final = 96
+"""Shorter side of the scaled luma, at least, where the image has it. Halved to a quarter and enlarged twofold, 150 photographs
+kept their perceptual hash within 4 bits from 96 px on as from 128, and not all of them from 64; it saves a tenth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
