@@ -290,6 +290,13 @@ def test_masks_of_resized_images_are_resized_without_new_classes(client, tmp_pat
     assert np.array_equal(turned, np.rot90(classes(), -1)[1::2, 1::2])
 
 
+def test_masks_go_with_their_images_from_one_dataset_to_another(masked, client, tmp_path):
+    again = rows(toolkit.curate(masked.location.path, tmp_path / "second", scheduler=client), "images")
+    before = {row["image_id"]: row["mask"] for row in rows(masked, "images").values()}
+    assert {row["image_id"]: row["mask"] for row in again.values()} == before
+    assert sum(row["mask_source"] is not None for row in again.values()) == 3
+
+
 def test_hugging_face_sees_a_mask_as_an_image(masked, tmp_path):
     datasets = pytest.importorskip("datasets")
     datasets.disable_progress_bars()

@@ -93,15 +93,18 @@ def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: Lab
 def table_hints(parts: Sequence[Path]) -> pl.DataFrame:
     """Return what tables with embedded images say of their own rows, as ``toolkit.curation.annotations.ANNOTATION_SCHEMA``."""
     hints = ("label", "labels", "captions", "boxes", "metadata", "licence")
+    has_mask = pl.col("hint_has_mask").fill_null(value=False)
+    mask_locator = pl.col("locator").str.replace('"column": "image"', '"column": "mask"', literal=True)
     found = (
         pl.scan_parquet(list(parts), glob=False)
-        .filter(pl.any_horizontal(pl.col(f"hint_{name}").is_not_null() for name in hints))
+        .filter(has_mask | pl.any_horizontal(pl.col(f"hint_{name}").is_not_null() for name in hints))
         .select(
             pl.col("source").alias("file"),
             pl.lit("table").alias("kind"),
             pl.col("source").alias("name"),
             pl.col("source").alias("target"),
             pl.lit(value=True).alias("is_displayed"),
+            pl.when(has_mask).then(mask_locator).alias("mask_locator"),
             *(pl.col(f"hint_{name}").alias(name) for name in hints),
         )
     )

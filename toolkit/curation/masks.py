@@ -11,7 +11,7 @@ import polars as pl
 from PIL import Image
 
 from toolkit.curation.reasons import Refusal
-from toolkit.curation.sources import OtherFile, read_others
+from toolkit.curation.sources import OtherFile, read_others, reread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,22 +94,34 @@ def _each_fitted(wanted: pl.DataFrame, staging: Path, misfits: list[Misfit]) -> 
     places: dict[str, list[dict[str, Any]]] = {}
     for image in wanted.iter_rows(named=True):
         places.setdefault(image["mask_locator"], []).append(image)
-    others = [OtherFile(kind="mask", **json.loads(locator)) for locator in places]
-    by_source = {other.source: images for other, images in zip(others, places.values(), strict=True)}
-    in_order = sorted(others, key=lambda other: (other.path, other.offset, other.source))
-    for source, payload in read_others(in_order, staging):
-        for image in by_source[source]:
+    for locator, payload in _read(list(places), staging):
+        for image in places[locator]:
             frame = Frame(
                 width_px=image["width_px"],
                 height_px=image["height_px"],
-                orientation=image["orientation"] or 1,
+                orientation=1 if _is_row(locator) else image["orientation"] or 1,  # a dataset's masks are turned already
                 stored_size=(image["stored_width_px"], image["stored_height_px"]),
             )
             mask = "mask_unreadable" if isinstance(payload, Refusal) else fitted_mask(payload, frame)
             if isinstance(mask, str):
-                misfits.append(Misfit(row_index=image["row"], source=source, problem=mask))
+                misfits.append(Misfit(row_index=image["row"], source=image["mask_source"], problem=mask))
             else:
                 yield image["place"], {"bytes": mask, "path": f"{image['image_id']}.png"}
+
+
+def _is_row(locator: str) -> bool:
+    """Return whether a mask stands in a row of a table, with its image."""
+    return "column" in json.loads(locator)
+
+
+def _read(locators: list[str], staging: Path) -> Iterator[tuple[str, bytes | Refusal]]:
+    """Yield the bytes of masks, container by container."""
+    yield from reread([(locator, locator) for locator in locators if _is_row(locator)], staging)
+    others = {locator: OtherFile(kind="mask", **json.loads(locator)) for locator in locators if not _is_row(locator)}
+    by_source = {other.source: locator for locator, other in others.items()}
+    in_order = sorted(others.values(), key=lambda other: (other.path, other.offset, other.source))
+    for source, payload in read_others(in_order, staging):
+        yield by_source[source], payload
 
 
 def fitted_mask(payload: bytes, frame: Frame) -> bytes | str:

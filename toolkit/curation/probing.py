@@ -52,6 +52,7 @@ PROBE_SCHEMA: Final = pa.schema(
         pa.field("hint_boxes", pa.list_(BOX)),  # in display pixels
         pa.field("hint_metadata", pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))),
         pa.field("hint_licence", pa.string()),
+        pa.field("hint_has_mask", pa.bool_()),  # whether its row holds a mask beside it
     ]
 )
 """A probe part: one row per occurrence of a unit, in its order."""
@@ -243,6 +244,7 @@ def _row(found: Occurrence, examination: Examination, payload: bytes | None, ref
         "hint_boxes": hints.get("boxes"),
         "hint_metadata": [{"key": key, "value": value} for key, value in hints.get("metadata", {}).items()] or None,
         "hint_licence": hints.get("licence"),
+        "hint_has_mask": hints.get("has_mask"),
     }
 
 

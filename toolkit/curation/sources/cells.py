@@ -74,6 +74,7 @@ def _own_hints(row: Mapping[str, Any]) -> dict[str, Any]:
     hints = {name: row[name] for name in ("label", "labels", "captions", "boxes", "licence") if row.get(name) is not None}
     metadata = {pair["key"]: pair["value"] for pair in row.get("metadata") or []}
     origin = {"source_split": row.get("split"), "source_origin": row.get("source")}
+    hints["has_mask"] = row.get("mask_source") is not None
     hints["metadata"] = {name: value for name, value in origin.items() if value is not None} | metadata
     return hints
 
