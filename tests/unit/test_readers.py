@@ -13,14 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT
+from distributed import Client, LocalCluster
 from PIL import Image
 
+from toolkit.curation import places
 from toolkit.curation.decode import preview, reencode
 from toolkit.curation.examine import Limits, examine
 from toolkit.dataset import readers
 from toolkit.dataset.decoding import decode_rgb
 from toolkit.dataset.reading import open_dataset
-from toolkit.errors import ExtraError
+from toolkit.engine import Engine
+from toolkit.errors import ClusterError, ExtraError
 
 GUIDE = ROOT / "docs" / "readers.md"
 
@@ -182,3 +185,17 @@ def test_once_its_decoder_is_installed_a_retry_brings_heif_in(tmp_path: Path) ->
     assert sorted(dataset.scan("images").select("format").collect()["format"]) == ["heif", "png"]
     assert dataset.refusals().is_empty()
     assert len(open_dataset(tmp_path / "dataset", version=0)) == 1
+
+
+def test_a_worker_that_reads_other_formats_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+    ):
+        running = Engine(client=client, is_own=False)
+        places.check_workers(running, [])
+        monkeypatch.setattr(places, "_readers", lambda: "heif,dicom,heif=True")
+        with pytest.raises(
+            ClusterError, match=r"the worker at '.*' reads other formats \(heif,dicom,heif=True\) than this process"
+        ):
+            places.check_workers(running, [])

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.dataset.readers import readers_key
 from toolkit.errors import ClusterError, DatasetError, MissingError, UsageError
 from toolkit.units import show
 
@@ -47,7 +48,7 @@ def check_places(sources: Sequence[Path], store: DatasetStore) -> None:
 
 
 def check_workers(engine: Engine, places: Sequence[str]) -> None:
-    """Raise unless every worker of an existing cluster has Tonnage and sees the places that it will read and write.
+    """Raise unless every worker of an existing cluster has Tonnage, the readers that are installed here, and sees all places.
 
     Raises
     ------
@@ -58,6 +59,7 @@ def check_workers(engine: Engine, places: Sequence[str]) -> None:
         return
     try:
         unseen: dict[str, list[str]] = engine.client.run(_unseen, list(places))
+        readers: dict[str, str] = engine.client.run(_readers)
     except Exception as fault:  # whatever a foreign worker raises on unpickling or importing
         raise ClusterError(
             f"a worker of the cluster cannot run Tonnage ({type(fault).__name__}: {fault}); install the same version there"
@@ -65,6 +67,17 @@ def check_workers(engine: Engine, places: Sequence[str]) -> None:
     for worker, missing in unseen.items():
         if missing:
             raise ClusterError(f"the worker at '{worker}' cannot see '{missing[0]}'; mount it there under the same path")
+
+    for worker, found in readers.items():
+        if found != readers_key():
+            raise ClusterError(
+                f"the worker at '{worker}' reads other formats ({found}) than this process ({readers_key()}); "
+                "install the same readers there, or sound images would be refused"
+            )
+
+
+def _readers() -> str:
+    return readers_key()
 
 
 def _unseen(places: list[str]) -> list[str]:
