@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     Draws = NDArray[np.float64]
 
-__all__ = ["carbon_mass_kg", "electricity_cost", "rent", "tiered_cost"]
+__all__ = [
+    "answers_per_j", "carbon_mass_kg", "device_energy_j", "electricity_cost", "provisioned_cost", "rent", "stored_cost",
+    "tiered_cost",
+]  # fmt: skip
 
 
 @formula("usd", "devices x price of a device-hour x hours of a run x runs each month")
@@ -56,3 +59,58 @@ def tiered_cost(amount: float, tiers: list[tuple[float, float]]) -> float:
         cost += part * price
         amount -= part
     return cost
+
+
+def stored_cost(stored_gb: float, usd_per_gb: float) -> float:
+    """Return the price of bytes kept for a month at a price per GB.
+
+    Source: definition, as object stores bill capacity.
+
+    Examples
+    --------
+    >>> stored_cost(10_000, 0.023)
+    230.0
+    """
+    return stored_gb * usd_per_gb
+
+
+def provisioned_cost(
+    stored_gb: float, usd_per_gb: float, rate_mb_per_s: float, stored_gb_per_free_mb: float, usd_per_mb_per_s: float
+) -> float:
+    """Return the price of a month of storage whose throughput is bought apart, beyond what its size brings along.
+
+    Source: infracost@95ba4f49, golden file of Amazon EFS with provisioned throughput: 1 MB/s is free for every 20 GB.
+
+    Examples
+    --------
+    >>> round(provisioned_cost(230, 0.30, 100, 20, 6.0), 2)
+    600.0
+    """
+    bought = max(0.0, rate_mb_per_s - stored_gb / stored_gb_per_free_mb)
+    return stored_gb * usd_per_gb + bought * usd_per_mb_per_s
+
+
+def device_energy_j(device_s: float, device_w: float) -> float:
+    """Return the energy of device-seconds at a power.
+
+    Source: definition.
+
+    Examples
+    --------
+    >>> round(device_energy_j(1_082_990 * 3600, 400) / 3.6e6)
+    433196
+    """
+    return device_s * device_w
+
+
+def answers_per_j(rate_per_s: float, power_w: float) -> float:
+    """Return the answers that a joule buys.
+
+    Source: definition.
+
+    Examples
+    --------
+    >>> round(answers_per_j(3463, 22.7))
+    153
+    """
+    return rate_per_s / power_w

@@ -18,6 +18,8 @@ __all__ = [
     "checkpoint_storage",
     "curated",
     "drive_count",
+    "erasure_coded_bytes",
+    "erasure_factor",
     "headroom",
     "ingest",
     "logical",
@@ -70,6 +72,34 @@ def protection(logical_bytes: Draws, protection_factor: Draws) -> Any:
     Source: replication r, Reed and Solomon 1960 (k+m)/k; minio docs/erasure/storage-class for the table of ratios.
     """
     return logical_bytes * (protection_factor - 1)
+
+
+@formula("ratio", "(data + parity) / data")
+def erasure_factor(data_count: Draws, parity_count: Draws) -> Any:
+    """Bytes on drives for each byte stored, under an erasure code; as many drives as there is parity may be lost.
+
+    Source: Reed and Solomon 1960, doi 10.1137/0108018.
+
+    Examples
+    --------
+    >>> erasure_factor(8.0, 2.0)
+    1.25
+    """
+    return (data_count + parity_count) / data_count
+
+
+@formula("bytes", "(data + parity) x bytes of a piece, each rounded up to what a drive allocates")
+def erasure_coded_bytes(size_bytes: Draws, data_count: Draws, parity_count: Draws, piece_bytes: Draws) -> Any:
+    """Bytes on drives of one object under an erasure code: small objects pay for pieces that are not full.
+
+    Source: Reed and Solomon 1960; minimum allocation as in Ceph (bluestore_min_alloc_size, 4 KiB).
+
+    Examples
+    --------
+    >>> float(erasure_coded_bytes(8192.0, 8.0, 2.0, 4096.0))
+    40960.0
+    """
+    return (data_count + parity_count) * np.ceil(size_bytes / data_count / piece_bytes) * piece_bytes
 
 
 @formula("bytes", "bytes on drives x headroom / (1 - headroom)")

@@ -23,6 +23,7 @@ __all__ = [
     "decode_supply",
     "device_count",
     "device_rate",
+    "device_rate_forward",
     "elapsed",
     "energy",
     "epoch_reads",
@@ -69,6 +70,16 @@ def run_flop(samples: Draws, forward_mac_count: Draws) -> Any:
 def device_rate(peak_flop_per_s: Draws, utilisation_share: Draws, forward_mac_count: Draws) -> Any:
     """Samples each second on one device.  Source: model FLOP utilisation, Chowdhery et al. 2022 (arXiv 2204.02311)."""
     return peak_flop_per_s * utilisation_share / (6 * forward_mac_count)
+
+
+@formula("images_per_s", "peak rate x share of the peak that inference reaches / (2 x forward multiply-accumulates)")
+def device_rate_forward(peak_flop_per_s: Draws, utilisation_share: Draws, forward_mac_count: Draws) -> Any:
+    """Samples each second that one device infers, from its peak.
+
+    Source: MLPerf Inference v3.0 and v4.1: ResNet-50 offline reaches 31 to 73 % of the 8-bit peak of nine devices, 45 % in
+    the middle; within 0.62 and 1.46 times, so a bound to plan by only where no rate is published.
+    """
+    return peak_flop_per_s * utilisation_share / (2 * forward_mac_count)
 
 
 @formula("count", "samples / (rate of a device x scaling x goodput x share left by neighbours x deadline), rounded up")
