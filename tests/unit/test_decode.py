@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_images import tiff
 from PIL import Image, ImageCms
 
 from toolkit.curation.decode import preview, reencode
@@ -209,3 +210,10 @@ def test_a_hot_pixel_does_not_turn_a_float_image_black() -> None:
     values = np.random.default_rng(0).normal(1000, 50, (200, 200)).astype(np.float32)
     values[3, 3] = 1e9
     assert np.asarray(to_rgb(Image.fromarray(values))).mean() > 80
+
+
+def test_unsigned_values_of_32_bits_are_not_taken_for_negative_ones() -> None:
+    ramp = np.linspace(0, 2**32 - 1, 256 * 200).reshape(200, 256).astype(np.uint32)
+    shown = decode_rgb(tiff(ramp))[:, :, 0].astype(int)
+    assert np.abs(shown - (ramp >> 24)).max() <= 2
+    assert examine(tiff(ramp), name="a.tif").facts["brightness_share"] == pytest.approx(0.5, abs=0.02)

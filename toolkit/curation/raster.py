@@ -85,8 +85,11 @@ def _scaled_luma(image: Image.Image) -> Image.Image:
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
     if image.mode in {"L", "RGB", "CMYK"} and "transparency" not in image.info:
         return _gray(image.reduce(factor))
-    if image.mode in {"I", "F"}:  # these are stretched to their own range, which a band does not know
-        return _gray(to_rgb(image.reduce(factor)))
+    if image.mode in {
+        "I",
+        "F",
+    }:  # stretched to their own range, which a band does not know; then averaged, or one NaN fills a block
+        return _gray(to_rgb(image).reduce(factor))
     parts = [_gray(to_rgb(band).reduce(factor)) for band in bands(image, factor)]
     whole = Image.new("L", (parts[0].width, sum(part.height for part in parts)))
     top = 0

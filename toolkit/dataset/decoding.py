@@ -46,12 +46,19 @@ def open_image(payload: bytes) -> Image.Image:
         If the reader's decoder is an optional part that is not installed.
     """
     try:
-        return Image.open(io.BytesIO(payload), formats=FORMATS)
+        image: Image.Image = Image.open(io.BytesIO(payload), formats=FORMATS)
     except UnidentifiedImageError:
         reader = reader_for(payload)
         if reader is None:
             raise
-    return reader.open_image(payload)
+        return reader.open_image(payload)
+    if image.mode == "I" and "I;32N" in str(getattr(image, "tile", "")):
+        image.info[_UNSIGNED] = True
+    return image
+
+
+_UNSIGNED: Final = "tonnage_unsigned"
+"""Set on images of unsigned 32-bit values, which Pillow holds as signed ones."""
 
 
 def decode_rgb(payload: bytes, resize_px: int | None = None) -> NDArray[np.uint8]:
@@ -171,7 +178,8 @@ def _from_lab(image: Image.Image) -> Image.Image:
 
 def _stretched(image: Image.Image) -> Image.Image:
     """Return 32-bit or float gray in 8 bits, a band of rows at a time; what is no number becomes black."""
-    values = np.asarray(image)
+    values: NDArray[Any] = np.asarray(image)
+    values = values.view(np.uint32) if image.info.get(_UNSIGNED) else values
     low, high = _tones(values, is_whole=image.mode == "I")
     scale = 255.0 / (high - low) if high > low else 0.0
     shown = np.empty(values.shape, dtype=np.uint8)
