@@ -1,4 +1,6 @@
 import io
+import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,89 @@ def test_ranks_share_the_images_without_loss_or_repeat(dataset: Dataset, world_s
     ]
     assert sorted(image_id for share in shares for image_id in share) == sorted(ids(dataset.loader(decode=False)))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_an_epoch_that_was_stopped_goes_on_where_it_was(dataset: Dataset) -> None:
+    loader = dataset.loader(batch_size=7, decode=False, epoch=2, rank=1, world_size=2)
+    whole = ids(dataset.loader(batch_size=7, decode=False, epoch=2, rank=1, world_size=2))
+    given_so_far = []
+    for batch in loader:
+        given_so_far += batch.image_ids
+        if len(given_so_far) >= 21:
+            break
+    state = json.loads(json.dumps(loader.state_dict()))
+    assert state["position"] == 21
+    resumed = dataset.loader(batch_size=7, decode=False, rank=1, world_size=2, resume_state=state)
+    assert given_so_far + ids(resumed) == whole
+    assert ids(resumed) == whole, "the next iteration is a whole epoch"
+    resumed.load_state_dict(state)
+    resumed.set_epoch(2)
+    assert ids(resumed) == whole, "an epoch that is chosen begins at its start"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 5}, "its seed is 5, this loader's is 0"),
+        ({"world_size": 4}, "its world_size is 4"),
+        ({"split": "train"}, "its split is 'train'"),
+        ({"version": 7}, "its version is 7"),
+    ],
+)
+def test_a_state_of_another_run_is_refused(dataset: Dataset, change: dict[str, object], message: str) -> None:
+    state = dataset.loader().state_dict() | change
+    with pytest.raises(UsageError, match=message):
+        dataset.loader(resume_state=state)
+    with pytest.raises(UsageError, match="no state of a loader: it has no 'version'"):
+        dataset.loader(resume_state={"position": 3})
+
+
+def test_lengths_and_statistics_are_those_of_the_share(dataset: Dataset) -> None:
+    for options in (
+        {},
+        {"rank": 2, "world_size": 5},
+        {"drop_last": True},
+        {"split": "test"},
+        {"equal_ranks": True, "world_size": 4},
+    ):
+        loader = dataset.loader(batch_size=8, decode=False, **options)
+        batches = list(loader)
+        assert len(batches) == len(loader)
+        assert loader.stats.image_count == sum(map(len, batches))
+        assert loader.stats.encoded_bytes == sum(len(image) for batch in batches for image in batch.images)
+        assert 0 < loader.stats.first_batch_s <= loader.stats.stall_s <= loader.stats.elapsed_s
+    assert dataset.loader(split="validation").image_count == len(list(dataset.loader(split="validation"))) == 0
+
+
+def test_giving_up_an_epoch_stops_its_threads(dataset: Dataset) -> None:
+    before = set(threading.enumerate())
+    batches = iter(dataset.loader(batch_size=2, workers=3))
+    next(batches)
+    assert set(threading.enumerate()) > before
+    batches.close()
+    assert set(threading.enumerate()) == before
+
+
+def test_a_shard_that_goes_away_is_one_sentence_and_no_thread_hangs(tmp_path: Path) -> None:
+    add_batch(tmp_path / "d", "one", range(5))
+    dataset = toolkit.open_dataset(tmp_path / "d")
+    loader = dataset.loader()
+    shard = dataset.shard_paths()[0]
+    whole = shard.read_bytes()
+    shard.unlink()
+    with pytest.raises(DatasetError, match=r"shard '.*part-one\.parquet' cannot be read: .*; run tonnage verify"):
+        ids(loader)
+    with pytest.raises(DatasetError, match="cannot be read"):
+        dataset.loader()
+    shard.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DatasetError, match="cannot be read"):
+        dataset.loader()
+
+
+def test_the_images_of_a_split_are_found_whatever_the_shards_are_called(dataset: Dataset) -> None:
+    train = ids(dataset.loader(split="train", decode=False))
+    assert len(train) == 74
+    assert set(train).isdisjoint(ids(dataset.loader(split="test", decode=False)))
 
 
 def test_batches_are_arrays_bytes_or_lists_of_arrays(dataset: Dataset) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["GroupExtents", "group_extents", "read_extent"]
+__all__ = ["GroupExtents", "group_extents", "image_offsets", "read_extent"]
 
 _BYTES_COLUMN: Final = "image.bytes"
 _HEADER_BYTES: Final = 256
@@ -59,15 +59,33 @@ def group_extents(path: Path, metadata: pq.FileMetaData, group: int) -> GroupExt
             facts = shard.read_row_group(group, columns=["sha256", "size_bytes", "encoding"], use_threads=False).to_pydict()
         sizes = facts["size_bytes"]
         hashes = zip(facts["sha256"], facts["encoding"], strict=True)
-        try:
-            offsets = None if None in sizes else _offsets(file, _column(metadata.row_group(group)), sizes)
-        except (ValueError, IndexError, KeyError):
-            offsets = None
+        offsets = image_offsets(file, metadata, group, sizes)
     return GroupExtents(
         sha256=[sha256 if is_hashed(encoding) else None for sha256, encoding in hashes],
         size_bytes=sizes,
         offset_bytes=offsets,
     )
+
+
+def image_offsets(file: BinaryIO, metadata: pq.FileMetaData, group: int, sizes: Sequence[int | None]) -> list[int] | None:
+    """Return where each image of a row group begins in the shard; None if that cannot be told.
+
+    Parameters
+    ----------
+    file : binary file
+        The shard, opened.
+    metadata : pyarrow.parquet.FileMetaData
+        Its footer.
+    group : int
+        Which row group.
+    sizes : sequence of int
+        Length of each image, in bytes.
+    """
+    known = [size for size in sizes if size is not None]
+    try:
+        return None if len(known) < len(sizes) else _offsets(file, _column(metadata.row_group(group)), known)
+    except (ValueError, IndexError, KeyError):
+        return None
 
 
 def read_extent(path: Path, extents: GroupExtents, row: int) -> bytes | None:
