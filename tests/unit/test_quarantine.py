@@ -179,6 +179,8 @@ def test_the_commands(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run(["quarantine", "show", str(dataset), "raw/huge.tif"]) == 0
     card = capsys.readouterr().out
     assert "too_many_pixels" in card
+    assert "has bytes      no" in card
+    assert "is retryable   yes" in card
     assert REASONS["too_many_pixels"].advice in card
     assert run(["quarantine", "export", str(dataset), str(tmp_path / "out")]) == 0
     assert "8 files" in (out := capsys.readouterr().out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -88,8 +88,14 @@ def _rows(found: pl.DataFrame) -> list[dict[str, Any]]:
 
 def _card(row: dict[str, Any]) -> str:
     """Return a refusal as a block of lines."""
-    lines = row | {"has_bytes": "yes" if row["has_bytes"] else "no"} | _advice(row["reason"])
+    lines = {
+        name: _WORDS.get(value, value) if isinstance(value, bool) else value
+        for name, value in (row | _advice(row["reason"])).items()
+    }
     return "\n".join(_shown(f"{name.replace('_', ' '):<14} {value}") for name, value in lines.items())
+
+
+_WORDS: Final = {True: "yes", False: "no"}
 
 
 def _advice(reason: str) -> dict[str, Any]:

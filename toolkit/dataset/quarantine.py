@@ -106,7 +106,9 @@ def find(dataset: str | Path | Location | Dataset, key: str) -> pl.DataFrame:
         is_wanted |= pl.col("sha256").str.starts_with(key)
     found = scan.filter(is_wanted).sort("reason", "source").collect(engine="streaming")
     if found.is_empty():
-        raise MissingError(f"nothing called '{key}' was refused in '{opened.location}'; see: tonnage quarantine list")
+        raise MissingError(
+            f"nothing called '{key}' was refused in '{opened.location}'; see: tonnage quarantine list {opened.location}"
+        )
     return found
 
 
