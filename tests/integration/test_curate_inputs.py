@@ -108,10 +108,14 @@ def test_a_later_batch_does_not_miss_the_images_of_earlier_ones(client, tmp_path
     first = toolkit.curate(tmp_path / "raw", tmp_path / "dataset", scheduler=client)
     assert first.state.curation["unmatched_annotation_count"] == 2
     put(tmp_path / "raw" / "later.jpg", jpeg(9))
+    put(tmp_path / "raw" / "yolo" / "images" / "val" / "plain.txt", "A caption that comes too late.")
     second = toolkit.curate(tmp_path / "raw", tmp_path / "dataset", scheduler=client)
     assert second.state.curation["unmatched_annotation_count"] == 1
     assert second.state.curation["unread_annotation_count"] == 0
     assert rows(second)["raw/later.jpg"]["label"] == "cat"
+    assert second.state.curation["late_annotation_count"] == 1
+    late = second.findings("unmatched").filter(pl.col("problem") == "late")
+    assert late.select("file", "target").rows() == [("raw/yolo/images/val/plain.txt", "raw/yolo/images/val/plain")]
     lists = second.findings("unmatched")
     assert lists.filter(pl.col("problem") == "no_image")["batch"].n_unique() == 2
     assert toolkit.open_dataset(tmp_path / "dataset", version=first.version).findings("unmatched")["batch"].n_unique() == 1

@@ -4,9 +4,11 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from toolkit.curation.annotations import ANNOTATION_SCHEMA, read_annotations
+from toolkit.curation.annotations import ANNOTATION_SCHEMA, ANNOTATION_SUFFIXES, annotation_lines, read_annotations
 from toolkit.curation.labelling import label_images
 
 ROWS = {"row": pl.UInt32, "source": pl.String, "folder_label": pl.String}
@@ -234,6 +236,7 @@ def test_yolo_polygons_and_key_points_become_their_boxes():
         "0 5 5 2 2\n",
         "0.5 0.5 0.5 0.2 0.2\n",
         "-1 0.5 0.5 0.2 0.2\n",
+        "0 -0.5 0.5 0.2 0.2\n",
         "0 0.5 0.5 0 0.2\n",
         "0 0.5 0.5 1e999 0.2\n",
     ],
@@ -297,6 +300,51 @@ def test_sidecars_in_a_webdataset_give_label_caption_and_metadata():
     assert frame["captions"].to_list() == [["A boat."], None, None, ["One."], ["Two."]]
     assert frame["metadata"][0].to_list() == [{"key": "key", "value": "0001"}, {"key": "width", "value": "10"}]
     assert frame["licence"][0] == "CC0"
+
+
+def test_a_sample_of_the_very_name_goes_before_those_that_only_begin_so():
+    rows = images("s.tar!v1.jpg", "s.tar!v1.left.jpg")
+    assert labels_in(rows, read("s.tar!v1.txt", "Mine."))["row"].to_list() == [0]
+
+
+def test_an_image_beside_its_sidecar_goes_before_one_in_the_folder_of_images():
+    rows = images("raw/images/a.jpg", "raw/labels/a.jpg")
+    assert labels_in(rows, read("raw/labels/a.txt", "0 0.5 0.5 0.2 0.2"))["row"].to_list() == [1]
+
+
+def test_panoptic_segments_are_boxes_and_boxes_that_are_none_are_left_out():
+    found = coco([(1, [1, 2, 3, 4]), (2, [float("nan"), 2, 3, 4])])
+    assert boxes_of(label_images(images("raw/a.jpg"), found)) == [(1, 2, 3, 4)]
+    document = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "categories": [{"id": 5, "name": "sky"}],
+        "annotations": [{"image_id": 1, "file_name": "a.png", "segments_info": [{"category_id": 5, "bbox": [0, 0, 9, 8]}]}],
+    }
+    labelling = label_images(images("raw/a.jpg"), read("raw/panoptic.json", json.dumps(document)))
+    assert boxes_of(labelling) == [(0, 0, 9, 8)]
+    assert labelling.frame["label"].to_list() == ["sky"]
+
+
+@given(
+    suffix=st.sampled_from(ANNOTATION_SUFFIXES),
+    payload=st.one_of(
+        st.binary(max_size=200),
+        st.text(alphabet="0123456789. -e\n\t", max_size=80).map(str.encode),
+        st.recursive(
+            st.none() | st.booleans() | st.floats() | st.text(max_size=8),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(["images", "annotations", "id", "names", "file_name", "label", "bbox"]), inner, max_size=4
+                )
+            ),
+            max_leaves=12,
+        ).map(lambda document: json.dumps(document).encode()),
+    ),
+)
+def test_no_annotation_file_of_any_content_stops_a_curation(suffix, payload):
+    found = annotation_lines(f"raw/labels/a{suffix}", payload)
+    assert found is None or all(line["file"] == f"raw/labels/a{suffix}" for line in found)
 
 
 def test_a_dot_outside_an_archive_groups_nothing():

@@ -18,14 +18,27 @@ if TYPE_CHECKING:
 __all__ = ["label_conflicts", "misfit_list", "unmatched_list", "without_masks"]
 
 
-def unmatched_list(labelling: Labelling, unread: Sequence[str]) -> pl.DataFrame:
-    """Return annotations without image, images without annotation, and files not understood, as ``findings.FINDINGS``."""
-    annotations = labelling.unmatched.select(problem=pl.lit("no_image"), file="file", target="target", kind="kind")
+def unmatched_list(labelling: Labelling, unread: Sequence[str], late: pl.DataFrame) -> pl.DataFrame:
+    """Return annotations without image, images without annotation, and files not understood, as ``findings.FINDINGS``.
+
+    Parameters
+    ----------
+    labelling : Labelling
+        What the annotations of the batch came to.
+    unread : sequence of str
+        Annotation files that no reader understands.
+    late : pl.DataFrame
+        Annotations that came after their image: it was read by an earlier batch, and stays as it was.
+    """
+    annotations = [
+        lines.select(problem=pl.lit(problem), file="file", target="target", kind="kind")
+        for problem, lines in (("no_image", labelling.unmatched), ("late", late))
+    ]
     nothing = pl.lit(None, pl.String)
     images = labelling.unannotated.select(problem=pl.lit("no_annotation"), file=nothing, target="source", kind=nothing)
     files = pl.DataFrame({"file": unread}, schema={"file": pl.String})
     damaged = files.select(problem=pl.lit("unread"), file="file", target=nothing, kind=nothing)
-    return pl.concat([annotations, images, damaged])
+    return pl.concat([*annotations, images, damaged])
 
 
 def misfit_list(rows: pl.DataFrame, misfits: Sequence[Misfit]) -> pl.DataFrame:

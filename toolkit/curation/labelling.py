@@ -49,7 +49,7 @@ class Labelling:
     unannotated: pl.DataFrame
     """``source``: images without an annotation in folders where others have one."""
     strays: pl.DataFrame
-    """``file``: text and JSON files that speak of no image, and lie where none of their kind does."""
+    """The same of text and JSON files that speak of no image, and lie where none of their kind does."""
     listed: pl.DataFrame = field(default_factory=pl.DataFrame)
     """The list ``unmatched`` of ``toolkit.dataset.findings``, once it is known what earlier batches read."""
 

@@ -71,8 +71,8 @@ def unmatched_lines(lines: pl.DataFrame, pairs: pl.DataFrame) -> tuple[pl.DataFr
     Returns
     -------
     (pl.DataFrame, pl.DataFrame)
-        ``file``, ``name``, ``target``, ``kind``, ``stems`` of annotations without an image; ``file`` of text and JSON that
-        speaks of no image and lies where none of its kind does, such as a README.
+        ``file``, ``name``, ``target``, ``kind``, ``stems`` of annotations without an image; and of text and JSON that speaks
+        of no image and lies where none of its kind does, such as a README.
     """
     target = pl.coalesce("target", pl.col("stems").list.first())
     marked = lines.select("line", "file", "name", "kind", "stems", folder=_folder("file"), target=target)
@@ -81,9 +81,10 @@ def unmatched_lines(lines: pl.DataFrame, pairs: pl.DataFrame) -> tuple[pl.DataFr
     without = marked.join(pairs, on="line", how="anti")
     quiet = without.filter(is_quiet)
     meant = quiet.join(company, on=["folder", "kind"], how="semi")
-    strays = quiet.join(company, on=["folder", "kind"], how="anti").select("file").unique(maintain_order=True)
+    strays = quiet.join(company, on=["folder", "kind"], how="anti").sort("line")
     unmatched = pl.concat([without.filter(~is_quiet), meant]).sort("line")
-    return unmatched.select("file", "name", "target", "kind", "stems"), strays
+    columns = ("file", "name", "target", "kind", "stems")
+    return unmatched.select(columns), strays.select(columns)
 
 
 def unannotated_images(rows: pl.DataFrame, lines: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:

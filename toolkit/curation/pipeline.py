@@ -227,12 +227,19 @@ def _labelled(run: Run, rows: pl.DataFrame, inputs: _Inputs) -> Labelling:
     others = inputs.others
     files = others.annotations(lambda files: read_annotation_files(run.engine, files, run.staging))
     labelling = label_images(rows, pl.concat([files, table_hints(inputs.reading.parts)]), run.recipe.labels_from)
-    unread = others.new().filter(pl.col("source").is_in(others.unread))["source"].to_list()
-    others.unread.extend(labelling.strays["file"].to_list())
+    new = others.new()["source"]
+    unread = new.filter(new.is_in(others.unread)).to_list()
+    late = labelling.unmatched.clear()
     if inputs.before is not None:
-        unmatched = without_known(labelling.unmatched, inputs.before.scan("catalog"))
-        labelling = dataclasses.replace(labelling, unmatched=unmatched)
-    return dataclasses.replace(labelling, listed=unmatched_list(labelling, unread))
+        without = pl.concat([labelling.unmatched, labelling.strays])
+        sources = inputs.before.scan("catalog")
+        unmatched, strays = without_known(labelling.unmatched, sources), without_known(labelling.strays, sources)
+        late = without.join(pl.concat([unmatched, strays]), on=["file", "target"], how="anti", nulls_equal=True).filter(
+            pl.col("file").is_in(new)
+        )
+        labelling = dataclasses.replace(labelling, unmatched=unmatched, strays=strays)
+    others.unread.extend(labelling.strays["file"].unique(maintain_order=True).to_list())
+    return dataclasses.replace(labelling, listed=unmatched_list(labelling, unread, late))
 
 
 def _needed_bytes(outcomes: pl.DataFrame) -> int:
@@ -251,6 +258,7 @@ def _notes(batch: Batch, decisions: Decisions, findings: Mapping[str, pl.DataFra
         "unmatched_annotation_count": float(problems.get("no_image", 0)),
         "misfit_mask_count": float(problems.get("mask_size", 0) + problems.get("mask_unreadable", 0)),
         "unannotated_image_count": float(problems.get("no_annotation", 0)),
+        "late_annotation_count": float(problems.get("late", 0)),
         "unread_annotation_count": float(problems.get("unread", 0)),
         "label_conflict_count": float(findings["conflicts"].height),
     }

@@ -17,7 +17,8 @@ __all__ = ["FINDINGS", "read_finding", "write_finding"]
 FINDINGS: Final = {
     "unmatched": pl.Schema(
         {
-            # no_image, no_annotation; unread: an annotation file that no reader understands; mask_size, mask_unreadable
+            # no_image; no_annotation; late: its image came in an earlier batch, and stays as it was; mask_size; mask_unreadable;
+            # unread: a file that looks like an annotation and that no reader understands
             "problem": pl.String(),
             "file": pl.String(),  # the annotation file; null for an image without annotation
             "target": pl.String(),  # the source it names; the image that has no annotation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from toolkit.curation.annotations.tables import named
@@ -36,7 +37,8 @@ def coco_lines(key: str, document: dict[str, Any]) -> list[Line]:
         }
     for annotation in document["annotations"]:
         if line := lines.get(annotation.get("image_id")):
-            _add(line, annotation, classes)
+            for part in annotation.get("segments_info") or [annotation]:  # a panoptic annotation is a list of segments
+                _add(line, part, classes)
     for line in lines.values():
         names = sorted(set(line["labels"]))
         line |= {"labels": names or None, "label": names[0] if len(names) == 1 else None}
@@ -53,4 +55,6 @@ def _add(line: Line, annotation: dict[str, Any], classes: dict[Any, str]) -> Non
     box = annotation.get("bbox")
     if isinstance(box, list) and len(box) == 4:
         x_px, y_px, width_px, height_px = map(float, box)
+        if not all(map(math.isfinite, (x_px, y_px, width_px, height_px))):
+            return
         line["boxes"].append({"x_px": x_px, "y_px": y_px, "width_px": width_px, "height_px": height_px, "label": label})
