@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 import webdataset
 from PIL import Image
+from typer.testing import CliRunner
 
 import toolkit
+from toolkit.cli import app
 from toolkit.engine import engine
 from toolkit.errors import UsageError
 
@@ -275,6 +277,20 @@ def test_masks_that_do_not_fit_are_listed_and_not_attached(masked):
         ("mask_unreadable", "raw/d-mask.png", "raw/d.jpg"),
     ]
     assert masked.state.curation["misfit_mask_count"] == 2
+
+
+def test_findings_are_listed_on_the_command_line(masked, client, tmp_path):
+    shown = CliRunner().invoke(app, ["findings", str(masked.location.path), "--limit", "1"]).stdout.splitlines()
+    told = json.loads(CliRunner().invoke(app, ["findings", str(masked.location.path), "--json"]).stdout)
+    assert told["count"] == len(told["findings"]) == masked.findings().height
+    assert shown[0].split()[0] == told["findings"][0]["problem"]
+    assert shown[1] == f"{told['count']} found, {told['count'] - 1} of them not shown (--limit 0 shows all)"
+    put(tmp_path / "raw" / "cat" / "a.jpg", jpeg(1))
+    put(tmp_path / "raw" / "dog" / "b.jpg", jpeg(1))
+    toolkit.curate(tmp_path / "raw", tmp_path / "dataset", scheduler=client)
+    conflicts = CliRunner().invoke(app, ["findings", str(tmp_path / "dataset"), "conflicts"]).stdout
+    assert "kept as" in conflicts
+    assert conflicts.endswith("1 found\n")
 
 
 def test_masks_are_images_like_others_when_the_recipe_says_so_and_a_second_run_adds_nothing(masked, client, tmp_path):
