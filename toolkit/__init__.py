@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit.curation.pipeline import curate
     from toolkit.curation.revising import compact, redecide, remove, retry
+    from toolkit.dataset.export import export
     from toolkit.dataset.reading import open_dataset
     from toolkit.measurement.run import measure
     from toolkit.projection.run import project
@@ -30,6 +31,7 @@ __all__ = [
     "__version__",
     "compact",
     "curate",
+    "export",
     "figures",
     "measure",
     "open_dataset",
@@ -45,6 +47,7 @@ _VERBS = {
     "compact": "toolkit.curation.revising",
     "redecide": "toolkit.curation.revising",
     "remove": "toolkit.curation.revising",
+    "export": "toolkit.dataset.export",
     "retry": "toolkit.curation.revising",
     "measure": "toolkit.measurement.run",
     "project": "toolkit.projection.run",
