@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.curation.card import dataset_card
+from toolkit.curation.describing import describe
 from toolkit.curation.locators import remember_locators
 from toolkit.curation.records import arrow_table
 from toolkit.curation.refusals import refused_rows
@@ -27,12 +26,11 @@ if TYPE_CHECKING:
 
     from toolkit.curation.assembly import Batch
     from toolkit.curation.reasons import Refusal
-    from toolkit.curation.recipe import Recipe
     from toolkit.curation.stages import Packed
     from toolkit.dataset.shards import ShardFacts
     from toolkit.dataset.tables import DatasetStore
 
-__all__ = ["Outcome", "commit_batch", "write_card"]
+__all__ = ["Outcome", "commit_batch"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +81,7 @@ def commit_batch(
         )
     )
     curated = Dataset(store)
-    write_card(curated, batch.recipe, outcome.notes)
+    describe(curated, batch.recipe, outcome.notes)
     return curated
 
 
@@ -124,27 +122,3 @@ def _check_counts(outcome: Outcome, catalog: ShardFacts, quarantine: ShardFacts)
     decided = {"found": len(outcomes), "kept": states.get("kept", 0), "quarantined": states.get("quarantined", 0)}
     if written != decided:
         raise DatasetError(f"the accounts do not balance: decided {decided}, written {written}; nothing was committed")
-
-
-def write_card(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> None:
-    """Write the card of the newest version; it is a view of the tables, so that losing it loses nothing."""
-    images = dataset.scan("images")
-    label_splits = images.drop_nulls("label").group_by("label", "split").agg(image_count=pl.len()).collect(engine="streaming")
-    licences = images.select("licence").drop_nulls().unique().collect(engine="streaming")["licence"].sort().to_list()
-    sentences = {
-        "late_bridge_count": "pairs of earlier groups are bridged by one new image; each group stays in its split.",
-        "unlabelled_image_count": "images of the last batch have no label.",
-        "unmatched_annotation_count": "annotations of the last batch name an image that was not found.",
-        "unannotated_image_count": "images of the last batch have no annotation where others beside them have one.",
-        "late_annotation_count": "annotations of the last batch came after their image, which stays as it was.",
-        "misfit_mask_count": "masks of the last batch are not of their image's size or cannot be read; they are not attached.",
-        "unread_annotation_count": "files of the last batch look like annotations and cannot be read as such.",
-        "label_conflict_count": "copies in the last batch have other labels than the image that is kept.",
-    }
-    told = [f"{int(notes[name]):,} {sentence}" for name, sentence in sentences.items() if notes.get(name)]
-    told.append(f"Written {datetime.now(UTC).isoformat(timespec='seconds')}.")
-    card = dataset_card(dataset.profile, recipe, label_splits, told, licences)
-    target = dataset.location.path / "README.md"
-    temporary = target.with_suffix(".tmp")
-    temporary.write_text(card, encoding="utf-8")
-    temporary.replace(target)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from toolkit.curation.committing import write_card
+from toolkit.curation.describing import describe
 from toolkit.curation.recipe import Recipe
 from toolkit.dataset.reading import Dataset
 from toolkit.dataset.rewriting import RewriteTask, rewrite, rewrite_facts
@@ -122,7 +122,7 @@ def revise(
     for left in (staging, *staging.parent.glob("revival-*")):
         shutil.rmtree(left, ignore_errors=True)
     revised = Dataset(store)
-    write_card(revised, Recipe.load(revision.recipe), revision.notes)
+    describe(revised, Recipe.load(revision.recipe), revision.notes)
     return revised
 
 

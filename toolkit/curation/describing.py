@@ -1,0 +1,51 @@
+"""What lies beside the tables for those who find the folder: the card, and the Croissant description."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from toolkit.curation.card import dataset_card
+from toolkit.dataset.croissant import croissant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from toolkit.curation.recipe import Recipe
+    from toolkit.dataset.reading import Dataset
+
+__all__ = ["describe"]
+
+_SENTENCES: Final = {
+    "late_bridge_count": "pairs of earlier groups are bridged by one new image; each group stays in its split.",
+    "unlabelled_image_count": "images of the last batch have no label.",
+    "unmatched_annotation_count": "annotations of the last batch name an image that was not found.",
+    "unannotated_image_count": "images of the last batch have no annotation where others beside them have one.",
+    "late_annotation_count": "annotations of the last batch came after their image, which stays as it was.",
+    "misfit_mask_count": "masks of the last batch are not of their image's size or cannot be read; they are not attached.",
+    "unread_annotation_count": "files of the last batch look like annotations and cannot be read as such.",
+    "label_conflict_count": "copies in the last batch have other labels than the image that is kept.",
+}
+"""What a reader should know of a batch, by the count that tells it."""
+
+
+def describe(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> None:
+    """Write the card and the Croissant description of a version; they are views of the tables: losing them loses nothing."""
+    images = dataset.scan("images")
+    label_splits = images.drop_nulls("label").group_by("label", "split").agg(image_count=pl.len()).collect(engine="streaming")
+    licences = images.select("licence").drop_nulls().unique().collect(engine="streaming")["licence"].sort().to_list()
+    told = [f"{int(notes[name]):,} {sentence}" for name, sentence in _SENTENCES.items() if notes.get(name)]
+    told.append(f"Written {datetime.now(UTC).isoformat(timespec='seconds')}.")
+    card = dataset_card(dataset.profile, recipe, label_splits, told, licences)
+    _write(dataset.location.path / "README.md", card)
+    _write(dataset.location.path / "croissant.json", json.dumps(croissant(dataset), indent=1, ensure_ascii=False) + "\n")
+
+
+def _write(target: Path, text: str) -> None:
+    temporary = target.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(target)
