@@ -18,6 +18,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from toolkit.curation.neighbours import near_edges
+
 __all__ = ["NearGroups", "exact_duplicates", "near_groups", "near_pairs", "twin_candidates"]
 
 _HASH_BITS: Final = 64
@@ -170,8 +172,7 @@ def near_groups(rows: pl.DataFrame, history: pl.DataFrame, distance: int) -> Nea
     """
     hashes = rows["perceptual_hash"].unique().sort()
     new = hashes.reinterpret(signed=False)
-    pairs = near_pairs(new, new, distance)
-    nodes = pl.DataFrame({"perceptual_hash": hashes, "component": _components(len(new), pairs)})
+    nodes = pl.DataFrame({"perceptual_hash": hashes, "component": _components(new, distance)})
     found = rows.join(nodes, on="perceptual_hash", how="left", maintain_order="left")
     founder = pl.col("image_id").sort_by("source").first().over("component")
     earlier = _earlier_groups(new, nodes["component"], history, distance)
@@ -189,14 +190,17 @@ def near_groups(rows: pl.DataFrame, history: pl.DataFrame, distance: int) -> Nea
     return NearGroups(members=members, bridges=bridges)
 
 
-def _components(node_count: int, pairs: pl.DataFrame) -> pl.Series:
-    """Return the number of the connected component of each node."""
+def _components(hashes: pl.Series, distance: int) -> pl.Series:
+    """Return the number of the connected component of each hash."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    ends = (pairs["left"].to_numpy(), pairs["right"].to_numpy())
-    graph = coo_matrix((np.ones(len(pairs), dtype=np.int8), ends), shape=(node_count, node_count))
-    return pl.Series(connected_components(graph, directed=False)[1], dtype=pl.Int64)
+    ordered = np.sort(hashes.to_numpy())
+    left, right = near_edges(ordered, distance)
+    ends = (np.searchsorted(ordered, left), np.searchsorted(ordered, right))
+    graph = coo_matrix((np.ones(len(left), dtype=np.int8), ends), shape=(len(ordered), len(ordered)))
+    found = connected_components(graph, directed=False)[1]
+    return pl.Series(found[np.searchsorted(ordered, hashes.to_numpy())], dtype=pl.Int64)
 
 
 def _earlier_groups(new: pl.Series, components: pl.Series, history: pl.DataFrame, distance: int) -> pl.DataFrame:

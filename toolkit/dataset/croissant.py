@@ -82,7 +82,7 @@ def croissant(dataset: Dataset) -> dict[str, Any]:
 def _description(dataset: Dataset) -> str:
     return (
         f"{len(dataset):,} images in {dataset.state.shard_count:,} Parquet shards, version {dataset.version}. Every source "
-        "that was found stands in the table 'catalog' with its state and reason; what was refused, with its bytes, in 'quarantine'."
+        "that was found stands in the table 'catalog' with its state and reason; what was refused stands in 'quarantine'."
     )
 
 
