@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.projection import caching, storage, training
+from toolkit.projection.explain import percentiles
 from toolkit.projection.growth import growth_images
 from toolkit.projection.inference import capacity_at, latencies
 from toolkit.projection.scenario import Growth, Protection
@@ -73,3 +74,11 @@ def test_draws_have_the_percentiles_that_were_stated(value: float, low: float, h
     found = np.quantile(drawn, (0.1, 0.5, 0.9))
     assert found == pytest.approx([value * low, value, value * high], rel=0.12)
     assert (drawn > 0).all()
+
+
+@given(st.integers(1, 40), st.booleans(), st.integers(0, 5))
+def test_percentiles_are_those_of_numpy(count: int, is_tied: bool, seed: int) -> None:
+    values = np.random.default_rng(seed).standard_normal((count, 3))
+    values = np.round(values) if is_tied else values
+    assert np.allclose(percentiles(values), np.quantile(values, (0.1, 0.5, 0.9), axis=0))
+    assert np.isinf(percentiles(np.full((count, 2), np.inf))).all()

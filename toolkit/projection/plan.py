@@ -86,7 +86,7 @@ def make_plan(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any], 
 
 
 def _p90(ledger: Ledger, name: str) -> np.ndarray[Any, Any]:
-    return np.quantile(ledger.values[name], 0.9, axis=0)
+    return ledger.percentiles(name)[2]
 
 
 def _steps(ledger: Ledger, name: str, months: np.ndarray[Any, Any]) -> list[tuple[int, float]]:

@@ -20,7 +20,7 @@ def validation_page(results: Sequence[CaseResult]) -> str:
         "",
         "Made by `tonnage validate --page docs/validation.md`; a test holds it to the code. Each row takes the inputs that a",
         "source published through the formula that projections use, and compares with what it published as the result.",
-        "No constant is tuned to a row, and what a formula misses is told with its error. V20 is one law fitted to its five rows;",
+        "No constant is tuned to a row; what a formula misses is told with its error. V20 is one law fitted to its five rows;",
         "where only totals were published (V2 to V7), bytes per image are totals over counts, so that these rows hold units and",
         "wiring, not a prediction.",
         "",
