@@ -38,13 +38,18 @@ def test_the_python_example_is_about_15_lines() -> None:
 
 
 def test_every_option_and_file_that_is_named_exists() -> None:
+    import typer
+
     from toolkit.cli import app
 
     shell = "\n".join(blocks("bash"))
-    known = {"--quiet", "--json", "--scheduler", "--help", "--version", "--verbose"}
-    for command in app.registered_commands:
-        assert command.callback is not None
-        known |= {f"--{name.replace('_', '-')}" for name in command.callback.__annotations__}
+    top = typer.main.get_command(app)
+    commands = [
+        top,
+        *top.commands.values(),
+        *(each for group in top.commands.values() for each in getattr(group, "commands", {}).values()),
+    ]
+    known = {"--help"} | {option for command in commands for parameter in command.params for option in parameter.opts}
     used = set(re.findall(r"(?<=\s)--[a-z-]+", "\n".join(line for line in shell.splitlines() if line.startswith("tonnage"))))
     assert used <= known
     for target in re.findall(r"\]\(([^)#]+)\)", README):
