@@ -17,7 +17,7 @@ import zstandard
 from found_sources import GIF, again, found, put
 
 from toolkit.curation.reasons import Refusal
-from toolkit.curation.sources import Occurrence, OtherFile, SourceUnit, discover, read_other, read_unit
+from toolkit.curation.sources import Occurrence, OtherFile, SourceUnit, discover, read_other, read_others, read_unit
 from toolkit.curation.sources.members import unpacked
 from toolkit.errors import DatasetError
 
@@ -94,6 +94,15 @@ def test_annotations_in_archives_can_be_read_from_anywhere(tmp_path: Path, suffi
         entries += [unit] if isinstance(unit, OtherFile) else read_unit(unit, tmp_path / "staging")
     (labels,) = (entry for entry in entries if isinstance(entry, OtherFile) and entry.kind == "annotation")
     assert read_other(labels) == b"file_name\n"
+
+
+def test_annotations_of_a_stream_are_laid_down_as_it_comes_by(tmp_path: Path) -> None:
+    packed = gzip.compress(tar_bytes({"a.gif": GIF, "a.txt": b"A boat."}))
+    put(tmp_path / "raw" / "x.tar.gz", packed)
+    (unit,) = [each for each in discover([tmp_path / "raw"]) if isinstance(each, SourceUnit)]
+    others = [each for each in read_unit(unit, tmp_path / "staging") if isinstance(each, OtherFile)]
+    (tmp_path / "raw" / "x.tar.gz").unlink()
+    assert dict(read_others(others, tmp_path / "staging")) == {"raw/x.tar.gz!a.txt": b"A boat."}
 
 
 def test_a_name_that_comes_twice_is_two_occurrences(tmp_path: Path) -> None:
