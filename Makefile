@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check bench lint types imports lock notebooks sample clean
+.PHONY: help demo install test check bench bench-curate bench-near lint types imports lock notebooks sample clean
 
 help: ## show what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 demo: install ## curate, measure and project sample_data, then write reports/demo.html
 	@rm -rf $(DEMO)
@@ -45,6 +45,12 @@ imports: $(VENV)/.installed-dev ## the one direction of imports
 
 bench: $(VENV)/.installed-dev ## measure Tonnage beside ceilings and peers; writes benchmarks/results/
 	$(BIN)/python -m benchmarks
+
+bench-curate: $(VENV)/.installed-dev ## curation beside its ceiling and its peers; writes benchmarks/results/curate.json
+	$(BIN)/python -m benchmarks.curate
+
+bench-near: $(VENV)/.installed-dev ## how the search for near duplicates grows; writes benchmarks/results/
+	$(BIN)/python -m benchmarks.near_duplicate_scaling
 
 notebooks: install ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
