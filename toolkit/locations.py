@@ -1,34 +1,32 @@
-"""Any location a user names (a path, ``s3://``, ``gs://``, ``az://``, ``https://``) as a filesystem and a path on it.
+"""Any location a user names (a path, ``s3://``, ``gs://``, ``az://``, ``https://``), and the object store that answers for it.
 
-Local disk, S3, GCS, Azure and HTTP go through fsspec; what is not installed is named with its extra. Credentials come
-from the environment and are never printed.
+One client (obstore) speaks to S3, GCS and Azure; why, stands in ``docs/decisions/0003-object-stores.md``. Credentials come from
+the environment or from options, and are never printed.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.errors import ExtraError, UsageError
+from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
-    import fsspec
+    from obstore.store import ObjectStore
 
-__all__ = ["Location"]
+__all__ = ["OBJECT_STORES", "Location", "store_at", "without_secrets"]
 
-_EXTRAS: Final = {
-    "s3": "s3",
-    "s3a": "s3",
-    "gs": "gcs",
-    "gcs": "gcs",
-    "az": "azure",
-    "abfs": "azure",
-    "http": "http",
-    "https": "http",
-}
+OBJECT_STORES: Final = {
+    "s3": 1, "s3a": 1, "gs": 1, "gcs": 1, "az": 2, "azure": 2, "abfs": 1, "abfss": 1, "memory": 1
+}  # fmt: skip
+"""Schemes of object stores, and how many parts of the path name the bucket: ``az://account/container/path``."""
+
+_WEB: Final = frozenset({"http", "https"})
+_YES: Final = frozenset({"1", "true", "yes"})
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,11 @@ class Location:
         return self.scheme == "file"
 
     @property
+    def is_web(self) -> bool:
+        """Whether this is a plain HTTP address."""
+        return self.scheme in _WEB
+
+    @property
     def name(self) -> str:
         """The last part."""
         return self.url.rsplit("/", 1)[-1]
@@ -74,31 +77,87 @@ class Location:
             raise UsageError(f"'{self.url}' is not on this machine's disk; a local path is needed here")
         return Path(self.url)
 
-    @cached_property
-    def filesystem(self) -> fsspec.AbstractFileSystem:
-        """The fsspec filesystem that reads and writes here."""
-        import fsspec
-
-        try:
-            return fsspec.filesystem(self.scheme)
-        except ImportError as fault:
-            extra = _EXTRAS.get(self.scheme)
-            hint = f"pip install 'tonnage[{extra}]'" if extra else str(fault)
-            raise ExtraError(f"'{self.url}' needs a part that is not installed: {hint}") from fault
-        except ValueError as fault:
-            raise UsageError(f"'{self.url}': '{self.scheme}://' is not a kind of location that is known") from fault
+    @property
+    def bucket(self) -> str:
+        """The URL of the bucket or container of an object store."""
+        depth = OBJECT_STORES.get(self.scheme)
+        if depth is None:
+            raise UsageError(f"'{self.url}': '{self.scheme}://' is not a kind of location that is known")
+        parts = self.url.split("://", 1)[1].split("/")
+        if len(parts) < depth or not all(parts[:depth]):
+            raise UsageError(
+                f"'{self.url}' names no bucket; write {self.scheme}://{'/'.join(['account', 'bucket'][-depth:])}/path"
+            )
+        return f"{self.scheme}://{'/'.join(parts[:depth])}"
 
     @property
-    def fs_path(self) -> str:
-        """The path as ``filesystem`` wants it."""
-        return self.url if self.is_local or self.scheme in {"http", "https"} else self.url.split("://", 1)[1]
+    def key(self) -> str:
+        """The path within the bucket; empty for the bucket itself."""
+        return self.url.removeprefix(self.bucket).lstrip("/")
 
     def __truediv__(self, part: str) -> Location:
         return Location(f"{self.url}/{part}")
 
     def exists(self) -> bool:
         """Whether something is there."""
-        return bool(self.path.exists()) if self.is_local else bool(self.filesystem.exists(self.fs_path))
+        if self.is_local:
+            return self.path.exists()
+        store = store_at(self.bucket, ())
+        try:
+            store.head(self.key)
+        except FileNotFoundError:
+            return any(store.list(self.key or None, chunk_size=1))
+        return True
 
     def __str__(self) -> str:
         return self.url
+
+
+@lru_cache(32)
+def store_at(bucket: str, options: tuple[tuple[str, str], ...]) -> ObjectStore:
+    """Return the client of a bucket; one per process.
+
+    Parameters
+    ----------
+    bucket : str
+        Its URL.
+    options : tuple of (str, str)
+        ``endpoint``, ``region``, ``anonymous`` and whatever obstore knows for that store; the environment says the rest.
+
+    Raises
+    ------
+    UsageError
+        If the store does not know an option, or the address is none.
+    """
+    from datetime import timedelta
+
+    from obstore.store import MemoryStore, from_url
+
+    if bucket.startswith("memory://"):
+        return MemoryStore()
+    config: dict[str, Any] = dict(options)
+    if str(config.pop("anonymous", "")).lower() in _YES:
+        config["skip_signature"] = "true"
+    endpoint = str(config.get("endpoint") or config.get("aws_endpoint") or os.environ.get("AWS_ENDPOINT_URL", ""))
+    client: dict[str, Any] = {"connect_timeout": timedelta(seconds=10), "timeout": timedelta(minutes=10)}
+    if endpoint.startswith("http://") or str(config.pop("allow_http", "")).lower() in _YES:
+        client["allow_http"] = True
+    retry: Any = {"max_retries": 5, "retry_timeout": timedelta(minutes=1)}
+    try:
+        place = bucket.replace("gcs://", "gs://", 1)
+        opened: ObjectStore = from_url(place, client_options=client, retry_config=retry, **config)  # type: ignore[call-overload]
+    except Exception as fault:  # noqa: BLE001 -- of obstore's many kinds
+        raise UsageError(f"'{bucket}' cannot be reached this way: {without_secrets(fault)}") from None  # whose text holds options
+    return opened
+
+
+def without_secrets(fault: BaseException) -> str:
+    r"""Return the first line of a fault of a store, without what may be a signature or a key.
+
+    Examples
+    --------
+    >>> without_secrets(OSError("GET https://a.b/c?sig=abc failed: 403\n\nDebug source: ..."))
+    'GET https://a.b/c?... failed: 403'
+    """
+    line = str(fault).strip().split("\n", 1)[0]
+    return re.sub(r"\?[^\s)\"']+", "?...", line)[:300]

@@ -41,7 +41,7 @@ def test_what_cannot_be_used_is_said_before_any_work_starts(tmp_path, empty):
     refused(MissingError, "there is no source at '.*nowhere'", [tmp_path / "nowhere"], dataset)
     refused(UsageError, r"no images were found in '.*raw' \(1 other files were\)", [empty], dataset)
     refused(UsageError, "no source was named", [], dataset)
-    refused(UsageError, "is a URL", ["s3://bucket/photos"], dataset)
+    refused(UsageError, "'gopher://' is not a kind of location", ["gopher://bucket/photos"], dataset)
     refused(RecipeError, "'min_side' is not a key", BIRDS, dataset, {"min_side": 3})
     refused(UsageError, "overlap", tmp_path, dataset)
     refused(UsageError, "overlap", BIRDS, BIRDS)

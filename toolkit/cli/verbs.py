@@ -27,6 +27,10 @@ def curate(
     ] = False,
     scheduler: Scheduler = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes of the LocalCluster.")] = None,
+    storage_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Option of object stores, such as endpoint, region, anonymous; may be repeated."),
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -40,9 +44,18 @@ def curate(
     from toolkit.terminal import progress_bars, show_profile
 
     with progress_bars(quiet=quiet) as progress:
-        dataset = toolkit.curate(places[:-1], places[-1], recipe, scheduler, workers=workers, progress=progress)
+        options = _options(storage_option or [])
+        dataset = toolkit.curate(
+            places[:-1], places[-1], recipe, scheduler, workers=workers, progress=progress, storage_options=options
+        )
     profile = dataset.profile
     print_json(profile.to_dict()) if as_json else show_profile(profile)
+
+
+def _options(pairs: list[str]) -> dict[str, str]:
+    if any("=" not in pair for pair in pairs):
+        raise UsageError("a storage option is a key and a value: --storage-option endpoint=http://127.0.0.1:9000")
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def _redecide(

@@ -72,7 +72,7 @@ def _present(places: Sequence[str]) -> Iterator[pl.Series]:
     for found in discover(places):
         if isinstance(found, OtherFile):
             continue
-        names += [item.source for item in found.items] if found.kind == "files" else [found.source]
+        names += [item.source for item in found.items] if found.kind in {"files", "remote"} else [found.source]
         if len(names) >= _BLOCK:
             yield _hashed(names)
             names = []

@@ -9,6 +9,7 @@ import polars as pl
 
 from toolkit.curation.decide import HISTORY_COLUMNS
 from toolkit.curation.frames import FRAME_SUFFIX
+from toolkit.curation.reasons import PASSING
 from toolkit.dataset.schema import CATALOG_SCHEMA
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ FORGOTTEN: Final = ("superseded", "vanished")
 
 _STREAM: Final = r"(?i)^(.*?\.(?:tar\.(?:gz|bz2|xz|zst)|tgz|tbz2|txz))!"
 """The compressed tar that a member's key begins with: it is known as a whole, since it is read as a whole."""
+
+_CONTAINER: Final = r"(?i)^(.*?\.(?:zip|tar|tar\.(?:gz|bz2|xz|zst)|tgz|tbz2|txz|parquet|arrow|feather|ipc))[!#]"
+"""The archive or table that a member's or row's key begins with."""
 
 _SEEDS: Final = (0, 1)
 """Two 64-bit hashes stand for a source: that two of ten million meet in both is as likely as one in 10^24."""
@@ -63,14 +67,27 @@ class KnownSources:
     def __init__(self, dataset: Dataset | None) -> None:
         empty = pl.LazyFrame(schema=dict.fromkeys(("source", "source_etag", "sha256", "source_member"), pl.String))
         is_known = pl.col("reason").is_null() | ~pl.col("reason").is_in(FORGOTTEN)
-        self._seen = empty if dataset is None else dataset.scan("catalog").filter(is_known)
+        every = empty.with_columns(reason=pl.lit(None, pl.String)) if dataset is None else dataset.scan("catalog")
+        is_passing = pl.col("state") == "quarantined" if dataset is not None else pl.lit(value=False)
+        is_passing &= pl.col("reason").is_in(sorted(PASSING))
+        self._passing = _hashed(every.filter(is_passing), "source", "reason")
+        self._seen = every.filter(is_known & ~is_passing.fill_null(value=False))
         whole = self._seen.with_columns(
             source=pl.col("source").str.replace(FRAME_SUFFIX, "")
         )  # a file is read for all its frames
+        self._containers: pl.DataFrame | None = None
         self._by_etag = _hashed(whole, "source", "source_etag")
         members = self._seen.filter(pl.col("source_member").is_not_null())
         containers = members.with_columns(source=pl.col("source").str.extract(_STREAM)).unique(["source", "source_etag"])
         self._streams = _hashed(containers, "source", "source_etag")
+
+    def has_container(self, source: str, etag: str) -> bool:
+        """Return whether an earlier batch has read a container, by its key and what tells a change."""
+        if self._containers is None:
+            members = self._seen.filter(pl.col("source_member").is_not_null())
+            named = members.with_columns(source=pl.col("source").str.extract(_CONTAINER)).unique(["source", "source_etag"])
+            self._containers = _hashed(named, "source", "source_etag")
+        return self._known(self._containers, [source], [etag])[0]
 
     def unread(self, unit: SourceUnit) -> SourceUnit | None:
         """Return what of a unit no earlier batch has read: all, some of its items, or None."""
@@ -88,7 +105,18 @@ class KnownSources:
         return dataclasses.replace(unit, items=fresh) if fresh else None
 
     def unread_content(self, found: pl.DataFrame) -> pl.DataFrame:
-        """Return the rows (with ``source`` and ``sha256``) whose source was not read before with the very same bytes."""
+        """Return the rows whose source was not read before with the very same bytes, nor refused for the same passing reason.
+
+        Parameters
+        ----------
+        found : pl.DataFrame
+            With ``source``, ``sha256`` and ``refusal``.
+        """
+        if not self._passing.is_empty():
+            found = found.with_columns(_hashes("source", "refusal")).join(
+                self._passing, on=["a", "b"], how="anti", maintain_order="left"
+            )
+            found = found.drop("a", "b")
         if self._by_etag.is_empty():
             return found
         by_content = _hashed(self._seen, "source", "sha256")

@@ -100,6 +100,16 @@ class OtherFiles:
         new.write_parquet(temporary)
         temporary.replace(self._memory / f"{batch}.parquet")
 
+    def bring(self, brought: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        """Replace the paths of files that do not lie on the disk by where they were laid down.
+
+        Parameters
+        ----------
+        brought : callable
+            Returns the files with their new paths.
+        """
+        self._blocks = [brought(self._files())]
+
     def annotations(self, read: Callable[[pl.DataFrame], Annotations]) -> pl.DataFrame:
         """Return what all annotation files say, as ``ANNOTATION_SCHEMA``, in the order of their names.
 

@@ -26,6 +26,7 @@ from toolkit.curation.assembly import Batch
 from toolkit.curation.committing import Outcome, commit_batch
 from toolkit.curation.decide import DECISION_COLUMNS, Decisions, decide
 from toolkit.curation.discrepancies import label_conflicts, misfit_list, unmatched_list, without_masks
+from toolkit.curation.download_rates import download_rates
 from toolkit.curation.examine import Limits
 from toolkit.curation.history import KnownSources, kept_images, removed_contents
 from toolkit.curation.labelling import Labelling, label_images, table_hints
@@ -34,6 +35,8 @@ from toolkit.curation.others import OtherFiles
 from toolkit.curation.places import check_free_space, check_places, check_workers
 from toolkit.curation.recipe import Recipe
 from toolkit.curation.sources import OtherFile, SourceUnit, discover
+from toolkit.curation.sources.access import Access
+from toolkit.curation.sources.remote import Remote
 from toolkit.curation.stages import DRIVER_MODULES, WORKER_MODULES, Reading, Run, compare, pack_shards, read_sources
 from toolkit.curation.twins import with_pixel_hashes
 from toolkit.dataset.readers import readers_key
@@ -69,13 +72,15 @@ def curate(
     *,
     workers: int | None = None,
     progress: Progress | None = None,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Turn raw images into a dataset, or add a batch to one, and return it opened at its newest version.
 
     Parameters
     ----------
     sources : path or sequence of paths
-        Folders, archives, Parquet tables with embedded images, single files.
+        Folders, archives, tables with embedded images, lists of URLs or paths, single files; on this machine, in an object
+        store (``s3://``, ``gs://``, ``az://``) or on the web.
     dataset : path
         Where the dataset lies or is to lie: a new, empty or curated folder, apart from the sources.
     recipe : Recipe, mapping or path, optional
@@ -86,6 +91,8 @@ def curate(
         Worker processes of the local cluster.
     progress : callable, optional
         Called as ``progress(stage, done, total, detail)`` for the stages ``read``, ``compare`` and ``write``.
+    storage_options : mapping, optional
+        Options of object stores (``endpoint``, ``region``, ``anonymous``, keys); by default the environment's. Never written.
 
     Raises
     ------
@@ -103,26 +110,33 @@ def curate(
     """
     started_s = time.perf_counter()
     rules = Recipe.load(recipe)
-    places = [Path(place) for place in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
+    places = [_place(source) for source in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
     store = DatasetStore(Location.of(dataset))
     check_places(places, store)
     before = Dataset(store) if store.exists() else None
     others = OtherFiles(store.private_path / "others")
-    found = _with_images(discover(places, with_masks=rules.masks == "auto"), others, places)
+    limits, known = Limits.of(rules), KnownSources(before)
+    access = Access(options=tuple(sorted((storage_options or {}).items())), **rules.downloads.model_dump())
+    way = _way(limits, rules)
+    remote = Remote(access=access, staging=store.private_path / "staging" / way, is_known=known.has_container)
+    listed = discover(places, with_masks=rules.masks == "auto", remote=remote, access=access)
+    found = _with_images(listed, others, places, remote)
     with (
         engine(scheduler, workers=workers, worker_modules=WORKER_MODULES, driver_modules=DRIVER_MODULES) as running,
         store.writing(),
     ):
-        limits = Limits.of(rules)
-        run = Run(engine=running, recipe=rules, limits=limits, staging=_staging(store, limits, rules), tell=progress or silent)
-        check_workers(running, [*(str(place.absolute()) for place in places), str(store.root)])
-        known = KnownSources(before)
+        run = Run(engine=running, recipe=rules, limits=limits, staging=store.staging(way), tell=progress or silent)
+        check_workers(running, [*(str(place.absolute()) for place in places if isinstance(place, Path)), str(store.root)])
+        reading_s = time.perf_counter()
         reading = read_sources(run, found, known, others)
+        reading_s = time.perf_counter() - reading_s
         rows = _rows(reading, known)
         if rows.is_empty():
             return _unchanged(before, run.staging, places)
-        outcome = _decided_and_packed(run, store, _Inputs(before=before, known=known, reading=reading, others=others), rows)
-        facts = _rates(run, reading, outcome, time.perf_counter() - started_s)
+        outcome = _decided_and_packed(
+            run, store, _Inputs(before=before, known=known, reading=reading, others=others, remote=remote), rows
+        )
+        facts = _rates(run, reading, outcome, time.perf_counter() - started_s) | download_rates(reading.parts, reading_s)
     curated = commit_batch(store, outcome, before, facts | dict(outcome.notes), others.counts())
     others.remember(outcome.batch.identity)
     shutil.rmtree(run.staging, ignore_errors=True)
@@ -138,29 +152,38 @@ class _Inputs:
     known: KnownSources
     reading: Reading
     others: OtherFiles
+    remote: Remote
 
 
 def _with_images(
-    found: Iterator[SourceUnit | OtherFile], others: OtherFiles, places: Sequence[Path]
+    found: Iterator[SourceUnit | OtherFile], others: OtherFiles, places: Sequence[Path | Location], remote: Remote
 ) -> Iterator[SourceUnit | OtherFile]:
     """Return what is found from the first unit on, or raise if there is none: before a cluster is started for nothing."""
     for each in found:
         if isinstance(each, SourceUnit):
             return itertools.chain([each], found)
         others.add(each)
+    if remote.has_known:
+        return iter(())
     raise _no_images(places, sum(others.counts().values()))
 
 
-def _no_images(places: Sequence[Path], other_count: int = 0) -> UsageError:
+def _no_images(places: Sequence[Path | Location], other_count: int = 0) -> UsageError:
     named = ", ".join(f"'{place}'" for place in places)
     beside = f" ({other_count:,} other files were)" if other_count else ""
     return UsageError(f"no images were found in {named}{beside}; name a folder, archive or table that holds some")
 
 
-def _staging(store: DatasetStore, limits: Limits, rules: Recipe) -> Path:
-    """Return the folder of unfinished work: one per way of reading, so that only parts that are still true are taken up."""
+def _place(source: str | os.PathLike[str]) -> Path | Location:
+    """Return a source as a path, or as a location where it does not lie on this machine."""
+    place = Location.of(source) if "://" in os.fspath(source) else None
+    return Path(source) if place is None else place.path if place.is_local else place
+
+
+def _way(limits: Limits, rules: Recipe) -> str:
+    """Return the name of the folder of unfinished work: one per way of reading, so that only what is still true is taken up."""
     way = json.dumps([__version__, SCHEMA_VERSION, dataclasses.asdict(limits), readers_key(), rules.quarantine_bytes])
-    return store.staging(f"reading-{hashlib.sha256(way.encode()).hexdigest()[:16]}")
+    return f"reading-{hashlib.sha256(way.encode()).hexdigest()[:16]}"
 
 
 def _rows(reading: Reading, known: KnownSources) -> pl.DataFrame:
@@ -172,7 +195,7 @@ def _rows(reading: Reading, known: KnownSources) -> pl.DataFrame:
     return known.unread_content(rows)
 
 
-def _unchanged(before: Dataset | None, staging: Path, places: Sequence[Path]) -> Dataset:
+def _unchanged(before: Dataset | None, staging: Path, places: Sequence[Path | Location]) -> Dataset:
     """Return the dataset as it was: nothing new was found."""
     shutil.rmtree(staging, ignore_errors=True)
     if before is None:
@@ -225,6 +248,7 @@ def _without_lost(rows: pl.DataFrame, lost: Mapping[int, Refusal]) -> pl.DataFra
 def _labelled(run: Run, rows: pl.DataFrame, inputs: _Inputs) -> Labelling:
     """Return the annotations of each image, without complaint of those that belong to images of earlier batches."""
     others = inputs.others
+    others.bring(inputs.remote.brought)
     files = others.annotations(lambda files: read_annotation_files(run.engine, files, run.staging))
     labelling = label_images(rows, pl.concat([files, table_hints(inputs.reading.parts)]), run.recipe.labels_from)
     new = others.new()["source"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.dataset.readers import readers_key
 from toolkit.errors import ClusterError, DatasetError, MissingError, UsageError
+from toolkit.locations import Location
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["check_free_space", "check_places", "check_workers"]
 
 
-def check_places(sources: Sequence[Path], store: DatasetStore) -> None:
+def check_places(sources: Sequence[Path | Location], store: DatasetStore) -> None:
     """Raise unless every local source is there, and the dataset is new, empty or ours, and apart from the sources.
 
     Raises
@@ -34,8 +35,8 @@ def check_places(sources: Sequence[Path], store: DatasetStore) -> None:
         raise UsageError("no source was named; name at least one folder, archive or table of images")
     root = Path(os.path.realpath(store.root))
     for source in sources:
-        if ":/" in str(source) and not source.exists():
-            raise UsageError(f"'{source}' is a URL; sources are read from local or mounted folders: copy it there, or mount it")
+        if isinstance(source, Location):  # its listing will say whether it is there
+            continue
         if not source.exists():
             raise MissingError(f"there is no source at '{source}'; check the path")
         real = Path(os.path.realpath(source))

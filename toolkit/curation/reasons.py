@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-__all__ = ["FLAGS", "REASONS", "Reason", "Refusal", "reference", "refusal"]
+__all__ = ["FLAGS", "PASSING", "REASONS", "Reason", "Refusal", "reference", "refusal"]
 
 
 class Reason(NamedTuple):
@@ -73,12 +73,59 @@ REASONS: Final = {
         "If you trust the archive, unpack it yourself and give the folder.",
         False,
     ),
+    "unsafe_path": Reason(
+        "discover", "the path in the list leads out of the list's folder", "Put the list above its images.", False
+    ),
     "corrupt_container": Reason("discover", "the archive or table cannot be read", "Fetch the archive or table again.", False),
+    "bad_url": Reason("read", "its address is none that can be fetched", "Correct the address in the list.", False),
+    "dns_failure": Reason(
+        "read", "the name of its host is not known", "See whether the site still exists; run again if it does.", True
+    ),
+    "connection_failed": Reason(
+        "read", "its host did not answer, or broke off", "Run again: what failed this way is fetched anew.", True
+    ),
+    "timeout": Reason(
+        "read", "its host was too slow", "Run again, or raise timeout_s and deadline_s of the recipe's downloads.", True
+    ),
+    "tls_failure": Reason(
+        "read",
+        "its host cannot prove who it is",
+        "See to the certificate; nothing is fetched from a host without a sound one.",
+        True,
+    ),
+    "http_status": Reason("read", "its host will not give it", "Look at the address: 404 and 410 say that it is gone.", False),
+    "http_unavailable": Reason(
+        "read", "its host cannot give it now", "Run again later, or lower per_host_count of the recipe's downloads.", True
+    ),
+    "redirect_loop": Reason("read", "its host sends in circles", "Correct the address in the list.", False),
+    "private_address": Reason(
+        "read",
+        "a public host sends to an address within a private network",
+        "If you trust it, put the address itself into the list.",
+        False,
+    ),
+    "too_large": Reason(
+        "read",
+        "it is larger than the recipe's downloads allow",
+        "If it is honest, raise max_bytes of the recipe's downloads.",
+        True,
+    ),
+    "robots_disallowed": Reason(
+        "read",
+        "its site asks robots to leave it",
+        "Leave it. With the site's leave, set respect_robots of the recipe's downloads to false.",
+        True,
+    ),
     "changed_while_read": Reason(
         "pack", "its bytes changed between reading and writing", "Run again once nothing writes to the source.", True
     ),
 }
 """By code. Codes are stable: they are stored in datasets and used by scripts."""
+
+PASSING: Final = frozenset(
+    {"unreadable", "dns_failure", "connection_failed", "timeout", "tls_failure", "http_unavailable", "changed_while_read"}
+)
+"""Reasons that may be gone by the next run: what was refused for them is read again then."""
 
 FLAGS: Final = {
     "check_lenient": "read by a decoder that passes over damage: damage in it may have gone unseen",

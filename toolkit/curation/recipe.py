@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["Filter", "NearDuplicates", "Recipe", "Resize"]
+__all__ = ["Downloads", "Filter", "NearDuplicates", "Recipe", "Resize"]
 
 SCORES: Final = tuple(field.name for field in SCORE_FIELDS)
 """Scores that a filter may name."""
@@ -94,6 +94,25 @@ class Filter(_Part):
         return self
 
 
+class Downloads(_Part):
+    """Manners of fetching what lists and web pages name."""
+
+    timeout_s: float = Field(default=10, gt=0, le=3_600)
+    """Longest wait for a connection, and for the next bytes."""
+    deadline_s: float = Field(default=120, gt=0)
+    """Longest time for one file over all of its tries."""
+    retry_count: int = Field(default=3, ge=0, le=20)
+    """Further tries after a fault that may pass."""
+    per_host_count: int = Field(default=8, ge=1, le=256)
+    """Connections to one host at once, per worker process."""
+    concurrent_count: int = Field(default=16, ge=1, le=256)
+    """Files on their way at once, per task."""
+    max_bytes: Bytes = 256 * 2**20
+    """A larger file is refused, for example ``64 MiB``."""
+    respect_robots: bool = True
+    """Whether ``robots.txt`` and ``X-Robots-Tag: noai`` (``noimageai``, ``noindex``, ``noimageindex``) are obeyed."""
+
+
 class Recipe(_Part):
     """How raw images become a dataset. Nothing is dropped by a score unless a filter says so."""
 
@@ -132,6 +151,8 @@ class Recipe(_Part):
     """Where labels come from: class ``folders``, annotation ``files``, both (``auto``; a file's word wins), or ``none``."""
     masks: Literal["auto", "none"] = "auto"
     """``auto``: segmentation masks, told by folder or name, are kept with their image; ``none``: they are images like others."""
+    downloads: Downloads = Downloads()
+    """How files named by lists and web pages are fetched."""
     licence: str | None = None
     """Licence of the images, where no annotation names one."""
 
@@ -226,6 +247,7 @@ def _problem(error: ErrorDetails) -> str:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         parts: dict[str, type[BaseModel]] = {"resize": Resize, "near_duplicates": NearDuplicates, "filters": Filter}
+        parts["downloads"] = Downloads
         model = parts.get(str(error["loc"][0]), Recipe) if len(error["loc"]) > 1 else Recipe
         return f"'{key}' is not a key; the keys are {', '.join(model.model_fields)}"
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")

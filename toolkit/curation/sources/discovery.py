@@ -2,61 +2,86 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.curation.sources.access import Access
 from toolkit.curation.sources.folders import list_file, list_folder
+from toolkit.curation.sources.lists import is_list, list_rows
 from toolkit.errors import MissingError, UsageError
+from toolkit.locations import Location
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
+    from toolkit.curation.sources.remote import Remote
     from toolkit.curation.sources.units import OtherFile, SourceUnit
 
 __all__ = ["discover", "source_names"]
 
 
-def source_names(sources: Sequence[str | Path]) -> list[tuple[Path, str]]:
-    """Return each source's absolute path and the name its keys begin with; a second of the same name gets ``~2``.
+def source_names(sources: Sequence[str | os.PathLike[str] | Location]) -> list[tuple[Location, str]]:
+    """Return each source's place and the name its keys begin with; a second of the same name gets ``~2``.
 
     Keys hold no more of a path than that, so that a dataset is the same wherever its sources lay.
 
     Examples
     --------
-    >>> [name for _, name in source_names(["a/photos", "b/photos/", "c.zip"])]
-    ['photos', 'photos~2', 'c.zip']
+    >>> [name for _, name in source_names(["a/photos", "b/photos/", "c.zip", "s3://bucket/photos"])]
+    ['photos', 'photos~2', 'c.zip', 'photos~3']
     """
     seen: dict[str, int] = {}
     named = []
     for source in sources:
-        path = Path(source).expanduser().absolute()
-        base = (path.resolve().name if path.name in {"", ".."} else path.name) or "root"
+        place = Location.of(source)
+        base = place.name.partition("?")[0]
+        if place.is_local:
+            base = (place.path.resolve().name if base in {"", ".."} else base) or "root"
         seen[base] = seen.get(base, 0) + 1
-        named.append((path, base if seen[base] == 1 else f"{base}~{seen[base]}"))
+        named.append((place, base if seen[base] == 1 else f"{base}~{seen[base]}"))
     return named
 
 
-def discover(sources: Sequence[str | Path], *, with_masks: bool = True) -> Iterator[SourceUnit | OtherFile]:
+def discover(
+    sources: Sequence[str | Path | Location],
+    *,
+    with_masks: bool = True,
+    remote: Remote | None = None,
+    access: Access | None = None,
+) -> Iterator[SourceUnit | OtherFile]:
     """Yield the units to read and the other files found below sources, lazily and always in the same order.
 
     Parameters
     ----------
-    sources : sequence of paths
-        Folders, archives, tables, single files.
+    sources : sequence of paths or locations
+        Folders, archives, tables, lists, single files; remote ones too, if ``remote`` is given.
     with_masks : bool
         Whether segmentation masks are told from images.
+    remote : Remote, optional
+        Lists remote sources.
+    access : Access, optional
+        How what lists name is reached.
 
     Raises
     ------
     MissingError
         If a source is not there.
     UsageError
-        If a source is a URL.
+        If a source is a URL and ``remote`` is not given.
     """
-    for source in map(str, sources):
-        if "://" in source:
-            raise UsageError(f"the source '{source}' is not on this machine's disk; copy or mount it and name its path")
-        if not Path(source).expanduser().exists():
-            raise MissingError(f"there is no source at '{source}'; check the path")
-    for path, name in source_names(sources):
-        yield from (list_folder if path.is_dir() else list_file)(path, name, with_masks=with_masks)
+    named = source_names(sources)
+    for place, _ in named:
+        if not place.is_local and remote is None:
+            raise UsageError(f"the source '{place}' is not on this machine's disk; copy or mount it and name its path")
+        if place.is_local and not place.path.exists():
+            raise MissingError(f"there is no source at '{place}'; check the path")
+    for place, name in named:
+        if remote is not None and not place.is_local:
+            yield from remote.units(place, name, with_masks=with_masks)
+        elif place.path.is_dir():
+            yield from list_folder(place.path, name, with_masks=with_masks)
+        elif is_list(place.path):
+            yield from list_rows(place.path, name, access or Access())
+        else:
+            yield from list_file(place.path, name, with_masks=with_masks)

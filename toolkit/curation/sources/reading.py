@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 from toolkit.curation.frames import split_frames
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sniffing import is_image
+from toolkit.curation.sources.access import Access
 from toolkit.curation.sources.archives import zip_name
+from toolkit.curation.sources.fetching import read_remote, reread_remote
 from toolkit.curation.sources.files import etag_of, read_whole
 from toolkit.curation.sources.members import MemberReader
 from toolkit.curation.sources.streams import open_stream, staged_path, stream_items
 from toolkit.curation.sources.tables import read_rows
-from toolkit.curation.sources.units import Item, Occurrence, OtherFile, SourceUnit, own_name, printable
+from toolkit.curation.sources.units import LISTED, Item, Occurrence, OtherFile, SourceUnit, own_name, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,6 +43,9 @@ def read_unit(unit: SourceUnit, staging: Path | None = None) -> Iterator[Occurre
     if unit.kind == "files":
         for item in unit.items:
             yield _occurrence(unit, item, item.refusal or read_whole(item.place))
+    elif unit.kind == "remote":
+        for item, found in read_remote(unit.items, unit.access or Access(), staging):
+            yield _member(unit, item, found)
     elif unit.kind == "tar_stream":
         for item, content in stream_items(unit, staging):
             yield content if isinstance(content, OtherFile) else _member(unit, item, content)
@@ -65,10 +70,11 @@ def _read_members(unit: SourceUnit) -> Iterator[tuple[Item, bytes | Refusal]]:
 
 def _member(unit: SourceUnit, item: Item, found: bytes | Refusal) -> Occurrence | OtherFile:
     """Return a member as what it is: one whose name claims nothing may turn out to be no image."""
-    claims_nothing = not posixpath.splitext(item.place)[1]
+    claims_nothing = not posixpath.splitext(item.place)[1] and not item.etag.startswith(LISTED)
     if claims_nothing and isinstance(found, bytes) and not is_image(found):
+        path, member = (item.place, None) if unit.kind == "remote" else (unit.path, item.place)
         return OtherFile(
-            source=item.source, path=unit.path, kind="skipped(other)", member=item.place, etag=item.etag, size_bytes=len(found)
+            source=item.source, path=path, kind="skipped(other)", member=member, etag=item.etag, size_bytes=len(found)
         )
     return _occurrence(unit, item, found)
 
@@ -77,14 +83,20 @@ def _occurrence(unit: SourceUnit, item: Item, found: bytes | Refusal, hints: dic
     return Occurrence(
         source=item.source,
         source_raw=item.raw,
-        member=None if unit.kind == "files" else printable(item.place)[0],
+        member=_member_name(unit, item),
         etag=item.etag,
         payload=None if isinstance(found, Refusal) else found,
         refusal=found if isinstance(found, Refusal) else None,
         locator=_locator(unit, item),
         folder_label=item.folder_label,
-        hints=hints or {},
+        hints=hints or (json.loads(item.hints) if item.hints else {}),
     )
+
+
+def _member_name(unit: SourceUnit, item: Item) -> str | None:
+    """Return what of its container an item is: the member of an archive, the row of a table, the address in a list."""
+    is_plain = unit.kind == "files" or (unit.kind == "remote" and not item.etag.startswith(LISTED))
+    return None if is_plain else printable(item.place)[0]
 
 
 def _locator(unit: SourceUnit, item: Item) -> str:
@@ -122,7 +134,8 @@ def reread(wanted: Iterable[tuple[str, str]], staging: Path | None = None) -> It
             whole = json.dumps(place, sort_keys=True)
             frames.setdefault(whole, {}).setdefault(frame, []).append(source)
             continue
-        places.setdefault(f"{place['kind']}\0{place['path']}\0{place['group']}", []).append((source, place))
+        file = "" if place["kind"] == "remote" else place["path"]  # remote files are fetched side by side
+        places.setdefault(f"{place['kind']}\0{file}\0{place['group']}", []).append((source, place))
     for group in places.values():
         yield from _reread_group(group, staging)
     if frames:
@@ -147,6 +160,10 @@ def _reread_group(group: list[tuple[str, dict[str, Any]]], staging: Path | None)
     """Yield the bytes of occurrences that lie in one file, unless that file has changed."""
     first = group[0][1]
     kind, path = first["kind"], first["path"]
+    if kind == "remote":
+        items = [Item(source=source, place=place["path"], etag=place["etag"]) for source, place in group]
+        yield from ((item.source, found) for item, found in reread_remote(items, staging))
+        return
     if kind == "tar_stream":
         yield from ((source, _staged(place["source"], staging)) for source, place in group)
         return

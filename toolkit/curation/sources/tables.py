@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["list_table", "read_rows"]
+__all__ = ["image_column", "list_table", "read_rows"]
 
 _IMAGE_NAMES: Final = (
     "image",
@@ -46,7 +46,7 @@ def list_table(path: Path, key: str, etag: str) -> Iterator[SourceUnit | OtherFi
     column, fault = "", None
     try:
         with RowGroups(path) as table:
-            column = _image_column(table.schema)
+            column = image_column(table.schema)
             kind = "container" if column else _kind_without_images(path, table.schema)
             for count in table.row_counts() if column else ():
                 counts.append(count)  # noqa: PERF402 -- what was listed before a fault is kept
@@ -81,7 +81,7 @@ def _is_left_out(path: Path) -> bool:
     return path.name not in parts
 
 
-def _image_column(schema: pa.Schema) -> str:
+def image_column(schema: pa.Schema) -> str:
     """Return the column that holds encoded images: one with a usual name, else the only one of a fitting type."""
     fitting = [field.name for field in schema if _holds_bytes(field.type)]
     for name in _IMAGE_NAMES:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from toolkit.curation.reasons import Refusal  # noqa: TC001 -- a field's type can be resolved at run time
+from toolkit.curation.sources.access import Access  # noqa: TC001 -- as above
 
 __all__ = [
+    "LISTED",
     "MAX_PAYLOAD_BYTES",
     "UNIT_BYTES",
     "UNIT_ITEMS",
@@ -29,6 +31,9 @@ MAX_PAYLOAD_BYTES: Final = 2**30
 SYSTEM_NAMES: Final = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r", "__macosx"})
 """Names (lower case) of what operating systems leave in folders and archives."""
 
+LISTED: Final = "url-"
+"""What the etag of a file begins with of which a list gives the address alone: it tells another address, not a change."""
+
 UNIT_ITEMS: Final = 64
 UNIT_BYTES: Final = 32 * 2**20
 """A unit is one task: large enough that its overhead does not count, small enough that all cores have some."""
@@ -41,7 +46,7 @@ class Item:
     source: str
     """Unique, printable key."""
     place: str
-    """Absolute path of a file; name of an archive member."""
+    """Absolute path or URL of a file; name of an archive member."""
     raw: bytes | None = None
     """The name's own bytes, where they are not UTF-8."""
     offset: int = 0
@@ -56,6 +61,8 @@ class Item:
     """Name of its class folder."""
     refusal: Refusal | None = None
     """Why it will not be read, if the listing says so already."""
+    hints: str = ""
+    """JSON of what a list says beside it, as in ``Occurrence``; empty for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +70,7 @@ class SourceUnit:
     """A piece of work: some files, or a part of one archive or table."""
 
     kind: str
-    """``files``, ``zip``, ``tar``, ``tar_stream`` or ``parquet``."""
+    """``files``, ``remote``, ``zip``, ``tar``, ``tar_stream`` or ``parquet``."""
     path: str
     """The archive or table; empty for files."""
     source: str
@@ -78,11 +85,13 @@ class SourceUnit:
     """Column of a table that holds the image bytes."""
     etag: str = ""
     """Of the archive or table."""
+    access: Access | None = None
+    """How remote files are reached."""
 
     @property
     def key(self) -> str:
         """A text that is equal for equal work, to know finished work again after a stop."""
-        if self.kind in {"files", "zip", "tar"}:
+        if self.kind in {"files", "remote", "zip", "tar"}:
             content = [(item.source, item.etag, item.offset) for item in self.items]
             return json.dumps([self.kind, self.source, self.etag, content], ensure_ascii=True)
         return json.dumps([self.kind, self.source, self.etag, self.row_group], ensure_ascii=True)

@@ -1,0 +1,91 @@
+"""A web server on loopback that misbehaves as asked: the paths say how."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Web", "web_server"]
+
+
+class Web:
+    """What is served, and how often each path was asked for."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.headers: dict[str, dict[str, str]] = {}
+        self.asked: Counter[str] = Counter()
+        self.agents: set[str] = set()
+        self.port = 0
+        self.busy_count = 2
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def _answer(handler: BaseHTTPRequestHandler, web: Web) -> None:
+    path = handler.path.partition("?")[0]
+    web.asked[f"{handler.command} {path}"] += 1
+    web.agents.add(handler.headers.get("User-Agent", ""))
+    kind = path.split("/")[1]
+    if kind in {"loop", "moved"}:
+        handler.send_response(302)
+        handler.send_header("Location", path if kind == "loop" else path.replace("/moved/", "/", 1))
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+        return
+    body = web.files.get(path.replace("/busy/", "/", 1).replace("/slow/", "/", 1).replace("/cut/", "/", 1))
+    if kind == "busy" and web.asked[f"GET {path}"] <= web.busy_count:
+        handler.send_response(503)
+        handler.send_header("Retry-After", "0")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+        return
+    if body is None:
+        handler.send_error(404)
+        return
+    handler.send_response(200)
+    for name, value in ({"Content-Length": str(len(body))} | web.headers.get(path, {})).items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    if handler.command == "HEAD":
+        return
+    if kind == "slow":
+        time.sleep(1.5)
+    handler.wfile.write(body[: len(body) // 2] if kind == "cut" else body)
+
+
+@contextmanager
+def web_server() -> Iterator[Web]:
+    """Serve ``files`` on a free port of loopback."""
+    web = Web()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            try:
+                _answer(self, web)
+            except OSError:  # the client went away, as it should
+                self.close_connection = True
+
+        do_HEAD = do_GET  # noqa: N815 -- as the server wants it
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        web.port = server.server_port
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        try:
+            yield web
+        finally:
+            server.shutdown()
+            thread.join()

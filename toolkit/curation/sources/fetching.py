@@ -1,0 +1,102 @@
+"""Units of remote files: fetched some at a time, laid down once, so that packing fetches nothing again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.curation.reasons import Refusal, refusal
+from toolkit.curation.sources.access import Access
+from toolkit.curation.sources.downloads import download
+from toolkit.curation.sources.files import read_whole
+from toolkit.curation.sources.objects import fetch_object
+from toolkit.curation.sources.streams import staged_path
+from toolkit.curation.sources.units import LISTED
+from toolkit.errors import UsageError
+from toolkit.locations import OBJECT_STORES, Location
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from toolkit.curation.sources.units import Item
+
+__all__ = ["fetch", "read_remote", "reread_remote"]
+
+
+def fetch(url: str, target: Path, access: Access, etag: str = "", *, ask_robots: bool = True) -> Refusal | None:
+    """Lay a remote file down; return why it cannot be had, or None.
+
+    Parameters
+    ----------
+    url : str
+        The file, in an object store or on the web.
+    target : Path
+        Where it goes.
+    access : Access
+        How it is reached.
+    etag : str
+        What an object must still be.
+    ask_robots : bool
+        As in ``download``.
+    """
+    place = Location(url)
+    if place.scheme in OBJECT_STORES:
+        return fetch_object(url, target, access, etag)
+    if place.is_web:
+        return download(url, target, access, ask_robots=ask_robots)
+    return refusal("bad_url", f"'{place.scheme}://' is not a kind of address that is known")
+
+
+def read_remote(items: Iterable[Item], access: Access, staging: Path | None) -> Iterator[tuple[Item, bytes | Refusal]]:
+    """Yield remote files in their order, with their bytes or why there are none; a few are on their way at once.
+
+    Parameters
+    ----------
+    items : iterable of Item
+        What to fetch.
+    access : Access
+        How it is reached.
+    staging : Path, optional
+        Where the bytes are laid down and stay; without it, they are gone once they are given.
+    """
+    with tempfile.TemporaryDirectory() as passing, ThreadPoolExecutor(access.concurrent_count) as pool:
+        folder = staging or Path(passing)
+        waiting: deque[tuple[Item, Path, Future[Refusal | None]]] = deque()
+        todo = iter(items)
+        while True:
+            while len(waiting) < access.concurrent_count and (item := next(todo, None)) is not None:
+                target = _target(folder, item.source, item.etag)
+                waiting.append((item, target, pool.submit(_fetched, item, target, access)))
+            if not waiting:
+                return
+            item, target, coming = waiting.popleft()
+            yield item, coming.result() or read_whole(str(target))
+
+
+def _fetched(item: Item, target: Path, access: Access) -> Refusal | None:
+    if item.refusal is not None:
+        return item.refusal
+    etag = "" if item.etag.startswith(LISTED) else item.etag
+    return None if target.exists() else fetch(item.place, target, access, etag)
+
+
+def _target(folder: Path, source: str, etag: str) -> Path:
+    return staged_path(folder, f"{source}\0{etag}")
+
+
+def reread_remote(items: Iterable[Item], staging: Path | None) -> Iterator[tuple[Item, bytes | Refusal]]:
+    """Yield remote files again: from where they were laid down, else fetched anew by what the environment says."""
+    absent = []
+    for item in items:
+        target = None if staging is None else _target(staging, item.source, item.etag)
+        if target is not None and target.exists():
+            yield item, read_whole(str(target))
+        else:
+            absent.append(item)
+    try:
+        yield from read_remote(absent, Access(), None)
+    except UsageError as fault:
+        yield from ((item, refusal("unreadable", str(fault))) for item in absent)
