@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo install test check bench bench-curate bench-near lint types imports lock notebooks sample clean
@@ -27,7 +28,7 @@ install: $(VENV)/.installed ## set up .venv with the locked packages
 
 test: $(VENV)/.installed-dev ## run the tests, with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q --durations=12
+	$(BIN)/coverage run -m pytest -q -n $(TEST_PROCESSES) --dist loadfile --durations=12
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --fail-under=85
 

@@ -119,6 +119,10 @@ def test_a_purge_leaves_no_byte_of_an_image_and_no_name(place):
     starts = [
         (data[image_id], offset) for image_id in victims["image_id"] for offset in range(600, len(data[image_id]) - 48, 977)
     ]
+    reports = place / "_tonnage" / "reports"
+    reports.mkdir(exist_ok=True)
+    targets = pl.DataFrame({"problem": ["no_annotation"] * 2, "target": [victims["source"][0], "another"]})
+    targets.write_parquet(reports / "0-unmatched.parquet")
     pieces = [piece for whole, offset in starts if (piece := whole[offset : offset + 48]) not in others]
     assert len(pieces) > len(victims)
     assert len(files_with(place, pieces)) >= 2, "the pieces are there to be found"
@@ -131,6 +135,11 @@ def test_a_purge_leaves_no_byte_of_an_image_and_no_name(place):
     assert len(forgotten) >= len(victims)
     told = [name for name in forgotten.columns if forgotten[name].null_count() < len(forgotten)]
     assert set(told) == {"source", "state", "reason", "image_id", "sha256", "batch"}
+    names = set(victims["source"])
+    assert pl.read_parquet(reports / "0-unmatched.parquet")["target"].to_list() == ["another"]
+    for path in place.rglob("*.parquet"):
+        texts = pl.read_parquet(path, glob=False).select(pl.col(pl.String))
+        assert not any(names & set(texts[column]) for column in texts.columns), path
     assert purged.versions()["version"].to_list() == [purged.version]
     with pytest.raises(UsageError, match="has no version 0"):
         toolkit.open_dataset(place, 0)

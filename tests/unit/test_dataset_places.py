@@ -7,7 +7,7 @@ from dataset_rows import add_batch, catalog_rows, image_rows, picture
 
 import toolkit
 from toolkit.dataset import delta, tables
-from toolkit.dataset.schema import IMAGES_SCHEMA
+from toolkit.dataset.schema import IMAGES_SCHEMA, SCHEMA_VERSION
 from toolkit.dataset.shards import write_shard
 from toolkit.dataset.tables import BatchCommit, DatasetStore
 from toolkit.dataset.verify import verify
@@ -42,7 +42,7 @@ def test_a_damaged_log_is_one_sentence(tmp_path: Path) -> None:
     log.write_text(whole.replace("catalog_version", "catalog_vers"))
     with pytest.raises(DatasetError, match="cannot be read"):
         toolkit.open_dataset(tmp_path)
-    log.write_text(whole.replace(r"schema_version\": 1", r"schema_version\": 9"))
+    log.write_text(whole.replace(rf"schema_version\": {SCHEMA_VERSION}", r"schema_version\": 9"))
     with pytest.raises(DatasetError, match="schema version 9"):
         toolkit.open_dataset(tmp_path)
 

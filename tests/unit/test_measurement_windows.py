@@ -45,10 +45,11 @@ class Throttled(Probe):
 def test_a_throttled_reader_is_measured_at_its_rate() -> None:
     probe = Throttled(prepare_s=0.02)
     rates = []
-    for _ in range(5):
+    for _ in range(12):
         window = run_window(probe, 0.1)
         rates.append(window.tally.payload_bytes / window.elapsed_s)
-    assert sorted(rates)[2] == pytest.approx(RATE_BYTES_PER_S, rel=0.03)
+    # a loaded machine wakes the reader late: the rate can be missed, never exceeded, and an undisturbed window tells it
+    assert max(rates) == pytest.approx(RATE_BYTES_PER_S, rel=0.03)
     assert probe.prepared_count > 5
     assert not probe.is_open
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["removable", "remove", "selected"]
 
+_NAMING: Final = {"source": "source", "target": "source", "image_id": "image_id"}
+"""Columns of what is remembered beside the tables that may name what was removed."""
+
 _PURGED: Final = "removed:"
 """What the source of a purged row begins with."""
 
@@ -240,5 +243,7 @@ def _forget_sources(folder: Path, rows: pl.DataFrame) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
             continue
         held = pl.read_parquet(path, glob=False)
-        if "source" in held.columns:
-            held.join(rows, on="source", how="anti", maintain_order="left").write_parquet(path)
+        for column, name in _NAMING.items():
+            if column in held.columns:
+                held = held.join(rows, left_on=column, right_on=name, how="anti", maintain_order="left")
+        held.write_parquet(path)
