@@ -25,6 +25,7 @@ class Web:
         self.agents: set[str] = set()
         self.port = 0
         self.busy_count = 2
+        self.elsewhere = ""
 
     @property
     def url(self) -> str:
@@ -38,7 +39,8 @@ def _answer(handler: BaseHTTPRequestHandler, web: Web) -> None:
     kind = path.split("/")[1]
     if kind in {"loop", "moved"}:
         handler.send_response(302)
-        handler.send_header("Location", path if kind == "loop" else path.replace("/moved/", "/", 1))
+        there = path if kind == "loop" else web.elsewhere or path.replace("/moved/", "/", 1)
+        handler.send_header("Location", there)
         handler.send_header("Content-Length", "0")
         handler.end_headers()
         return
@@ -54,7 +56,8 @@ def _answer(handler: BaseHTTPRequestHandler, web: Web) -> None:
         return
     handler.send_response(200)
     for name, value in ({"Content-Length": str(len(body))} | web.headers.get(path, {})).items():
-        handler.send_header(name, value)
+        if value:
+            handler.send_header(name, value)
     handler.end_headers()
     if handler.command == "HEAD":
         return
