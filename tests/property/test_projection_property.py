@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.projection import caching, storage, training
+from toolkit.projection import caching, fabric, packaging, scaling, storage, training
 from toolkit.projection.explain import percentiles
-from toolkit.projection.growth import growth_images
+from toolkit.projection.growth import expired_images, growth_images, images_at
 from toolkit.projection.inference import capacity_at, latencies
 from toolkit.projection.scenario import Growth, Protection
 from toolkit.projection.uncertainty import Given
+from toolkit.units import MONTH_S
 
 sizes = st.floats(1e3, 1e15)
 shares = st.floats(0.01, 0.9)
@@ -82,3 +83,43 @@ def test_percentiles_are_those_of_numpy(count: int, is_tied: bool, seed: int) ->
     values = np.round(values) if is_tied else values
     assert np.allclose(percentiles(values), np.quantile(values, (0.1, 0.5, 0.9), axis=0))
     assert np.isinf(percentiles(np.full((count, 2), np.inf))).all()
+
+
+@given(sizes, st.floats(1e3, 1e12), st.floats(1.01, 8))
+def test_files_in_blocks_never_take_less_than_their_bytes_and_scale_with_their_number(
+    count: float, size: float, factor: float
+) -> None:
+    waste = float(packaging.small_file_bytes(count, size, 4096.0, 256.0))
+    assert waste >= 0
+    assert float(packaging.small_file_bytes(count * factor, size, 4096.0, 256.0)) == pytest.approx(waste * factor)
+    assert float(packaging.block_rounded_bytes(size, 4096.0)) >= size * (1 - 1e-12)
+
+
+@given(st.integers(1, 5000), st.sampled_from([16.0, 32.0, 64.0]), st.sampled_from([1.0, 2.0, 3.0]))
+def test_more_cards_never_take_fewer_switches(cards: int, ports: float, oversubscription: float) -> None:
+    def switches(count: float) -> float:
+        leaves = fabric.leaf_count(array(count), ports, oversubscription)
+        return float(fabric.switch_count(leaves, ports, oversubscription)[0, 0])
+
+    assert switches(cards + 1) >= switches(cards) >= 1
+
+
+@given(st.floats(1e6, 1e10), st.floats(1, 1e9), st.integers(1, 36))
+def test_retention_never_leaves_more_and_a_steady_stream_settles(start: float, monthly: float, months: int) -> None:
+    asked = Growth(kind="linear", images_per_month=monthly, retention=months * MONTH_S)
+    when = np.arange(0.0, 80.0)
+    added = growth_images(asked, start, when)
+    gone, gone_added = expired_images(asked, start, when)
+    left = images_at(np.array([[start]]), added, np.ones((1, 1)), gone, gone_added)[0]
+    whole = images_at(np.array([[start]]), added, np.ones((1, 1)))[0]
+    assert (left <= whole * (1 + 1e-9)).all()
+    assert left[months:] == pytest.approx(np.full(80 - months, monthly * months), rel=1e-6)
+
+
+@given(st.floats(1, 1e3), st.integers(2, 64), st.floats(0, 0.2), st.floats(0, 1e-3))
+def test_the_scalability_law_is_found_again(single: float, largest: int, contention: float, coherence: float) -> None:
+    counts = np.unique(np.linspace(1, largest + 6, 7).round())
+    rates = scaling.scalability_rate(counts, single, contention, coherence)
+    again = [scaling.scaled_rate(counts, rates, count) for count in counts]
+    assert again == pytest.approx(list(rates), rel=1e-3)
+    assert (rates <= single * counts * (1 + 1e-9)).all()

@@ -54,7 +54,7 @@ def test_a_low_a_middle_and_a_high_value_are_in_order_everywhere(team: Projectio
 
 def test_the_parts_of_storage_add_up_to_the_capacity(small: Projection) -> None:
     certain = toolkit.project(SMALL | {"growth": {}}, draws=1)
-    names = ("logical", "protection", "headroom")
+    names = ("logical", "protection", "filesystem", "headroom")
     assert sum(certain.value(f"storage.{name}_bytes") for name in names) == pytest.approx(certain.value("storage.capacity_bytes"))
 
 

@@ -8,8 +8,16 @@ from typing import Annotated
 import typer
 
 from toolkit.cli.app import AsJson, app, print_json, print_line
+from toolkit.errors import UsageError
 
-__all__ = ["validate"]
+__all__ = ["hardware_list", "hardware_show", "scenario_check", "scenario_explain", "scenario_init", "validate"]
+
+scenario_app = typer.Typer(name="scenario", help="Begin, check and explain what a projection is asked.", no_args_is_help=True)
+hardware_app = typer.Typer(name="hardware", help="Accelerators, models and drives, with their sources.", no_args_is_help=True)
+app.add_typer(scenario_app, name="scenario")
+app.add_typer(hardware_app, name="hardware")
+
+ScenarioFile = Annotated[str, typer.Argument(metavar="SCENARIO", help="YAML or JSON file with a scenario.")]
 
 
 @app.command()
@@ -41,3 +49,73 @@ def validate(
         print_line(f"{len(results)} published figures, {len(failed)} out of tolerance, {misses} known misses")
     if failed:
         raise typer.Exit(1)
+
+
+@scenario_app.command("init")
+def scenario_init(path: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file to write; it must not exist.")]) -> None:
+    """Write a scenario with every key, its unit, its default and where that comes from, to be filled in."""
+    from toolkit.projection.scenario_pages import scenario_template
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(scenario_template())
+    except FileExistsError as fault:
+        raise UsageError(f"'{path}' exists already; name a new file") from fault
+    print_line(str(path))
+
+
+@scenario_app.command("check")
+def scenario_check(path: ScenarioFile) -> None:
+    """Check a scenario; every problem at once, a line each, and exit 2 if there is any."""
+    from toolkit.projection.scenario import scenario_problems
+
+    problems = scenario_problems(path)
+    for problem in problems:
+        print_line(problem)
+    if problems:
+        raise typer.Exit(2)
+    print_line(f"'{path}' is a scenario")
+
+
+@scenario_app.command("explain")
+def scenario_explain(path: ScenarioFile, as_json: AsJson = False) -> None:
+    """Print every key in force: its value, whether it was stated, what it is, and the source of its default."""
+    from toolkit.projection.scenario import load_scenario
+    from toolkit.projection.scenario_pages import explained_keys
+
+    rows = list(explained_keys(load_scenario(path)))
+    if as_json:
+        names = ("key", "value", "by", "meaning")
+        print_json({"keys": [dict(zip(names, row, strict=True)) for row in rows]})
+        return
+    for key, value, by, meaning in rows:
+        print_line(f"{key} = {value}   [{by}] {meaning}")
+
+
+@hardware_app.command("list")
+def hardware_list(as_json: AsJson = False) -> None:
+    """List every accelerator, model and drive: its name, what it is, the date and kind of its figures, and their source."""
+    from toolkit.projection.hardware_facts import hardware_kinds
+
+    rows = [(kind, name, fact) for kind, facts in hardware_kinds().items() for name, fact in facts.items()]
+    if as_json:
+        print_json({"hardware": [{"kind": kind, "name": name} | fact.model_dump(mode="json") for kind, name, fact in rows]})
+        return
+    for kind, name, fact in rows:
+        print_line(f"{kind:12} {name:18} {fact.title}  ({fact.as_of}, {fact.evidence}; {fact.source})")
+
+
+@hardware_app.command("show")
+def hardware_show(name: Annotated[str, typer.Argument(help="Name, as the list has it.")], as_json: AsJson = False) -> None:
+    """Show every figure of one entry, each with its source; what is not known needs your input."""
+    from toolkit.projection.hardware_facts import hardware_kinds, pick
+
+    every = {entry: fact for facts in hardware_kinds().values() for entry, fact in facts.items()}
+    fact = pick(every, name, "entry")
+    if as_json:
+        print_json({"name": name} | fact.model_dump(mode="json"))
+        return
+    for key, field in type(fact).model_fields.items():
+        value = getattr(fact, key)
+        mark = "   (assumed)" if key in fact.assumed else ""
+        print_line(f"{key}: {'needs input' if value is None else value}{mark}   # {' '.join((field.description or '').split())}")

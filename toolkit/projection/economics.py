@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = [
-    "answers_per_j", "carbon_mass_kg", "device_energy_j", "electricity_cost", "provisioned_cost", "rent", "stored_cost",
+    "answers_per_j", "carbon", "carbon_mass_kg", "device_energy_j", "electricity_cost", "provisioned_cost", "rent", "stored_cost",
     "tiered_cost",
 ]  # fmt: skip
 
@@ -28,6 +28,12 @@ def rent(device_count: Draws, usd_per_s: Draws, elapsed_s: Draws, run_count: Dra
 def electricity_cost(energy_j: Draws, usd_per_j: Draws) -> Any:
     """Cost of electricity each month.  Source: definition."""
     return energy_j * usd_per_j
+
+
+@formula("kg", "energy x carbon dioxide of electricity")
+def carbon(energy_j: Draws, carbon_g_per_j: Draws) -> Any:
+    """Kilograms of carbon dioxide each month.  Source: definition."""
+    return energy_j * carbon_g_per_j / 1000
 
 
 def carbon_mass_kg(energy_j: float, kg_per_kwh: float) -> float:

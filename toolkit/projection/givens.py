@@ -21,6 +21,7 @@ _WEIGHT_BYTES: Final = {"fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8
 _STATE_BYTES: Final = {"sgd": 8.0, "adam": 14.0}
 """Bytes of a checkpoint per parameter: half-precision weights (2) with Adam (12), or full-precision weights and momentum (8)."""
 _TRAINING_STATE_BYTES: Final = {"sgd": 12.0, "adam": 16.0}
+"""Bytes of weights, gradients and optimizer state on a device per parameter.  Source: ZeRO (arXiv 1910.02054), section 3.1."""
 
 
 class Givens:
@@ -67,11 +68,13 @@ def gather(scenario: Scenario, profile: DatasetProfile | None, measured: Measure
     _dataset(givens, scenario, profile)
     _storage(givens, scenario, measured)
     if scenario.training is not None:
-        _training(givens, scenario, scenario.training, measured)
+        _training(givens, scenario, scenario.training)
     if scenario.inference is not None:
         _inference(givens, scenario.inference)
     source = "assumed 0.12 USD/kWh, unless stated"
     givens.add("price.electricity_usd_per_j", "usd_per_j", scenario.prices.electricity, source, "assumed")
+    source = "model card of Llama 2: 420 g/kWh, unless stated"
+    givens.add("price.carbon_g_per_j", "g_per_j", scenario.prices.carbon, source, "published", spread=(0.5, 1.5))
     givens.add("price.pue_factor", "ratio", scenario.prices.pue, "Uptime Institute 2024, unless stated", "published")
     return givens
 
@@ -100,9 +103,22 @@ def _dataset(givens: Givens, scenario: Scenario, profile: DatasetProfile | None)
         givens.add("start.kept_share", "share", max(profile.kept_share, 1e-6), where, "measured")
     else:
         givens.add("start.kept_share", "share", 0.9, "no dataset was curated; 90 % kept", "assumed", spread=(0.8, 1.1))
+    _quarantined(givens, scenario, profile, where)
     _shard_overhead(givens, profile, where)
     spread = scenario.growth.uncertainty
     givens.add("growth.factor", "ratio", 1.0, _STATED, "assumed", spread=(1 - spread, 1 + spread) if spread else None)
+
+
+def _quarantined(givens: Givens, scenario: Scenario, profile: DatasetProfile | None, where: str) -> None:
+    """Add the share of what comes in that is refused: stated, profiled, or assumed."""
+    stated = scenario.dataset.quarantined
+    if stated is not None:
+        givens.state("start.quarantined_share", "share", stated)
+    elif profile is not None and profile.source_count:
+        found = profile.states.get("quarantined", 0) / profile.source_count
+        givens.add("start.quarantined_share", "share", found, where, "measured")
+    else:
+        givens.add("start.quarantined_share", "share", 0.01, "no dataset was curated; 1 % refused", "assumed", spread=(0.2, 3.0))
 
 
 def _shard_overhead(givens: Givens, profile: DatasetProfile | None, where: str) -> None:
@@ -130,7 +146,50 @@ def _storage(givens: Givens, scenario: Scenario, measured: MeasurementSet | None
     givens.state("network.transfer_link_bytes_per_s", "bytes_per_s", scenario.network.transfer_link)
     source = "stas00/ml-engineering: plan 90 to 95 % of the line rate; less over TCP"
     givens.add("network.payload_share", "share", scenario.network.efficiency, source, "assumed", spread=(0.9, 1.03))
+    _upkeep(givens, scenario)
     _supply(givens, scenario, measured)
+    _decode_rate(givens, measured)
+
+
+def _upkeep(givens: Givens, scenario: Scenario) -> None:
+    """Add what storage, curation batches and links are kept going by."""
+    storage, network, curated = scenario.storage, scenario.network, scenario.curation
+    givens.state("storage.derived_factor", "ratio", storage.derived_factor)
+    givens.state("storage.raw_file_factor", "ratio", float(storage.raw_as_files))
+    givens.state("storage.block_bytes", "bytes", storage.block_size)
+    givens.add("storage.inode_bytes", "bytes", 256.0, "ext4, default size of an inode (mke2fs.conf)", "published")
+    givens.state("storage.shard_bytes", "bytes", storage.shard_size)
+    givens.state("storage.filesystem_share", "share", storage.filesystem_overhead)
+    givens.state("storage.rebuild_s", "s", storage.rebuild_time)
+    pieces = (
+        float(storage.protection.data) if storage.protection.kind == "erasure" else float(storage.protection.kind == "replicas")
+    )
+    givens.state("storage.rebuild_piece_count", "count", pieces)
+    givens.add("storage.file_operation_count", "count", 4.0, "create, write, close and rename of a file", "assumed")
+    size = givens.by_name["start.bytes_per_image"].value
+    givens.add(
+        "storage.images_per_shard", "count", max(1.0, storage.shard_size / size), "shard size over bytes per image", "assumed"
+    )
+    givens.add("storage.chunk_bytes", "bytes", 16 * 2**20, "row groups of 16 MiB, as this toolkit packs them", "published")
+    givens.add("storage.shuffled_share", "share", 0.0, "shards are shuffled when they are packed", "published")
+    if storage.owned is not None:
+        givens.state("storage.owned_bytes", "bytes", storage.owned)
+    givens.state("network.switch_port_count", "count", network.switch_port_count)
+    givens.state("network.oversubscription_factor", "ratio", network.oversubscription_factor)
+    givens.add("network.hop_latency_s", "s", network.hop_latency, "assumed 5 microseconds, unless stated", "assumed")
+    source = "prior of 0.6 to 0.9 for data-parallel training"
+    givens.add("network.overlap_share", "share", 0.75, source, "assumed", spread=(0.8, 1.2))
+    givens.state("curation.batch_count", "count", curated.batch_count)
+    givens.state("curation.core_count", "count", curated.core_count)
+    own = 1.0 if curated.dedicated else 1 - curated.shared_loss
+    givens.state("curation.own_share", "share", max(own, 0.01))
+    source = "this toolkit's curation reaches 0.70 to 0.80 of the strict-decode rate"
+    givens.add("curation.beside_factor", "ratio", 1.35, source, "published", spread=(0.92, 1.08))
+    source = "this toolkit's duplicate search: 1.8 s for a million hashes"
+    givens.add("curation.search_million_s", "s", 1.8, source, "published", spread=(0.5, 2.0))
+    givens.add(
+        "curation.search_exponent", "exponent", 1.1, "at most 1.2 from 1e5 to 1e7 images", "published", spread=(0.95, 1.09)
+    )
 
 
 def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None) -> None:
@@ -151,7 +210,7 @@ def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None)
     givens.flags.append(f"{given}: storage supply is a vendor's figure for one drive per node; run tonnage measure on the target")
 
 
-def _training(givens: Givens, scenario: Scenario, training: Training, measured: MeasurementSet | None) -> None:
+def _training(givens: Givens, scenario: Scenario, training: Training) -> None:
     model, device = models()[training.model], accelerators()[training.accelerator]
     if training.samples_seen is not None:
         givens.state("training.samples_seen", "images", training.samples_seen)
@@ -165,7 +224,9 @@ def _training(givens: Givens, scenario: Scenario, training: Training, measured: 
         "model.activation_bytes", "bytes", model.activation, f"{model.title}: {model.source}", "assumed", spread=(0.6, 1.6)
     )
     givens.state("training.state_bytes", "bytes", _STATE_BYTES[training.optimizer])
-    givens.state("training.training_state_bytes", "bytes", _TRAINING_STATE_BYTES[training.optimizer])
+    givens.state("training.shard_stage_index", "index", training.shard_stage_index)
+    givens.state("training.optimizer_bytes", "bytes", _optimizer_bytes(training))
+    givens.add("training.repair_s", "s", 86_400.0, "a day to repair a node", "assumed", spread=(0.3, 3.0))
     givens.state("training.gradient_bytes", "bytes", _WEIGHT_BYTES[training.precision])
     givens.state("training.batch_images", "images", training.batch_per_accelerator)
     givens.state("training.devices_per_node", "count", training.accelerators_per_node)
@@ -183,12 +244,17 @@ def _training(givens: Givens, scenario: Scenario, training: Training, measured: 
         "training.node_w", "w", scenario.prices.node_power, "assumed 2 kW beside the accelerators, unless stated", "assumed"
     )
     source = "half of a node's memory holds file pages"
-    givens.add("training.cache_bytes", "bytes", training.memory_per_node / 2, source, "assumed", spread=(0.6, 1.5))
-    _decode_rate(givens, measured)
+    cache = training.memory_per_node / 2 + training.nvme_per_node
+    givens.add("training.cache_bytes", "bytes", cache, source + ", and its drives", "assumed", spread=(0.6, 1.5))
     price = scenario.prices.accelerator_hour
     rate = price / 3600 if price is not None else device.price_per_hour
     source = _STATED if price is not None else device.price_source or "needs input: prices.accelerator_hour"
     givens.add("price.device_usd_per_s", "usd_per_s", float("nan") if rate is None else rate, source, "assumed")
+
+
+def _optimizer_bytes(training: Training) -> float:
+    """Return bytes of optimizer state per parameter: what the state takes beyond weights and gradients."""
+    return max(0.0, _TRAINING_STATE_BYTES[training.optimizer] - 2 * _WEIGHT_BYTES[training.precision])
 
 
 def _device_rate(givens: Givens, training: Training) -> None:
@@ -227,6 +293,9 @@ def _inference(givens: Givens, inference: Inference) -> None:
     if inference.streams is not None:
         givens.state("inference.stream_count", "count", inference.streams)
         givens.state("inference.frames_per_s", "per_s", inference.frames_per_s)
+        givens.add("inference.stream_bytes_per_s", "bytes_per_s", inference.stream_rate, "4 Mb/s, unless stated", "assumed")
+        if inference.blocked is not None:
+            givens.state("inference.blocked_share", "share", max(inference.blocked, 1e-6))
     else:
         givens.state("inference.start_per_s", "per_s", inference.requests_per_s or 0.0)
     givens.state("inference.objective_s", "s", inference.latency_p99)
@@ -238,4 +307,11 @@ def _inference(givens: Givens, inference: Inference) -> None:
     givens.add("inference.workspace_bytes", "bytes", 1e9, "framework and context", "assumed", spread=(0.5, 1.5))
     givens.add("inference.input_bytes", "bytes", 3.0 * model.input_px**2, "one RGB input of the model's size", "published")
     givens.add("inference.device_w", "w", device.power, *device.origin("power"))
+    givens.add("inference.boot_s", "s", inference.boot_time, "a minute, unless stated", "assumed", spread=(0.5, 2.0))
+    price = inference.accelerator_hour
+    rate = price / 3600 if price is not None else device.price_per_hour
+    source = _STATED if price is not None else device.price_source or "needs input: inference.accelerator_hour"
+    givens.add("inference.device_usd_per_s", "usd_per_s", float("nan") if rate is None else rate, source, "assumed")
+    if inference.device_power_limit is not None:
+        givens.state("inference.device_limit_w", "w", inference.device_power_limit)
     givens.add("inference.idle_share", "share", 0.3, "idle over board power", "assumed", spread=(0.6, 1.4))

@@ -6,6 +6,7 @@ The files lie in ``toolkit/projection/hardware/``. A price or rate that is not k
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping  # noqa: TC003 -- pydantic modules keep it
 from importlib import resources
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -15,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from toolkit.errors import UsageError
 from toolkit.units import parse_quantity
 
-__all__ = ["Accelerator", "Medium", "Model", "Quantity", "Serving", "accelerators", "media", "models", "pick"]
+__all__ = ["Accelerator", "Medium", "Model", "Quantity", "Serving", "accelerators", "hardware_kinds", "media", "models", "pick"]
 
 
 def Quantity(unit: str) -> Any:  # noqa: N802 -- stands where a type stands
@@ -160,6 +161,11 @@ def models() -> dict[str, Model]:
 def media() -> dict[str, Medium]:
     """Return the storage media by name."""
     return {name: Medium(**facts) for name, facts in _load("storage.yaml").items()}
+
+
+def hardware_kinds() -> dict[str, Mapping[str, Accelerator | Model | Medium]]:
+    """Return every entry by kind and name."""
+    return {"accelerator": accelerators(), "model": models(), "medium": media()}
 
 
 def pick(kind: dict[str, Any], name: str, what: str) -> Any:

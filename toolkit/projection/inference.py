@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from toolkit.projection.explain import formula
+from toolkit.projection.queueing import servers_for_loss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,16 +16,28 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = [
-    "capacity_at", "device_memory", "instances_for_load", "instances_for_streams", "latencies", "load_time", "offered",
-    "power_of_instances", "streams_per_device",
+    "Latencies", "capacity_at", "cost", "device_memory", "energy_per_answer", "input_traffic", "instances_for_load",
+    "instances_for_streams", "latencies", "load_time", "offered", "places_for_loss", "power_of_instances", "scale_out_time",
+    "streams_per_device", "uplink", "usd_per_million",
 ]  # fmt: skip
 
 _ARRIVALS = 20_000
 
 
+class Latencies(NamedTuple):
+    """Latencies of one device at a load."""
+
+    p50_s: float
+    """Half of the answers come within this."""
+    p95_s: float
+    """95 of 100 do."""
+    p99_s: float
+    """99 of 100 do."""
+
+
 @functools.lru_cache(maxsize=4096)
-def latencies(rate_per_s: float, single_s: float, offline_per_s: float, max_batch: int) -> tuple[float, float]:
-    """Return the median and 99th percentile of latency of one device under random arrivals.
+def latencies(rate_per_s: float, single_s: float, offline_per_s: float, max_batch: int) -> Latencies:
+    """Return the median, 95th and 99th percentile of latency of one device under random arrivals.
 
     A device takes all that wait, up to ``max_batch``, and serves them in ``t(b) = single + (b - 1) / offline``. Arrivals
     are Poisson; the queue is simulated once for 20,000 of them with a fixed seed, so that the answer is always the same.
@@ -33,8 +46,8 @@ def latencies(rate_per_s: float, single_s: float, offline_per_s: float, max_batc
 
     Examples
     --------
-    >>> p50, p99 = latencies(1.0, 0.010, 1000.0, 8)
-    >>> round(p50, 3), p99 < 0.025
+    >>> found = latencies(1.0, 0.010, 1000.0, 8)
+    >>> round(found.p50_s, 3), found.p99_s < 0.025
     (0.01, True)
     """
     generator = np.random.default_rng(1)
@@ -49,7 +62,8 @@ def latencies(rate_per_s: float, single_s: float, offline_per_s: float, max_batc
         waits[first:last] = free_s - arrivals[first:last]
         first = last
     settled = waits[_ARRIVALS // 10 :]
-    return float(np.quantile(settled, 0.5)), float(np.quantile(settled, 0.99))
+    p50, p95, p99 = (float(value) for value in np.quantile(settled, (0.5, 0.95, 0.99)))
+    return Latencies(p50_s=p50, p95_s=p95, p99_s=p99)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -69,7 +83,7 @@ def capacity_at(objective_s: float, single_s: float, offline_per_s: float, max_b
     low, high = 0.0, most
     for _ in range(14):
         middle = (low + high) / 2
-        if latencies(middle, single_s, offline_per_s, max_batch)[1] <= objective_s:
+        if latencies(middle, single_s, offline_per_s, max_batch).p99_s <= objective_s:
             low = middle
         else:
             high = middle
@@ -121,3 +135,57 @@ def power_of_instances(instance_count: Draws, device_w: Draws, idle_share: Draws
 def load_time(param_count: Draws, weight_bytes: Draws, read_bytes_per_s: Draws) -> Any:
     """Seconds to load the model when an instance starts.  Source: definition."""
     return param_count * weight_bytes / read_bytes_per_s
+
+
+@formula("count", "fewest places at which at most the stated share of streams is turned away, at the median of each month")
+def places_for_loss(stream_count: Draws, blocked_share: Draws) -> Any:
+    """Places for streams that come and go, each of which holds one alone while it lasts.
+
+    Source: Erlang 1917, loss formula B; the mean number of streams that are on is the load in erlangs.
+
+    Examples
+    --------
+    >>> float(places_for_loss(np.array([[100.0]]), np.array([[0.01]]))[0, 0])
+    117.0
+    """
+    share = float(np.median(blocked_share))
+    return np.array([[float(servers_for_loss(float(load), share)) for load in np.median(stream_count, axis=0)]])
+
+
+@formula("bytes_per_s", "streams x encoded bytes of a stream each second")
+def uplink(stream_count: Draws, stream_bytes_per_s: Draws) -> Any:
+    """Bytes each second that streams would take on the way to a data center, were they not served where they arise.
+
+    Source: definition.
+    """
+    return stream_count * stream_bytes_per_s
+
+
+@formula("bytes_per_s", "requests on a device each second x bytes of an input")
+def input_traffic(load_per_s: Draws, input_bytes: Draws) -> Any:
+    """Bytes of decoded inputs that a host hands to a device each second.  Source: definition."""
+    return load_per_s * input_bytes
+
+
+@formula("j", "power / answers each second")
+def energy_per_answer(power_w: Draws, offered_per_s: Draws) -> Any:
+    """Joules of an answer, idle instances and cooling included.  Source: definition."""
+    return power_w / offered_per_s
+
+
+@formula("usd", "instances x price of a device-hour x hours of a month + energy of a month")
+def cost(instance_count: Draws, usd_per_s: Draws, power_w: Draws, usd_per_j: Draws, month_s: Draws) -> Any:
+    """Cost of serving each month; unknown where the price of a device is.  Source: definition."""
+    return (instance_count * usd_per_s + power_w * usd_per_j) * month_s
+
+
+@formula("usd", "cost of a month / answers of a month x a million")
+def usd_per_million(cost_usd: Draws, offered_per_s: Draws, month_s: Draws) -> Any:
+    """Cost of a million answers.  Source: definition."""
+    return cost_usd / (offered_per_s * month_s) * 1e6
+
+
+@formula("s", "time to boot + time to load the model")
+def scale_out_time(boot_s: Draws, load_s: Draws) -> Any:
+    """Seconds until one more instance answers.  Source: definition."""
+    return boot_s + load_s

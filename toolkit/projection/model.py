@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.projection import growth, serving, sizing, training_run
+from toolkit.projection import growth, serving, sizing, training_run, upkeep
 from toolkit.projection.explain import Ledger
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def evaluate(
     sizing.derive(ledger)
     if scenario.training is not None:
         training_run.derive_outcome(ledger)
+    upkeep.derive(ledger, is_training=scenario.training is not None)
     if scenario.inference is not None:
         serving.derive(ledger, scenario.inference, months)
     return ledger
@@ -67,25 +69,54 @@ def _dataset(ledger: Ledger, scenario: Scenario, givens: Mapping[str, Given], mo
         source=f"growth of kind {scenario.growth.kind}",
         evidence="assumed",
     )
+    gone_share, gone_images = growth.expired_images(scenario.growth, givens["start.images"].value, months)
+    source = "the scenario's growth.retention" if scenario.growth.retention else "nothing expires"
+    ledger.give("growth.expired_share", "share", gone_share, source=source, evidence="stated")
+    ledger.give("growth.expired_added_images", "images", gone_images * scale, source=source, evidence="assumed")
     derive(
         "dataset.images",
         growth.images_at,
         start_images="start.images",
         added_images="growth.added_images",
         growth_factor="growth.factor",
+        expired_share="growth.expired_share",
+        expired_added_images="growth.expired_added_images",
     )
     derive("dataset.image_bytes", growth.image_bytes, images="dataset.images", bytes_per_image="start.bytes_per_image")
-    declared = sum(
-        (part.samples * part.sample_size * part.yearly_factor ** (months / 12) for part in scenario.dataset.components),
-        start=np.zeros_like(months),
-    )
-    source = ", ".join(part.name for part in scenario.dataset.components) or "none declared"
-    ledger.give("dataset.declared_bytes", "bytes", np.atleast_2d(declared) * scale, source=source, evidence="assumed")
-    derive("dataset.component_bytes", growth.component_bytes, declared_bytes="dataset.declared_bytes")
+    _components(ledger, scenario, months, scale)
     derive(
         "dataset.arriving_images_per_s",
         growth.arriving_images,
-        images="dataset.images",
+        added_images="growth.added_images",
+        growth_factor="growth.factor",
         kept_share="start.kept_share",
         month_s="month_s",
     )
+
+
+def _components(ledger: Ledger, scenario: Scenario, months: Draws, scale: float) -> None:
+    """Enter data beside the images: a quantity for each, and their sum."""
+    ledger.give("calendar.month_index", "month", months[None, :], source="the calendar", evidence="published")
+    parts: dict[str, str] = {}
+    for index, part in enumerate(scenario.dataset.components):
+        key = re.sub(r"[^a-z0-9]+", "_", part.name.lower()).strip("_") or f"part_{index}"
+        key = f"{key}_{index}" if f"{key}_bytes" in parts else key
+        for name, unit, value in (
+            ("sample_count", "count", part.samples * scale),
+            ("sample_bytes", "bytes", part.sample_size),
+            ("yearly_factor", "ratio", part.yearly_factor),
+        ):
+            source = f"'{part.name}', as declared in the scenario"
+            ledger.give(f"component.{key}.{name}", unit, np.full((1, 1), float(value)), source=source, evidence="assumed")
+        parts[f"{key}_bytes"] = f"dataset.component.{key}_bytes"
+        ledger.derive(
+            parts[f"{key}_bytes"], growth.component_bytes, sample_count=f"component.{key}.sample_count",
+            sample_bytes=f"component.{key}.sample_bytes", yearly_factor=f"component.{key}.yearly_factor",
+            month_index="calendar.month_index",
+        )  # fmt: skip
+    if parts:
+        ledger.derive("dataset.component_bytes", growth.all_component_bytes, **parts)
+    else:
+        nothing = np.zeros((1, 1))
+        ledger.give("dataset.declared_bytes", "bytes", nothing, source="no component is declared", evidence="stated")
+        ledger.derive("dataset.component_bytes", growth.all_component_bytes, declared_bytes="dataset.declared_bytes")

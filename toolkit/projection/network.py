@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
     Draws = NDArray[np.float64]
 
-__all__ = ["all_gather_bytes", "allreduce_bytes", "allreduce_time", "exposed_time", "ingest_images", "transfer_time"]
+__all__ = [
+    "all_gather_bytes",
+    "allreduce_bytes",
+    "allreduce_time",
+    "exposed_time",
+    "ingest_images",
+    "node_allreduce_time",
+    "step_time",
+    "transfer_time",
+]
 
 
 @formula("bytes", "2 (n - 1) / n x gradient bytes")
@@ -55,13 +64,35 @@ def allreduce_time(member_count: Draws, gradient_bytes: Draws, link_bytes_per_s:
     return 2 * (count - 1) * latency_s + allreduce_bytes(count, gradient_bytes) / link_bytes_per_s
 
 
-@formula("s", "time on the network - the part of the backward pass that it hides behind, at least 0")
-def exposed_time(network_s: Draws, backward_s: Draws, overlap_share: Draws) -> Any:
-    """Seconds of a step that wait for the network.
+@formula("s", "time on the network - share of the backward pass that hides it x 2/3 of the step, at least 0")
+def exposed_time(network_s: Draws, step_s: Draws, overlap_share: Draws) -> Any:
+    """Seconds of a step that wait for the network; the backward pass is two thirds of a step.
 
     Source: gradients of later layers travel while earlier ones are computed (Li et al. 2020, arXiv 2006.15704).
+
+    Examples
+    --------
+    >>> float(exposed_time(0.5, 0.3, 0.5)), float(exposed_time(0.05, 0.3, 0.5))
+    (0.4, 0.0)
     """
-    return np.maximum(0.0, network_s - overlap_share * backward_s)
+    return np.maximum(0.0, network_s - overlap_share * step_s * 2 / 3)
+
+
+@formula("s", "batch / samples each second of a device")
+def step_time(batch_images: Draws, rate_images_per_s: Draws) -> Any:
+    """Seconds that a device computes on its batch.  Source: definition."""
+    return batch_images / rate_images_per_s
+
+
+@formula("s", "2 (n - 1) x latency + 2 (n - 1) / n x gradient bytes / link rate, n nodes; 0 on one node")
+def node_allreduce_time(
+    node_count: Draws, param_count: Draws, gradient_bytes: Draws, link_bytes_per_s: Draws, latency_s: Draws
+) -> Any:
+    """Seconds of the all-reduce between nodes; inside a node the devices' own links are ten times as fast.
+
+    Source: hierarchical ring; alpha-beta model, Thakur, Rabenseifner and Gropp 2005.
+    """
+    return allreduce_time(node_count, param_count * gradient_bytes, link_bytes_per_s, latency_s)
 
 
 @formula("s", "bytes / (link rate x share that payload gets)")

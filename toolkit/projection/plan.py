@@ -45,6 +45,7 @@ _PAIRS = (
     _Pair(phase="training", resource="node network", demand="network.node_bytes_per_s",
           supply="network.node_link_bytes_per_s", unit="bytes_per_s"),
     _Pair(phase="training", resource="time to the deadline", demand="training.elapsed_s", supply="training.deadline_s", unit="s"),
+    _Pair(phase="inference", resource="device power", demand="inference.device_w", supply="inference.device_limit_w", unit="w"),
     _Pair(phase="inference", resource="latency against its objective", demand="inference.latency_p99_s",
           supply="inference.objective_s", unit="s"),
 )  # fmt: skip

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
     Draws = NDArray[np.float64]
 
-__all__ = ["checkpoint_overhead_share", "daly_interval", "failure_interval", "goodput", "spare_count", "young_interval"]
+__all__ = [
+    "checkpoint_overhead_share",
+    "daly_interval",
+    "failure_interval",
+    "failures",
+    "goodput",
+    "spare_count",
+    "spare_nodes",
+    "young_interval",
+]
 
 
 @formula("s", "a node's mean time between failures / nodes")
@@ -102,3 +111,20 @@ def spare_count(node_count: int, node_interval_s: float, repair_s: float, shorta
     from scipy.stats import poisson
 
     return int(poisson.ppf(1 - shortage_share, node_count * repair_s / node_interval_s))
+
+
+@formula("count", "99th percentile of the failures within a repair: Poisson, at the median of each month")
+def spare_nodes(node_count: Draws, node_interval_s: Draws, repair_s: Draws) -> Any:
+    """Nodes to keep in reserve so that a run goes on while failed ones are repaired.
+
+    Source: failures of independent nodes within a repair time are Poisson (Trivedi 2001).
+    """
+    interval, repair = float(np.median(node_interval_s)), float(np.median(repair_s))
+    counts = np.median(node_count, axis=0)
+    return np.array([[float(spare_count(int(count), interval, repair)) for count in counts]])
+
+
+@formula("count", "time of a run / time between failures")
+def failures(elapsed_s: Draws, failure_s: Draws) -> Any:
+    """Failures that a run meets, on average.  Source: definition."""
+    return elapsed_s / failure_s

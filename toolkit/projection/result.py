@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -45,6 +46,7 @@ BOTTLENECK_SCHEMA: Final = {
     "load_share": _NUMBER,
 }  # fmt: skip
 
+_PERCENTILES: Final = ("p10", "p50", "p90")
 _FRAMES: Final = {
     "frame": FRAME_SCHEMA,
     "doubling": DOUBLING_SCHEMA,
@@ -160,7 +162,7 @@ class Projection:
             },
             "flags": list(self.flags),
             "limits": list(self.limits),
-            "explanations": [dataclasses.asdict(node) for node in self.explanations.values()],
+            "explanations": [_plain(node) for node in self.explanations.values()],
         }
 
     @classmethod
@@ -203,6 +205,15 @@ class Projection:
         return cls.from_dict(read_facts(path, "projection"))
 
 
+def _plain(node: NodeSummary) -> dict[str, Any]:
+    """Return a quantity as plain JSON types, in which what is unknown is null."""
+    facts = dataclasses.asdict(node)
+    return facts | {name: [None if math.isnan(value) else value for value in facts[name]] for name in _PERCENTILES}
+
+
 def _summary(node: Mapping[str, Any]) -> NodeSummary:
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in node.items()}
-    return NodeSummary(**values)
+    unknown = float("nan")
+    return NodeSummary(
+        **values | {name: tuple(unknown if value is None else value for value in node[name]) for name in _PERCENTILES}
+    )

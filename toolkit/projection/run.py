@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
 
-from toolkit.errors import MissingError, UsageError
+from toolkit.errors import MissingError, ScenarioError, UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet
+from toolkit.projection import growth
 from toolkit.projection.doubling import doubling_table
 from toolkit.projection.givens import Givens, gather
 from toolkit.projection.model import evaluate
 from toolkit.projection.plan import bottlenecks, make_plan
 from toolkit.projection.result import ASSUMPTION_SCHEMA, FRAME_SCHEMA, SENSITIVITY_SCHEMA, Projection
 from toolkit.projection.scenario import Scenario, load_scenario
-from toolkit.units import show
+from toolkit.units import MONTH_S, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["project"]
 
-_RESULT_PREFIXES: Final = ("dataset.", "storage.", "bandwidth.", "network.", "training.", "inference.", "cache.")
+_RESULT_PREFIXES: Final = ("dataset.", "storage.", "bandwidth.", "network.", "training.", "inference.", "cache.", "curation.")
 _HEADLINES: Final = (
     "storage.capacity_bytes",
     "training.gpu_count",
@@ -75,6 +77,7 @@ def project(
     asked = load_scenario(scenario)
     facts, location = _profile_of(profile)
     measured = _measured(measurements, location)
+    asked, fitted = _with_fitted_growth(asked, facts)
     givens = gather(asked, facts, measured)
     months = np.arange(0, asked.horizon_months + 1, dtype=np.float64)
     generator = np.random.default_rng(seed)
@@ -92,7 +95,7 @@ def project(
         sensitivity=_sensitivity(asked, givens, months),
         assumptions=_assumptions(givens),
         bottlenecks=loads,
-        flags=(*givens.flags, *_flags(asked, facts, ledger)),
+        flags=(*fitted, *givens.flags, *_flags(asked, facts, ledger)),
         limits=_limits(measured),
         explanations=nodes,
     )
@@ -121,6 +124,31 @@ def _measured(measurements: MeasurementSet | str | Path | None, location: Path |
         return MeasurementSet.load(measurements)
     newest = max((location / "measurements").glob("*.json"), default=None) if location is not None else None
     return MeasurementSet.load(newest) if newest is not None else None
+
+
+def _with_fitted_growth(scenario: Scenario, profile: DatasetProfile | None) -> tuple[Scenario, list[str]]:
+    """Return the scenario with growth of kind ``fitted`` put in numbers from the dataset's versions, and what to say of it."""
+    if scenario.growth.kind != "fitted":
+        return scenario, []
+    by_age: dict[float, float] = {}
+    for version in profile.versions if profile is not None else ():
+        if version.image_count:
+            by_age[datetime.fromisoformat(version.committed_at).timestamp() / MONTH_S] = float(version.image_count)
+    ages = sorted(by_age)
+    if len(ages) < 2:
+        raise ScenarioError(
+            "'growth.kind' ('fitted'): needs a dataset with two versions or more that hold images; name one with --dataset, "
+            "or state the growth"
+        )
+    kind, rate = growth.fitted_growth([age - ages[0] for age in ages], [by_age[age] for age in ages])
+    stated = {"images_per_month": rate} if kind == "linear" else {"yearly_factor": rate}
+    resolved = scenario.growth.model_copy(update={"kind": kind, **stated})
+    said = f"{rate:,.0f} images a month" if kind == "linear" else f"a factor of {rate:.3g} a year"
+    span = ages[-1] - ages[0]
+    flag = f"growth was fitted to {len(ages)} versions over {show(span * MONTH_S, 's')}: {kind}, {said}"
+    if span < scenario.horizon_months / 2:
+        flag += f"; it is stretched over {scenario.horizon_months} months"
+    return scenario.model_copy(update={"growth": resolved}), [flag]
 
 
 def _frame(nodes: Mapping[str, NodeSummary], months: np.ndarray[Any, Any]) -> pl.DataFrame:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Draws = NDArray[np.float64]
 
-__all__ = ["derive", "latency_median", "latency_tail", "load_share", "on_each", "within_objective"]
+__all__ = ["derive", "latency_high", "latency_median", "latency_tail", "load_share", "on_each", "within_objective"]
 
 
 @formula("per_s", "bisection over the batch-service queue for the objective x how far that has been off")
@@ -60,10 +60,16 @@ def latency_median(load_per_s: Draws, single_s: Draws, offline_per_s: Draws, bat
     return _latency(load_per_s, single_s, offline_per_s, batch_count, 0)
 
 
+@formula("s", "95th percentile of a simulated batch-service queue at the median load")
+def latency_high(load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws) -> Any:
+    """95 of 100 answers come within this.  Source: M/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
+    return _latency(load_per_s, single_s, offline_per_s, batch_count, 1)
+
+
 @formula("s", "99th percentile of a simulated batch-service queue at the median load")
 def latency_tail(load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws) -> Any:
     """99 of 100 answers come within this.  Source: M/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
-    return _latency(load_per_s, single_s, offline_per_s, batch_count, 1)
+    return _latency(load_per_s, single_s, offline_per_s, batch_count, 2)
 
 
 @formula("per_s", "streams x frames of a stream each second")
@@ -103,9 +109,7 @@ def derive(ledger: Ledger, inference: Inference, months: Draws) -> None:
         source="stated in the scenario",
         evidence="assumed",
     )
-    capacity = formulas.capacity_at(inference.latency_p99, float(served.single), served.offline_per_s, inference.max_batch)
-    if capacity <= 0:
-        raise ScenarioError(f"'inference.latency_p99': {device.title} takes longer than that for a single {inference.model}")
+    capacity = _capacity(inference, device.title, float(served.single), served.offline_per_s)
     ledger.give("inference.simulated_per_s", "per_s", np.full((1, 1), capacity), source=source, evidence="published")
     ledger.derive(
         "inference.capacity_per_s",
@@ -115,6 +119,19 @@ def derive(ledger: Ledger, inference: Inference, months: Draws) -> None:
     )
     _instances(ledger, inference, months)
     _latency_and_power(ledger)
+
+
+def _capacity(inference: Inference, title: str, single_s: float, offline_per_s: float) -> float:
+    """Return requests each second within the objective; an objective that cannot be met is told."""
+    capacity = formulas.capacity_at(inference.latency_p99, single_s, offline_per_s, inference.max_batch)
+    if capacity <= 0:
+        raise ScenarioError(f"'inference.latency_p99': {title} takes longer than that for a single {inference.model}")
+    if inference.streams is not None and capacity < inference.frames_per_s:
+        raise ScenarioError(
+            f"'inference.frames_per_s': {title} answers {capacity:.3g} {inference.model} a second within the objective, "
+            f"which is less than one stream of {inference.frames_per_s:g}"
+        )
+    return capacity
 
 
 def _instances(ledger: Ledger, inference: Inference, months: Draws) -> None:
@@ -147,10 +164,23 @@ def _instances(ledger: Ledger, inference: Inference, months: Draws) -> None:
         month_index="inference.month_index",
     )
     if inference.streams is not None:
+        if inference.blocked is not None:
+            ledger.derive(
+                "inference.place_count",
+                formulas.places_for_loss,
+                stream_count="inference.growing_stream_count",
+                blocked_share="inference.blocked_share",
+            )
+        ledger.derive(
+            "inference.uplink_bytes_per_s",
+            formulas.uplink,
+            stream_count="inference.growing_stream_count",
+            stream_bytes_per_s="inference.stream_bytes_per_s",
+        )
         ledger.derive(
             "inference.instance_count",
             formulas.instances_for_streams,
-            stream_count="inference.growing_stream_count",
+            stream_count="inference.growing_stream_count" if inference.blocked is None else "inference.place_count",
             streams_per_device="inference.streams_per_device_count",
             spare_count="inference.spare_count",
         )
@@ -182,6 +212,7 @@ def _latency_and_power(ledger: Ledger) -> None:
         "batch_count": "inference.batch_count",
     }
     ledger.derive("inference.latency_p50_s", latency_median, **queue)
+    ledger.derive("inference.latency_p95_s", latency_high, **queue)
     ledger.derive("inference.latency_p99_s", latency_tail, **queue)
     ledger.derive(
         "inference.in_flight_count",
@@ -215,4 +246,30 @@ def _latency_and_power(ledger: Ledger) -> None:
         param_count="inference.param_count",
         weight_bytes="inference.weight_bytes",
         read_bytes_per_s=reading,
+    )
+    ledger.derive("inference.scale_out_s", formulas.scale_out_time, boot_s="inference.boot_s", load_s="inference.load_s")
+    ledger.derive(
+        "inference.input_bytes_per_s",
+        formulas.input_traffic,
+        load_per_s="inference.load_per_s",
+        input_bytes="inference.input_bytes",
+    )
+    ledger.derive(
+        "inference.answer_j", formulas.energy_per_answer, power_w="inference.power_w", offered_per_s="inference.offered_per_s"
+    )
+    ledger.derive(
+        "inference.cost_usd",
+        formulas.cost,
+        instance_count="inference.instance_count",
+        usd_per_s="inference.device_usd_per_s",
+        power_w="inference.power_w",
+        usd_per_j="price.electricity_usd_per_j",
+        month_s="month_s",
+    )
+    ledger.derive(
+        "inference.million_usd",
+        formulas.usd_per_million,
+        cost_usd="inference.cost_usd",
+        offered_per_s="inference.offered_per_s",
+        month_s="month_s",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolkit.projection import network, storage
+from toolkit.projection import capacity, network, packaging, storage
 
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
@@ -38,6 +38,7 @@ def derive(ledger: Ledger) -> None:
         checkpoint_bytes="training.checkpoint_bytes",
         kept_checkpoint_count="storage.kept_checkpoint_count",
     )
+    _beside(ledger)
     enter(
         "storage.logical_bytes",
         storage.logical,
@@ -46,6 +47,9 @@ def derive(ledger: Ledger) -> None:
         versions_bytes="storage.versions_bytes",
         checkpoint_bytes="storage.checkpoint_bytes",
         component_bytes="dataset.component_bytes",
+        quarantine_bytes="storage.quarantine_bytes",
+        derived_bytes="storage.derived_bytes",
+        small_file_bytes="storage.small_file_bytes",
     )
     enter(
         "storage.protection_bytes",
@@ -54,11 +58,19 @@ def derive(ledger: Ledger) -> None:
         protection_factor="storage.protection_factor",
     )
     enter(
+        "storage.filesystem_bytes",
+        capacity.filesystem_overhead,
+        logical_bytes="storage.logical_bytes",
+        protection_bytes="storage.protection_bytes",
+        overhead_share="storage.filesystem_share",
+    )
+    enter(
         "storage.headroom_bytes",
         storage.headroom,
         logical_bytes="storage.logical_bytes",
         protection_bytes="storage.protection_bytes",
         headroom_share="storage.headroom_share",
+        filesystem_bytes="storage.filesystem_bytes",
     )
     enter(
         "storage.capacity_bytes",
@@ -66,6 +78,7 @@ def derive(ledger: Ledger) -> None:
         logical_bytes="storage.logical_bytes",
         protection_bytes="storage.protection_bytes",
         headroom_bytes="storage.headroom_bytes",
+        filesystem_bytes="storage.filesystem_bytes",
     )
     enter(
         "bandwidth.ingest_bytes_per_s",
@@ -98,6 +111,27 @@ def derive(ledger: Ledger) -> None:
         link_bytes_per_s="network.transfer_link_bytes_per_s",
         payload_share="network.payload_share",
     )
+
+
+def _beside(ledger: Ledger) -> None:
+    """Enter what takes room beside the images themselves."""
+    enter = ledger.derive
+    enter(
+        "storage.quarantine_bytes", capacity.quarantine, image_bytes="dataset.image_bytes", kept_share="start.kept_share",
+        quarantined_share="start.quarantined_share",
+    )  # fmt: skip
+    enter(
+        "storage.derived_bytes", capacity.derived, curated_bytes="storage.curated_bytes", derived_factor="storage.derived_factor"
+    )
+    enter(
+        "storage.raw_file_count", capacity.raw_files, images="dataset.images", kept_share="start.kept_share",
+        is_raw_kept="storage.raw_kept_factor", is_file="storage.raw_file_factor",
+    )  # fmt: skip
+    enter(
+        "storage.small_file_bytes", packaging.small_file_bytes, file_count="storage.raw_file_count",
+        mean_file_bytes="start.bytes_per_image", block_bytes="storage.block_bytes", inode_bytes="storage.inode_bytes",
+    )  # fmt: skip
+    enter("storage.object_count", packaging.object_count, size_bytes="storage.curated_bytes", object_bytes="storage.shard_bytes")
 
 
 def _supply(ledger: Ledger) -> None:

@@ -57,12 +57,21 @@ def checkpoint_storage(checkpoint_bytes: Draws, kept_checkpoint_count: Draws) ->
     return checkpoint_bytes * kept_checkpoint_count
 
 
-@formula("bytes", "raw + curated + versions + checkpoints + components")
+@formula("bytes", "raw + small-file waste + quarantine + curated + derived + versions + checkpoints + components")
 def logical(
-    raw_bytes: Draws, curated_bytes: Draws, versions_bytes: Draws, checkpoint_bytes: Draws, component_bytes: Draws
+    raw_bytes: Draws,
+    curated_bytes: Draws,
+    versions_bytes: Draws,
+    checkpoint_bytes: Draws,
+    component_bytes: Draws,
+    *,
+    quarantine_bytes: Draws,
+    derived_bytes: Draws,
+    small_file_bytes: Draws,
 ) -> Any:
     """Bytes stored, before protection.  Source: sum of the parts."""
-    return raw_bytes + curated_bytes + versions_bytes + checkpoint_bytes + component_bytes
+    came_in = raw_bytes + small_file_bytes + quarantine_bytes
+    return came_in + curated_bytes + derived_bytes + versions_bytes + checkpoint_bytes + component_bytes
 
 
 @formula("bytes", "stored bytes x (bytes on drives per byte stored - 1)")
@@ -103,15 +112,15 @@ def erasure_coded_bytes(size_bytes: Draws, data_count: Draws, parity_count: Draw
 
 
 @formula("bytes", "bytes on drives x headroom / (1 - headroom)")
-def headroom(logical_bytes: Draws, protection_bytes: Draws, headroom_share: Draws) -> Any:
+def headroom(logical_bytes: Draws, protection_bytes: Draws, headroom_share: Draws, filesystem_bytes: Draws | float = 0.0) -> Any:
     """Bytes to keep free.  Source: stas00/ml-engineering, storage: distributed filesystems are reliable up to about 80 %."""
-    return (logical_bytes + protection_bytes) * headroom_share / (1 - headroom_share)
+    return (logical_bytes + protection_bytes + filesystem_bytes) * headroom_share / (1 - headroom_share)
 
 
-@formula("bytes", "stored + protection + headroom")
-def capacity(logical_bytes: Draws, protection_bytes: Draws, headroom_bytes: Draws) -> Any:
+@formula("bytes", "stored + protection + filesystem + headroom")
+def capacity(logical_bytes: Draws, protection_bytes: Draws, headroom_bytes: Draws, filesystem_bytes: Draws | float = 0.0) -> Any:
     """Bytes of drives to have.  Source: sum of the parts."""
-    return logical_bytes + protection_bytes + headroom_bytes
+    return logical_bytes + protection_bytes + filesystem_bytes + headroom_bytes
 
 
 @formula("count", "the larger of capacity / drive capacity and demand / drive rate, rounded up")

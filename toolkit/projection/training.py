@@ -19,6 +19,7 @@ __all__ = [
     "checkpoint_rate",
     "checkpoint_size",
     "checkpoint_time",
+    "cooling",
     "decode_cores",
     "decode_supply",
     "device_count",
@@ -192,19 +193,25 @@ def node_network(read_bytes_per_s: Draws, node_count: Draws, allreduce_bytes_per
     return read_bytes_per_s / node_count + np.where(node_count > 1, allreduce_bytes_per_s, 0.0)
 
 
-@formula("bytes", "parameters x bytes of training state + activations x batch")
-def memory(param_count: Draws, training_state_bytes: Draws, activation_bytes: Draws, batch_images: Draws) -> Any:
+@formula("bytes", "weights, gradients and optimizer state on a device + activations x batch")
+def memory(device_state_bytes: Draws, activation_bytes: Draws, batch_images: Draws) -> Any:
     """Bytes of device memory that a training step takes.
 
     Source: Rajbhandari et al. 2020 (ZeRO, arXiv 1910.02054): 16 bytes per parameter for mixed-precision Adam.
     """
-    return param_count * training_state_bytes + activation_bytes * batch_images
+    return device_state_bytes + activation_bytes * batch_images
 
 
 @formula("w", "(devices x device power + nodes x node power) x PUE")
 def power(device_count: Draws, device_w: Draws, node_count: Draws, node_w: Draws, pue_factor: Draws) -> Any:
     """Watts at the wall while a run goes on.  Source: PUE, ISO/IEC 30134-2."""
     return (device_count * device_w + node_count * node_w) * pue_factor
+
+
+@formula("w", "power at the wall x (PUE - 1) / PUE")
+def cooling(power_w: Draws, pue_factor: Draws) -> Any:
+    """Watts of cooling and distribution, of those at the wall.  Source: PUE, ISO/IEC 30134-2."""
+    return power_w * (pue_factor - 1) / pue_factor
 
 
 @formula("j", "power x time of a run x runs each month")

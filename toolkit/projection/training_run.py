@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.projection import caching, economics, reliability, training
+from toolkit.projection import caching, economics, memory, reliability, training
 
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
@@ -28,7 +28,7 @@ def derive_nothing(ledger: Ledger) -> None:
 
 def derive_demand(ledger: Ledger, trained: Training) -> None:
     """Derive devices, nodes and what they read each second."""
-    derive = ledger.derive
+    derive: Any = ledger.derive
     if "training.samples_seen" in ledger.values:
         derive("training.samples", training.run_samples_fixed, samples_seen="training.samples_seen", images="dataset.images")
     else:
@@ -57,12 +57,18 @@ def derive_demand(ledger: Ledger, trained: Training) -> None:
         devices_per_node="training.devices_per_node",
     )
     derive("training.rate_images_per_s", training.rate, device_count="training.gpu_count", **work)
+    policy = {
+        "lru": caching.lru_hit_share,
+        "pinned": caching.pinned_hit_share,
+        "random": caching.random_hit_share,
+        "fixed_order": caching.fixed_order_hit_share,
+    }[trained.cache_policy]
     derive(
         "cache.hit_share",
-        caching.lru_hit_share,
+        policy,
         cache_bytes="training.cache_bytes",
         dataset_bytes="dataset.image_bytes",
-        node_count="training.node_count",
+        **({"node_count": "training.node_count"} if trained.cache_policy == "lru" else {}),
     )
     derive(
         "bandwidth.epoch_read_bytes_per_s",
@@ -72,10 +78,19 @@ def derive_demand(ledger: Ledger, trained: Training) -> None:
         hit_share="cache.hit_share",
     )
     derive(
+        "training.device_state_bytes",
+        memory.sharded_state_bytes,
+        param_count="model.param_count",
+        weight_bytes="training.gradient_bytes",
+        gradient_bytes="training.gradient_bytes",
+        optimizer_bytes="training.optimizer_bytes",
+        shard_stage_index="training.shard_stage_index",
+        replica_count="training.gpu_count",
+    )
+    derive(
         "training.memory_bytes",
         training.memory,
-        param_count="model.param_count",
-        training_state_bytes="training.training_state_bytes",
+        device_state_bytes="training.device_state_bytes",
         activation_bytes="model.activation_bytes",
         batch_images="training.batch_images",
     )
@@ -137,6 +152,13 @@ def derive_outcome(ledger: Ledger) -> None:
     """Derive time, cores, network, power and cost of a run on the planned machines."""
     derive: Any = ledger.derive
     derive(
+        "training.spare_node_count",
+        reliability.spare_nodes,
+        node_count="training.node_count",
+        node_interval_s="training.node_failure_s",
+        repair_s="training.repair_s",
+    )
+    derive(
         "training.decode_core_count",
         training.decode_cores,
         rate_images_per_s="training.rate_images_per_s",
@@ -193,6 +215,9 @@ def derive_outcome(ledger: Ledger) -> None:
         elapsed_s="training.elapsed_s",
         run_count="training.run_count",
     )
+    derive("training.failure_count", reliability.failures, elapsed_s="training.elapsed_s", failure_s="training.failure_s")
+    derive("training.cooling_w", training.cooling, power_w="training.power_w", pue_factor="price.pue_factor")
+    derive("training.carbon_mass_kg", economics.carbon, energy_j="training.energy_j", carbon_g_per_j="price.carbon_g_per_j")
     derive(
         "training.electricity_usd",
         economics.electricity_cost,

@@ -1,0 +1,78 @@
+"""What connects nodes: network cards, switches and the traffic that crosses them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.projection.explain import formula
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Draws = NDArray[np.float64]
+
+__all__ = ["aggregate", "leaf_count", "link_load", "nic_count", "spine_bytes", "switch_count"]
+
+
+@formula("bytes_per_s", "bytes each second over a node's link x nodes")
+def aggregate(node_bytes_per_s: Draws, node_count: Draws) -> Any:
+    """Bytes each second over all nodes' links.  Source: definition."""
+    return node_bytes_per_s * node_count
+
+
+@formula("count", "nodes x what a node's traffic takes of cards, rounded up")
+def nic_count(node_bytes_per_s: Draws, node_count: Draws, link_bytes_per_s: Draws, payload_share: Draws) -> Any:
+    """Network cards, at least one in each node.
+
+    Source: definition.
+
+    Examples
+    --------
+    >>> float(nic_count(30e9, 4.0, 12.5e9, 0.92))
+    12.0
+    """
+    return node_count * np.maximum(1, np.ceil(node_bytes_per_s / (link_bytes_per_s * payload_share)))
+
+
+@formula("count", "cards / ports of a switch that face down at the oversubscription, rounded up")
+def leaf_count(card_count: Draws, port_count: Draws, oversubscription_factor: Draws) -> Any:
+    """Switches that cards plug into; one that serves them all has no links upwards.
+
+    Source: folded Clos network, Leiserson 1985 (fat trees), Clos 1953.
+
+    Examples
+    --------
+    >>> [float(leaf_count(cards, 64.0, 1.0)) for cards in (64.0, 65.0, 128.0)]
+    [1.0, 3.0, 4.0]
+    """
+    down = np.floor(port_count * oversubscription_factor / (1 + oversubscription_factor))
+    return np.where(card_count <= port_count, 1.0, np.ceil(card_count / np.maximum(down, 1)))
+
+
+@formula("count", "leaves + links upwards / ports of a switch, rounded up; one leaf alone")
+def switch_count(leaf_count: Draws, port_count: Draws, oversubscription_factor: Draws) -> Any:
+    """Switches in two tiers.
+
+    Source: folded Clos network, Clos 1953.
+
+    Examples
+    --------
+    >>> float(switch_count(4.0, 64.0, 1.0)), float(switch_count(1.0, 64.0, 1.0))
+    (6.0, 1.0)
+    """
+    up = port_count - np.floor(port_count * oversubscription_factor / (1 + oversubscription_factor))
+    return np.where(leaf_count <= 1, 1.0, leaf_count + np.ceil(leaf_count * np.maximum(up, 1) / port_count))
+
+
+@formula("bytes_per_s", "bytes each second over all links x share of partners behind another leaf")
+def spine_bytes(fabric_bytes_per_s: Draws, leaf_count: Draws) -> Any:
+    """Bytes each second that cross from leaf to leaf, partners spread evenly.  Source: (leaves - 1) / leaves of all pairs."""
+    return fabric_bytes_per_s * (1 - 1 / np.maximum(leaf_count, 1))
+
+
+@formula("share", "bytes each second / (link rate x share that payload gets)")
+def link_load(demand_bytes_per_s: Draws, link_bytes_per_s: Draws, payload_share: Draws) -> Any:
+    """Load of a link.  Source: definition."""
+    return demand_bytes_per_s / (link_bytes_per_s * payload_share)

@@ -1,0 +1,343 @@
+"""The parts of a scenario: every key, its unit, its default and where that comes from."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping  # noqa: TC003 -- used where a validator runs
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+
+from toolkit.projection.hardware_facts import accelerators, media, models
+from toolkit.units import parse_quantity
+
+__all__ = [
+    "Component", "Curation", "DatasetStart", "Growth", "Inference", "Network", "Prices", "Protection", "Scenario", "Storage",
+    "Training",
+]  # fmt: skip
+
+
+def _quantity(unit: str) -> BeforeValidator:
+    def parse(text: Any) -> Any:
+        return text if text is None else parse_quantity(text, unit)
+
+    return BeforeValidator(parse)
+
+
+def _named(kind: str) -> BeforeValidator:
+    def check(name: Any) -> Any:
+        kinds: dict[str, Mapping[str, Any]] = {"accelerator": accelerators(), "model": models(), "medium": media()}
+        known = kinds[kind]
+        if name is not None and name not in known:
+            raise ValueError(f"is not a known {kind}; there are {', '.join(sorted(known))}")
+        return name
+
+    return BeforeValidator(check)
+
+
+def _steps(table: Any, info: ValidationInfo) -> Any:
+    """Return events by month: as written, or from a table with the columns month and images."""
+    if not isinstance(table, str):
+        return table
+    path = Path((info.context or {}).get("folder", "."), table)
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            found: dict[int, float] = {}
+            for row in csv.DictReader(lines):
+                found[int(row["month"])] = found.get(int(row["month"]), 0.0) + float(row["images"].replace("_", ""))
+    except OSError as fault:
+        raise ValueError(f"cannot be read as a table: {fault.strerror}") from fault
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        raise ValueError("is no table with whole numbers in its columns 'month' and 'images'") from fault
+    return found
+
+
+Bytes = Annotated[float, _quantity("bytes"), Field(gt=0)]
+BytesOrNone = Annotated[float, _quantity("bytes"), Field(ge=0)]
+GramsPerJ = Annotated[float, _quantity("g_per_j"), Field(ge=0)]
+BytesPerS = Annotated[float, _quantity("bytes_per_s"), Field(gt=0)]
+Seconds = Annotated[float, _quantity("s"), Field(gt=0)]
+Watts = Annotated[float, _quantity("w"), Field(gt=0)]
+Usd = Annotated[float, _quantity("usd"), Field(ge=0)]
+UsdPerJ = Annotated[float, _quantity("usd_per_j"), Field(ge=0)]
+Share = Annotated[float, _quantity("share"), Field(ge=0, le=1)]
+PerS = Annotated[float, _quantity("per_s"), Field(gt=0)]
+Count = Annotated[float, Field(gt=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Growth(_Part):
+    """How the dataset grows from month to month."""
+
+    kind: Literal["none", "linear", "exponential", "logistic", "steps", "fitted"] = "none"
+    """``linear`` adds ``images_per_month``; ``exponential`` multiplies by ``yearly_factor``; ``logistic`` does so towards
+    ``ceiling_images``; ``steps`` adds only what ``steps`` lists; ``fitted`` follows the dataset's own versions."""
+    images_per_month: Annotated[float, Field(ge=0)] = 0
+    """New images each month (linear)."""
+    yearly_factor: Annotated[float, Field(ge=1)] = 1
+    """Factor over a year (exponential, logistic)."""
+    ceiling_images: Count | None = None
+    """Where growth ends (logistic)."""
+    steps: Annotated[dict[int, float], BeforeValidator(_steps)] = {}
+    """Events on top of any kind: images added by month, negative for a deletion; or the path of a CSV file with the
+    columns month and images, relative to the scenario."""
+    retention: Seconds | None = None
+    """Time after which an image is deleted; by default none is. What is there now is taken to have come in now."""
+    uncertainty: Share = 0.2
+    """How far the added images may be off, either way, at the 10th and 90th percentile."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Growth:
+        needed = {"linear": "images_per_month", "logistic": "ceiling_images", "steps": "steps"}.get(self.kind)
+        if needed and not getattr(self, needed):
+            raise ValueError(f"growth of kind '{self.kind}' needs {needed}")
+        if self.kind in {"exponential", "logistic"} and self.yearly_factor <= 1:
+            raise ValueError(f"growth of kind '{self.kind}' needs a yearly_factor above 1")
+        return self
+
+
+class Component(_Part):
+    """Data beside the images, sized by declared figures: audio, video, text, sensor logs."""
+
+    name: str
+    """What it is."""
+    samples: Count
+    """How many samples there are now."""
+    sample_size: Bytes
+    """Mean size of one."""
+    yearly_factor: Annotated[float, Field(ge=1)] = 1
+    """Growth over a year."""
+
+
+class DatasetStart(_Part):
+    """The dataset now. What is left out is taken from the profile."""
+
+    images: Count | None = None
+    """Images kept."""
+    image_size: Bytes | None = None
+    """Mean encoded bytes of an image."""
+    kept: Share | None = None
+    """Share of what comes in that is kept."""
+    quarantined: Share | None = None
+    """Share of what comes in that is refused and kept in quarantine; by default that of the profile, else 1 %, assumed."""
+    components: tuple[Component, ...] = ()
+    """Data beside the images."""
+
+
+class Protection(_Part):
+    """How data survives a drive."""
+
+    kind: Literal["none", "replicas", "erasure"] = "erasure"
+    """``replicas`` keeps ``copies``; ``erasure`` adds ``parity`` to every ``data`` pieces (Reed-Solomon)."""
+    copies: Annotated[int, Field(ge=1, le=10)] = 3
+    """Copies in all."""
+    data: Annotated[int, Field(ge=1, le=100)] = 8
+    """Data pieces of a stripe."""
+    parity: Annotated[int, Field(ge=0, le=20)] = 2
+    """Parity pieces of a stripe: so many drives may be lost."""
+
+    @property
+    def factor(self) -> float:
+        """Bytes on drives per byte stored."""
+        return {"none": 1.0, "replicas": float(self.copies), "erasure": (self.data + self.parity) / self.data}[self.kind]
+
+
+class Storage(_Part):
+    """Where the dataset lies."""
+
+    medium: Annotated[str, _named("medium")] = "nvme_gen4_7.68tb"
+    """Drive that capacity is bought in."""
+    protection: Protection = Protection()
+    """How data survives a drive."""
+    keep_raw: bool = True
+    """Whether what came in is kept beside what was curated."""
+    kept_versions: Annotated[int, Field(ge=0, le=1000)] = 4
+    """Earlier versions kept."""
+    version_rewrite: Share = 0.02
+    """Share of the shards that a version rewrites; an append rewrites none, compaction and redecisions some."""
+    kept_checkpoints: Annotated[int, Field(ge=0, le=10_000)] = 5
+    """Training checkpoints kept."""
+    headroom: Share = 0.2
+    """Share of the capacity that is to stay free (shared filesystems slow down past 80 %)."""
+    derived_factor: Annotated[float, Field(ge=0, le=100)] = 0.05
+    """Bytes of thumbnails, embeddings, resized copies and scratch per curated byte. Default: assumed; 768 half-precision
+    numbers per image of 100 kB are 1.5 %."""
+    raw_as_files: bool = True
+    """Whether what came in lies as a file per image, which is rounded up to blocks; else in archives."""
+    block_size: Bytes = 4096.0
+    """Block of the filesystem. Default: ext4 and XFS."""
+    shard_size: Bytes = 256e6
+    """Bytes of a shard. Default: that of this toolkit's curation."""
+    filesystem_overhead: Annotated[float, _quantity("share"), Field(ge=0, le=0.5)] = 0.02
+    """Share of the drives that the filesystem takes for itself. Default: ext4 reserves 1.6 % for inodes; XFS 1 to 3 %."""
+    rebuild_time: Seconds = 86_400.0
+    """Time within which a lost drive is to be rebuilt. Default: a day, assumed."""
+    owned: Bytes | None = None
+    """Capacity there is already, headroom included; asks when it is full."""
+    supply: Literal["measured", "drives"] | BytesPerS = "measured"
+    """What the storage delivers: as ``measured`` here (one node's reading, cold), what the planned ``drives`` can give
+    together, or a rate such as ``"40 GB/s"``."""
+
+
+class Training(_Part):
+    """What is trained, how often, by when."""
+
+    model: Annotated[str, _named("model")] = "resnet50"
+    """Model, from the hardware facts."""
+    accelerator: Annotated[str, _named("accelerator")] = "h100_sxm"
+    """Device, from the hardware facts."""
+    accelerators_per_node: Annotated[int, Field(ge=1, le=72)] = 8
+    """Devices in a node."""
+    cores_per_node: Annotated[int, Field(ge=1, le=1024)] = 96
+    """CPU cores in a node, which decode images."""
+    memory_per_node: Bytes = 512e9
+    """Memory of a node; half of it is taken to hold file pages. Default: 512 GB, assumed."""
+    nvme_per_node: BytesOrNone = 0.0
+    """Drives of a node that cache the dataset. Default: none."""
+    cache_policy: Literal["lru", "pinned", "random", "fixed_order"] = "lru"
+    """What a node's cache does once the dataset outgrows it: evict what was least recently used (the page cache), keep a
+    fixed part, evict at random, or see every epoch in the same order. Default: the page cache."""
+    shard_stage_index: Annotated[int, Field(ge=0, le=3)] = 0
+    """What replicas share instead of each holding it: 0 nothing, 1 the optimizer's state, 2 gradients too, 3 weights too."""
+    epochs: Count | None = None
+    """Passes over the dataset; give this or ``samples_seen``. By default 90 (the usual ImageNet recipe)."""
+    samples_seen: Count | None = None
+    """Samples in all, however large the dataset."""
+    deadline: Seconds = 7 * 86_400.0
+    """Time within which a run must end."""
+    runs_per_month: Annotated[float, Field(ge=0, le=1000)] = 1
+    """Training runs each month."""
+    precision: Literal["fp32", "tf32", "bf16", "fp16", "fp8"] = "bf16"
+    """Number format of the arithmetic."""
+    batch_per_accelerator: Annotated[int, Field(ge=1)] = 256
+    """Samples of a step on one device."""
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    """What state a checkpoint holds beside the weights."""
+    checkpoint_interval: Literal["optimal"] | Seconds = "optimal"
+    """Time between checkpoints, or the optimum after Young and Daly."""
+    dedicated: bool = True
+    """Whether the machines run nothing else; shared ones lose ``shared_loss``."""
+    shared_loss: Share = 0.3
+    """Share of the rate that neighbours take on shared machines."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Training:
+        if self.epochs is not None and self.samples_seen is not None:
+            raise ValueError("give epochs or samples_seen, not both")
+        return self
+
+
+class Curation(_Part):
+    """How what comes in is curated."""
+
+    batch_count: Annotated[float, Field(gt=0, le=10_000)] = 4
+    """Batches each month. Default: one a week, assumed."""
+    core_count: Annotated[int, Field(ge=1, le=100_000)] = 32
+    """CPU cores that curate. Default: assumed."""
+    dedicated: bool = True
+    """Whether these cores run nothing else; shared ones lose ``shared_loss``."""
+    shared_loss: Share = 0.3
+    """Share of the rate that neighbours take on shared machines. Default: assumed."""
+
+
+class Inference(_Part):
+    """What is served, to how many, how fast."""
+
+    model: Annotated[str, _named("model")] = "resnet50"
+    """Model, from the hardware facts."""
+    accelerator: Annotated[str, _named("accelerator")] = "l4"
+    """Device, from the hardware facts."""
+    requests_per_s: PerS | None = None
+    """Independent requests; give this or ``streams``."""
+    streams: Annotated[int, Field(ge=1)] | None = None
+    """Input streams, each of which keeps its place on one device for itself."""
+    frames_per_s: PerS = 30.0
+    """Frames of a stream each second."""
+    latency_p99: Seconds = 0.05
+    """99 of 100 answers come within this."""
+    max_batch: Annotated[int, Field(ge=1, le=1024)] = 8
+    """Largest batch that a device serves together."""
+    spare_instances: Annotated[int, Field(ge=0)] = 1
+    """Instances beyond what the load needs, so that one may fail."""
+    yearly_factor: Annotated[float, Field(ge=1)] = 1
+    """Growth of the load over a year."""
+    blocked: Share | None = None
+    """Share of arriving streams that may find no free place, where ``streams`` come and go: the mean number that is on.
+    By default every stream is always on."""
+    stream_rate: BytesPerS = 0.5e6
+    """Encoded bytes of a stream each second. Default: 4 Mb/s, 1080p H.264 from a camera, assumed."""
+    device_power_limit: Watts | None = None
+    """Power that a place gives a device, at the edge."""
+    boot_time: Seconds = 60.0
+    """Time until a new instance begins to load the model. Default: assumed."""
+    accelerator_hour: Usd | None = None
+    """Rent of one device for an hour; by default that of the hardware facts, if one is known."""
+    placement: Literal["datacenter", "edge"] = "datacenter"
+    """Where it runs; at the edge each site's streams stay on its own device."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Inference:
+        if (self.requests_per_s is None) == (self.streams is None):
+            raise ValueError("give requests_per_s or streams, and not both")
+        return self
+
+
+class Network(_Part):
+    """What bytes travel over."""
+
+    node_link: BytesPerS = 12.5e9
+    """Network link of a node, per direction. Default: 100 Gb/s."""
+    transfer_link: BytesPerS = 1.25e9
+    """Link over which the dataset is copied to another site. Default: 10 Gb/s."""
+    switch_port_count: Annotated[int, Field(ge=2, le=1024)] = 64
+    """Ports of a switch. Default: 64 of 400 Gb/s, a current switch, assumed."""
+    oversubscription_factor: Annotated[float, Field(ge=1, le=100)] = 1.0
+    """Bandwidth towards nodes over that towards other switches. Default: none, as training fabrics are built."""
+    hop_latency: Seconds = 5e-6
+    """Latency of one step of a ring. Default: 5 microseconds, assumed; InfiniBand takes about 1, TCP 20 and more."""
+    efficiency: Share = 0.92
+    """Share of a link's rate that payload gets."""
+
+
+class Prices(_Part):
+    """What power and machines cost. Examples, to be replaced by your own."""
+
+    electricity: UsdPerJ = 0.12 / 3.6e6
+    """Price of electricity. Default: 0.12 USD/kWh, assumed."""
+    pue: Annotated[float, Field(ge=1, le=3)] = 1.56
+    """Facility power over machine power. Default: Uptime Institute 2024, average."""
+    accelerator_hour: Usd | None = None
+    """Rent of one device for an hour; by default that of the hardware facts, if one is known."""
+    carbon: GramsPerJ = 420 / 3.6e6
+    """Carbon dioxide of electricity. Default: 420 g/kWh, as the model card of Llama 2 states it."""
+    node_power: Watts = 2_000.0
+    """Power of a training node beside its accelerators. Default: assumed."""
+
+
+class Scenario(_Part):
+    """What a projection is asked."""
+
+    name: str
+    """Name for people."""
+    horizon_months: Annotated[int, Field(ge=1, le=240)] = 36
+    """Months to project."""
+    dataset: DatasetStart = DatasetStart()
+    """The dataset now."""
+    growth: Growth = Growth()
+    """How it grows."""
+    storage: Storage = Storage()
+    """Where it lies."""
+    network: Network = Network()
+    """What bytes travel over."""
+    curation: Curation = Curation()
+    """How what comes in is curated."""
+    training: Training | None = None
+    """What is trained; leave it out if nothing is."""
+    inference: Inference | None = None
+    """What is served; leave it out if nothing is."""
+    prices: Prices = Prices()
+    """What power and machines cost."""

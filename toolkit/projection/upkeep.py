@@ -1,0 +1,96 @@
+"""The wiring of what keeps a dataset going: batches, rebuilds, tiers, the month it is full, and the links between nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from toolkit.projection import capacity, curation_load, fabric, network, traffic
+
+if TYPE_CHECKING:
+    from toolkit.projection.explain import Ledger
+
+__all__ = ["derive"]
+
+
+def derive(ledger: Ledger, *, is_training: bool) -> None:
+    """Enter curation batches, upkeep of storage and, where something is trained, what its nodes are connected by."""
+    _batches(ledger)
+    _upkeep(ledger)
+    if is_training:
+        _reads(ledger)
+        _fabric(ledger)
+
+
+def _batches(ledger: Ledger) -> None:
+    enter: Any = ledger.derive
+    enter("curation.batch_images", curation_load.batch, arriving_images_per_s="dataset.arriving_images_per_s",
+          month_s="month_s", batch_count="curation.batch_count")  # fmt: skip
+    enter("curation.examination_s", curation_load.examination, batch_images="curation.batch_images",
+          core_images_per_s="supply.core_images_per_s", beside_factor="curation.beside_factor")  # fmt: skip
+    enter("curation.search_s", curation_load.search, images="dataset.images", batch_images="curation.batch_images",
+          million_s="curation.search_million_s", exponent="curation.search_exponent")  # fmt: skip
+    enter("curation.elapsed_s", curation_load.elapsed, examination_s="curation.examination_s", search_s="curation.search_s",
+          core_count="curation.core_count", own_share="curation.own_share")  # fmt: skip
+    enter("curation.load_share", curation_load.monthly_share, elapsed_s="curation.elapsed_s",
+          batch_count="curation.batch_count", month_s="month_s")  # fmt: skip
+    enter("bandwidth.curation_bytes_per_s", traffic.curation_traffic, batch_images="curation.batch_images",
+          bytes_per_image="start.bytes_per_image", kept_share="start.kept_share", shard_overhead="start.shard_overhead_ratio",
+          elapsed_s="curation.elapsed_s")  # fmt: skip
+
+
+def _upkeep(ledger: Ledger) -> None:
+    enter: Any = ledger.derive
+    enter("bandwidth.rebuild_bytes_per_s", traffic.rebuild, drive_bytes="drive.capacity_bytes",
+          read_piece_count="storage.rebuild_piece_count", rebuild_s="storage.rebuild_s")  # fmt: skip
+    enter("bandwidth.metadata_per_s", capacity.metadata_operations, arriving_images_per_s="dataset.arriving_images_per_s",
+          operation_count="storage.file_operation_count", is_file="storage.raw_file_factor",
+          images_per_object="storage.images_per_shard")  # fmt: skip
+    enter("storage.shared_tier_bytes", capacity.shared_tier, curated_bytes="storage.curated_bytes",
+          derived_bytes="storage.derived_bytes", checkpoint_bytes="storage.checkpoint_bytes",
+          component_bytes="dataset.component_bytes")  # fmt: skip
+    enter("storage.archive_tier_bytes", capacity.archive_tier, raw_bytes="storage.raw_bytes",
+          small_file_bytes="storage.small_file_bytes", quarantine_bytes="storage.quarantine_bytes",
+          versions_bytes="storage.versions_bytes")  # fmt: skip
+    enter("network.wan_load_share", fabric.link_load, demand_bytes_per_s="bandwidth.ingest_bytes_per_s",
+          link_bytes_per_s="network.transfer_link_bytes_per_s", payload_share="network.payload_share")  # fmt: skip
+    if "storage.owned_bytes" in ledger.values:
+        owned = {"owned_bytes": "storage.owned_bytes", "capacity_bytes": "storage.capacity_bytes"}
+        enter("storage.time_to_fill_s", capacity.time_to_fill, month_s="month_s", **owned)
+        enter("storage.shortage_share", capacity.shortage, needed="storage.capacity_bytes", available="storage.owned_bytes")
+
+
+def _reads(ledger: Ledger) -> None:
+    enter: Any = ledger.derive
+    enter("bandwidth.random_reads_per_s", traffic.random_reads, rate_images_per_s="training.rate_images_per_s",
+          hit_share="cache.hit_share")  # fmt: skip
+    enter("bandwidth.sequential_reads_per_s", traffic.sequential_reads, read_bytes_per_s="bandwidth.epoch_read_bytes_per_s",
+          chunk_bytes="storage.chunk_bytes")  # fmt: skip
+    enter("bandwidth.shuffle_bytes_per_s", traffic.shuffle, read_bytes_per_s="bandwidth.epoch_read_bytes_per_s",
+          shuffled_share="storage.shuffled_share")  # fmt: skip
+    enter("training.restore_s", traffic.restore_time, checkpoint_bytes="training.checkpoint_bytes",
+          read_bytes_per_s="drive.read_bytes_per_s")  # fmt: skip
+    enter("storage.cache_tier_bytes", capacity.cache_tier, node_count="training.node_count", cache_bytes="training.cache_bytes",
+          curated_bytes="storage.curated_bytes")  # fmt: skip
+    enter("training.late_share", capacity.shortage, needed="training.elapsed_s", available="training.deadline_s")
+
+
+def _fabric(ledger: Ledger) -> None:
+    enter: Any = ledger.derive
+    link = {"link_bytes_per_s": "network.node_link_bytes_per_s", "payload_share": "network.payload_share"}
+    enter("network.fabric_bytes_per_s", fabric.aggregate, node_bytes_per_s="network.node_bytes_per_s",
+          node_count="training.node_count")  # fmt: skip
+    enter("network.nic_count", fabric.nic_count, node_bytes_per_s="network.node_bytes_per_s",
+          node_count="training.node_count", **link)  # fmt: skip
+    ports = {"port_count": "network.switch_port_count", "oversubscription_factor": "network.oversubscription_factor"}
+    enter("network.leaf_count", fabric.leaf_count, card_count="network.nic_count", **ports)
+    enter("network.switch_count", fabric.switch_count, leaf_count="network.leaf_count", **ports)
+    enter("network.spine_bytes_per_s", fabric.spine_bytes, fabric_bytes_per_s="network.fabric_bytes_per_s",
+          leaf_count="network.leaf_count")  # fmt: skip
+    enter(
+        "training.step_s", network.step_time, batch_images="training.batch_images", rate_images_per_s="device.rate_images_per_s"
+    )
+    enter("network.allreduce_s", network.node_allreduce_time, node_count="training.node_count", param_count="model.param_count",
+          gradient_bytes="training.gradient_bytes", link_bytes_per_s="network.node_link_bytes_per_s",
+          latency_s="network.hop_latency_s")  # fmt: skip
+    enter("network.exposed_s", network.exposed_time, network_s="network.allreduce_s", step_s="training.step_s",
+          overlap_share="network.overlap_share")  # fmt: skip
