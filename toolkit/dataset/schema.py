@@ -33,8 +33,8 @@ __all__ = [
     "is_hashed",
 ]
 
-SCHEMA_VERSION: Final = 2
-"""1 was without masks."""
+SCHEMA_VERSION: Final = 3
+"""1 was without masks; 2 without ``focus_score`` and ``border_share``."""
 
 STATES: Final = ("kept", "dropped", "duplicate", "quarantined")
 """The states of an occurrence; each has exactly one."""
@@ -89,6 +89,10 @@ SCORE_FIELDS: Final = [
     pa.field("entropy_bits", pa.float32()),  # Shannon entropy of the 8-bit luma histogram, 0 to 8
     pa.field("aspect_share", pa.float32()),  # shorter over longer side
     pa.field("colorfulness_score", pa.float32()),  # Hasler and Suesstrunk 2003, 0 for gray; null when only luma was decoded
+    pa.field("focus_score", pa.float32()),  # spread of edges at 64 px on the longer side, 0 blurred to 1 clear (cleanvision's)
+    pa.field(
+        "border_share", pa.float32()
+    ),  # share of the area that is a frame of one even shade: letterbox, margin; 1 when blank
 ]
 
 _ANNOTATION_FIELDS: Final = [
