@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from toolkit.dataset.extents import GroupExtents
     from toolkit.dataset.loader import Loader
+    from toolkit.dataset.torch_images import TorchImages
     from toolkit.facts import DatasetProfile
 
 __all__ = ["Dataset", "open_dataset"]
@@ -231,6 +232,18 @@ class Dataset:
         from toolkit.dataset.loader import Loader
 
         return Loader(self, **options)
+
+    def torch(self, **options: Any) -> TorchImages:
+        """Return a dataset for PyTorch's DataLoader; the options are those of ``toolkit.dataset.torch_images.TorchImages``.
+
+        Raises
+        ------
+        ExtraError
+            If PyTorch is not installed.
+        """
+        from toolkit.dataset.torch_images import TorchImages
+
+        return TorchImages(self, **options)
 
     def refusals(self) -> pl.DataFrame:
         """Return what was refused and why, without the bytes: source, stage, reason, message, size_bytes, sha256, batch."""
