@@ -10,12 +10,15 @@ import polars as pl
 
 from toolkit.curation.card import dataset_card
 from toolkit.dataset.croissant import croissant
+from toolkit.dataset.labels import RARE_COUNT, label_report
+from toolkit.units import show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from toolkit.curation.recipe import Recipe
+    from toolkit.dataset.labels import LabelReport
     from toolkit.dataset.reading import Dataset
 
 __all__ = ["describe"]
@@ -39,10 +42,23 @@ def describe(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> No
     label_splits = images.drop_nulls("label").group_by("label", "split").agg(image_count=pl.len()).collect(engine="streaming")
     licences = images.select("licence").drop_nulls().unique().collect(engine="streaming")["licence"].sort().to_list()
     told = [f"{int(notes[name]):,} {sentence}" for name, sentence in _SENTENCES.items() if notes.get(name)]
+    told += _label_notes(label_report(dataset))
     told.append(f"Written {datetime.now(UTC).isoformat(timespec='seconds')}.")
     card = dataset_card(dataset.profile, recipe, label_splits, told, licences)
     _write(dataset.location.path / "README.md", card)
     _write(dataset.location.path / "croissant.json", json.dumps(croissant(dataset), indent=1, ensure_ascii=False) + "\n")
+
+
+def _label_notes(report: LabelReport) -> list[str]:
+    """Return what a reader should know of the classes; nothing where there are none."""
+    if report.imbalance_ratio is None or report.entropy_share is None:
+        return []
+    balance = (
+        f"The largest class has {report.imbalance_ratio:,.1f} times the images of the smallest; evenness of the classes is "
+        f"{show(report.entropy_share, 'share')}, as of {report.effective_class_count:,.1f} equal ones."
+    )
+    gaps = f"{len(report.rare):,} classes have fewer than {RARE_COUNT} images, {report.unlabelled_count:,} images have no label."
+    return [balance, gaps]
 
 
 def _write(target: Path, text: str) -> None:
