@@ -73,6 +73,18 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("show", "{}/text.json"), 2, ("neither measurements nor a projection",)),
         (("show", "{}/nowhere"), 2, ("nowhere",)),
         (("verify", "{}/full"), 2, ("full",)),
+        (("versions", "{}/nowhere"), 2, ("nowhere",)),
+        (("diff", "{}/full", "0"), 2, ("full",)),
+        (("diff", "{}/full", "first"), 2, ("valid integer",)),
+        (("remove", "{}/full"), 2, ("in exactly one way",)),
+        (("compact", "{}/full"), 2, ("is not a Tonnage dataset",)),
+        (("upgrade", "{}/nowhere"), 2, ("nowhere",)),
+        (("curate", "{}/photos", "{}/out", "--redecide"), 2, ("takes a DATASET alone and a recipe",)),
+        (("quarantine", "list", "{}/nowhere"), 2, ("nowhere",)),
+        (("quarantine", "retry", "{}/full"), 2, ("full",)),
+        (("export", "{}/full", "{}/out", "--as", "zip"), 2, ("'zip' is not a format", "webdataset")),
+        (("export", "{}/full", "{}/out"), 2, ("--as",)),
+        (("curate", "ftp://host/x", "{}/out"), 2, ("ftp",)),
     ],
 )
 def test_a_users_mistake_is_one_sentence(wrong: Path, arguments: tuple[str, ...], code: int, fragments: tuple[str, ...]) -> None:

@@ -52,6 +52,8 @@ def _usage(fault: typer.exceptions.TyperException) -> int:
     context = getattr(fault, "ctx", None)
     name = getattr(context, "command_path", "tonnage")
     message = getattr(fault, "format_message", fault.__str__)()
+    if not str(message).strip():  # a group without a command: its help is shown already
+        return 2
     _complain(f"{str(message).rstrip('.')}. See '{name} --help'.")
     return 2
 

@@ -83,10 +83,10 @@ def remove(
     The catalog keeps a row for each occurrence, dropped. What a condition named is dropped as ``removed``, and the same bytes
     are not let in again; what its source lost is dropped as ``superseded`` or ``vanished``, and comes in again with its source.
     """
+    named = _Named(where=where, is_superseded=superseded, vanished_from=tuple(vanished_from))
     before = open_dataset(dataset)
     with before.store.writing():
         before = Dataset(before.store)
-        named = _Named(where=where, is_superseded=superseded, vanished_from=tuple(vanished_from))
         rows, reason = _rows(before, named, with_removed=purge)
         if rows.is_empty():
             raise UsageError(f"nothing in '{before.location}' {named.shown}; nothing was removed")

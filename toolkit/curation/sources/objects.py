@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sources.units import MAX_PAYLOAD_BYTES
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from toolkit.curation.sources.access import Access
 
 __all__ = ["Entry", "fetch_object", "list_objects", "stamp"]
+
+_METADATA_SERVICE: Final = "169.254.169.254"
+"""Where clouds give machines their credentials."""
 
 _PAGE_ENTRIES = 1_000
 
@@ -88,9 +91,19 @@ def list_objects(place: Location, access: Access) -> Iterator[Entry]:
     except FileNotFoundError:
         pass
     except Exception as fault:  # noqa: BLE001 -- of obstore's many kinds
-        raise UsageError(f"the source '{place}' cannot be listed: {without_secrets(fault)}") from None
+        raise UsageError(f"the source '{place}' cannot be listed: {_told(fault)}") from None
     if not count:
         raise MissingError(f"there is nothing at '{place}'; check the bucket, the path and, where it has one, the endpoint")
+
+
+def _told(fault: Exception) -> str:
+    """Return a store's fault in words; without credentials, its client asks the machine's metadata service for some."""
+    if _METADATA_SERVICE in str(fault):
+        return (
+            "no credentials were found; set them in the environment (for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), "
+            "or read a public bucket with --storage-option skip_signature=true"
+        )
+    return without_secrets(fault)
 
 
 def fetch_object(url: str, target: Path, access: Access, etag: str = "", max_bytes: int = MAX_PAYLOAD_BYTES) -> Refusal | None:
