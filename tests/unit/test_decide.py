@@ -129,3 +129,18 @@ def test_earlier_groups_that_a_new_image_bridges_are_told_and_stay():
 
 def test_nothing_found_is_decided_too():
     assert decide(found(), kept_before(), Recipe()).counts == {"kept": 0, "dropped": 0, "duplicate": 0, "quarantined": 0}
+
+
+def test_images_of_odd_size_are_dropped_if_the_recipe_says_so_measured_by_what_was_kept_before():
+    sizes = [{"width_px": 100 + number, "height_px": 100, "perceptual_hash": None} for number in range(8)]
+    blank = {"perceptual_hash": None}
+    refused = blank | {"refusal": "truncated", "width_px": None, "height_px": None}
+    rows = found(*sizes, blank | {"width_px": 900, "height_px": 900}, refused)
+    assert decide(rows, kept_before(), Recipe()).counts["dropped"] == 0
+    decisions = decide(rows, kept_before(), Recipe(odd_sizes="drop"))
+    assert outcomes(decisions)[8] == ("dropped", "odd_size", None)
+    assert decisions.counts == {"kept": 8, "dropped": 1, "duplicate": 0, "quarantined": 1}
+    wide = [{"image_id": f"a{number}", "width_px": 900 + number, "height_px": 900, "split": "train"} for number in range(20)]
+    later = decide(rows, kept_before(*wide), Recipe(odd_sizes="drop"))
+    assert outcomes(later)[8] == ("kept", None, None)
+    assert decide(found(), kept_before(), Recipe(odd_sizes="drop")).counts["kept"] == 0

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from toolkit.curation.dedupe import exact_duplicates, near_groups
-from toolkit.curation.splits import assign_splits
+from toolkit.curation.splits import settled_splits
+from toolkit.dataset.issues import odd_size_bounds
 from toolkit.dataset.schema import SCORE_FIELDS, STATES
 from toolkit.errors import DatasetError
 
@@ -93,7 +94,7 @@ def decide(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe, barred: pl
     DatasetError
         If an occurrence got no state or two: a fault of the program that must never be committed.
     """
-    dropped = _dropped(rows, recipe, barred)
+    dropped = _dropped(rows, history, recipe, barred)
     left = rows.join(dropped, on="row", how="anti", maintain_order="left")
     twins = (
         _no_outcomes()
@@ -104,7 +105,10 @@ def decide(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe, barred: pl
     groups, bridges = _grouped(left, history, recipe)
     similar = _similar(left, groups, history) if recipe.near_duplicates.action == "drop" else _no_outcomes()
     outcomes = pl.concat([dropped, twins, similar])
-    kept = _with_splits(groups.join(similar, on="row", how="anti"), history, recipe)
+    alone = groups.join(similar, on="row", how="anti", maintain_order="left")
+    if "split_key" in rows.columns:
+        alone = alone.join(rows.select("row", "split_key"), on="row", how="left", maintain_order="left")
+    kept = settled_splits(alone, history, recipe.splits, recipe.seed)
     frame = (
         rows.select("row")
         .join(outcomes, on="row", how="left", maintain_order="left")
@@ -126,7 +130,7 @@ def _no_outcomes() -> pl.DataFrame:
     return pl.DataFrame(schema={"row": pl.UInt32, "state": pl.String, "reason": pl.String, "duplicate_of": pl.String})
 
 
-def _dropped(rows: pl.DataFrame, recipe: Recipe, barred: pl.Series | None) -> pl.DataFrame:
+def _dropped(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe, barred: pl.Series | None) -> pl.DataFrame:
     """Return the outcome of what was refused and of what a rule drops; an unknown score passes every filter."""
     rules = {} if barred is None else {"removed": pl.col("sha256").is_in(barred.implode())}
     rules |= {"too_small": pl.min_horizontal("width_px", "height_px") < recipe.min_side_px}
@@ -135,11 +139,25 @@ def _dropped(rows: pl.DataFrame, recipe: Recipe, barred: pl.Series | None) -> pl
             rules[f"low_{score}"] = pl.col(score) < bounds.at_least
         if bounds.at_most is not None:
             rules[f"high_{score}"] = pl.col(score) > bounds.at_most
+    if recipe.odd_sizes == "drop":
+        rules["odd_size"] = _is_odd_size(rows, history)
     first = pl.coalesce(*(pl.when(is_broken).then(pl.lit(reason)) for reason, is_broken in rules.items()))
     ruled = rows.with_columns(rule=first)
     refused = ruled.filter(pl.col("refusal").is_not_null())
     small = ruled.filter(pl.col("refusal").is_null() & pl.col("rule").is_not_null())
     return pl.concat([_outcomes(refused, "quarantined", pl.col("refusal")), _outcomes(small, "dropped", pl.col("rule"))])
+
+
+def _is_odd_size(rows: pl.DataFrame, history: pl.DataFrame) -> pl.Expr:
+    """Return whether an image's size is far from those of all: of the sound ones of this batch and those kept before."""
+    side = (pl.col("width_px").cast(pl.Float64) * pl.col("height_px")).sqrt()
+    sound = rows.filter(pl.col("refusal").is_null()).select(side)
+    sides = pl.concat([sound, history.select(side)]).to_series().drop_nulls()
+    lower_px, upper_px = sides.quantile(0.25, "linear"), sides.quantile(0.75, "linear")
+    if lower_px is None or upper_px is None:
+        return pl.lit(value=False)
+    least_px, largest_px = odd_size_bounds(lower_px, upper_px)
+    return (side < least_px) | (side > largest_px)
 
 
 def _grouped(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -163,15 +181,6 @@ def _similar(rows: pl.DataFrame, groups: pl.DataFrame, history: pl.DataFrame) ->
     of = pl.when("is_joined").then("duplicate_group").otherwise("best")
     dropped = ranked.filter(pl.col("is_joined") | (pl.col("rank") > 0)).with_columns(duplicate_of=of)
     return _outcomes(dropped, "dropped", "near_duplicate")
-
-
-def _with_splits(groups: pl.DataFrame, history: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
-    """Return ``row``, ``duplicate_group``, ``split``: an earlier group's split is frozen, a new one follows its founder."""
-    frozen = history.group_by("duplicate_group").agg(frozen=pl.col("split").first())
-    drawn = groups.with_columns(drawn=assign_splits(groups["duplicate_group"], recipe.splits, recipe.seed))
-    return drawn.join(frozen, on="duplicate_group", how="left").select(
-        "row", "duplicate_group", split=pl.coalesce("frozen", "drawn")
-    )
 
 
 def _check_accounts(rows: pl.DataFrame, frame: pl.DataFrame, outcomes: pl.DataFrame, kept: pl.DataFrame) -> None:

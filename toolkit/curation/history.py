@@ -10,6 +10,7 @@ import polars as pl
 from toolkit.curation.decide import HISTORY_COLUMNS
 from toolkit.curation.frames import FRAME_SUFFIX
 from toolkit.curation.reasons import PASSING
+from toolkit.curation.splits import split_key
 from toolkit.dataset.schema import CATALOG_SCHEMA
 
 if TYPE_CHECKING:
@@ -36,14 +37,19 @@ _SEEDS: Final = (0, 1)
 """Two 64-bit hashes stand for a source: that two of ten million meet in both is as likely as one in 10^24."""
 
 
-def kept_images(dataset: Dataset | None) -> pl.DataFrame:
-    """Return the images that earlier batches kept, with ``HISTORY_COLUMNS``; empty for a new dataset."""
+def kept_images(dataset: Dataset | None, group_by: str | None = None) -> pl.DataFrame:
+    """Return the images that earlier batches kept, with ``HISTORY_COLUMNS`` and ``split_key``; empty for a new dataset."""
     if dataset is None:
         empty = pl.from_arrow(CATALOG_SCHEMA.empty_table())
         assert isinstance(empty, pl.DataFrame)
-        return empty.select(HISTORY_COLUMNS)
+        return empty.select(*HISTORY_COLUMNS, split_key(group_by))
     kept = dataset.scan("catalog").filter(pl.col("state") == "kept")
-    return kept.select(HISTORY_COLUMNS).unique("image_id", keep="any").sort("image_id").collect(engine="streaming")
+    return (
+        kept.select(*HISTORY_COLUMNS, split_key(group_by))
+        .unique("image_id", keep="any")
+        .sort("image_id")
+        .collect(engine="streaming")
+    )
 
 
 def removed_contents(dataset: Dataset | None) -> pl.Series | None:

@@ -37,6 +37,7 @@ from toolkit.curation.recipe import Recipe
 from toolkit.curation.sources import OtherFile, SourceUnit, discover
 from toolkit.curation.sources.access import Access
 from toolkit.curation.sources.remote import Remote
+from toolkit.curation.splits import with_split_keys
 from toolkit.curation.stages import DRIVER_MODULES, WORKER_MODULES, Reading, Run, compare, pack_shards, read_sources
 from toolkit.curation.twins import with_pixel_hashes
 from toolkit.dataset.readers import readers_key
@@ -205,11 +206,12 @@ def _unchanged(before: Dataset | None, staging: Path, places: Sequence[Path | Lo
 
 def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl.DataFrame) -> Outcome:
     """Compare, label, decide and pack; decide anew without the images whose bytes changed meanwhile."""
-    history, barred = kept_images(inputs.before), removed_contents(inputs.before)
+    history, barred = kept_images(inputs.before, run.recipe.group_by), removed_contents(inputs.before)
     shards = inputs.before.shard_paths() if inputs.before is not None else []
     taken = compare(run, rows, history, inputs.reading, shards)
     rows, history = with_pixel_hashes(rows, taken), with_pixel_hashes(history, taken)
     labelling = _labelled(run, rows, inputs)
+    rows = with_split_keys(rows, labelling.frame, run.recipe.group_by)
     lost: dict[int, Refusal] = {}
     for _ in range(_TRIES):
         decisions = decide(_without_lost(rows, lost), history, run.recipe, barred)

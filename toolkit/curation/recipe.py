@@ -137,8 +137,12 @@ class Recipe(_Part):
     """What counts as a near duplicate, and what happens to it."""
     filters: dict[str, Filter] = Field(default_factory=dict)
     """Ranges by score, for example ``sharpness_score: {at_least: 20}``; images outside are dropped."""
+    odd_sizes: Literal["keep", "drop"] = "keep"
+    """``drop``: images whose side (square root of the area) is more than 3 interquartile ranges outside the quartiles of all."""
     splits: dict[str, Share] = Field(default_factory=lambda: {"train": 0.8, "validation": 0.1, "test": 0.1})
     """Shares of the splits train, validation and test; they sum to 1."""
+    group_by: str | None = Field(default=None, min_length=1)
+    """Metadata key whose value binds images together, for example ``patient_id``: all images of one value share a split."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Seed of the splits and of the shuffle."""
     shard_bytes: Bytes = 256 * 2**20

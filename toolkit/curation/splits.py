@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["assign_splits", "mixed", "plan_shards"]
+__all__ = ["assign_splits", "mixed", "plan_shards", "settled_splits", "split_key", "with_split_keys"]
 
 _PURPOSES: Final = {"split": 0x73706C6974, "shuffle": 0x73687566666C65}
 """A constant per purpose, so that the split of an image says nothing of its place in the shuffle."""
@@ -63,6 +63,68 @@ def assign_splits(founders: pl.Series, shares: Mapping[str, float], seed: int) -
     points = mixed(founders, seed, "split") >> np.uint64(11)
     edges = np.cumsum([shares[name] for name in names])[:-1] * 2.0**53
     return pl.Series("split", names, dtype=pl.String).gather(np.searchsorted(edges, points.astype(np.float64), side="right"))
+
+
+def split_key(group_by: str | None) -> pl.Expr:
+    """Return, as an expression over ``metadata``, the value under a key; null where there is none."""
+    if group_by is None:
+        return pl.lit(None, pl.String).alias("split_key")
+    values = pl.element().filter(pl.element().struct.field("key") == group_by).struct.field("value")
+    return pl.col("metadata").list.eval(values).list.first().alias("split_key")
+
+
+def with_split_keys(rows: pl.DataFrame, labels: pl.DataFrame, group_by: str | None) -> pl.DataFrame:
+    """Return rows with the ``split_key`` that their annotations (``row``, ``metadata``) give; unchanged without ``group_by``."""
+    if group_by is None:
+        return rows
+    return rows.join(labels.select("row", split_key(group_by)), on="row", how="left", maintain_order="left")
+
+
+def settled_splits(groups: pl.DataFrame, history: pl.DataFrame, shares: Mapping[str, float], seed: int) -> pl.DataFrame:
+    """Return ``row``, ``duplicate_group``, ``split`` of new images: what an earlier batch settled holds, the rest is drawn.
+
+    Images of one key share a split, and so do images of one group, unless earlier batches put them into different ones: then
+    an image follows its key.
+
+    Parameters
+    ----------
+    groups : pl.DataFrame
+        ``row``, ``duplicate_group`` and, where images are grouped by metadata, ``split_key``.
+    history : pl.DataFrame
+        The same of images kept before, with their ``split``.
+    shares : mapping
+        Share per split.
+    seed : int
+        Seed of the splits.
+    """
+    none = pl.lit(None, pl.String).alias("split_key")
+    new = groups if "split_key" in groups.columns else groups.with_columns(none)
+    old = history if "split_key" in history.columns else history.with_columns(none)
+    by_group = old.group_by("duplicate_group").agg(of_group=pl.col("split").first())
+    by_key = old.drop_nulls("split_key").group_by("split_key").agg(of_key=pl.col("split").first())
+    known = new.with_columns(unit=_units(new)).join(by_group, on="duplicate_group", how="left", maintain_order="left")
+    known = known.join(by_key, on="split_key", how="left", maintain_order="left")
+    settled = pl.coalesce("of_key", "of_group").sort_by("duplicate_group", "split_key").drop_nulls().first().over("unit")
+    founder = pl.col("duplicate_group").min().over("unit")
+    drawn = known.with_columns(drawn=assign_splits(known.select(founder).to_series(), shares, seed), of_unit=settled)
+    own = pl.when(pl.col("split_key").is_null()).then("of_group")
+    return drawn.select("row", "duplicate_group", split=pl.coalesce("of_key", own, "of_unit", "drawn"))
+
+
+def _units(images: pl.DataFrame) -> pl.Series:
+    """Return a number per image, equal for all that share a group or a key, directly or by way of others."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    groups = images["duplicate_group"].rank("dense").to_numpy().astype(np.int64) - 1
+    if images["split_key"].null_count() == len(images):
+        return pl.Series(groups, dtype=pl.Int64)
+    group_count = int(groups.max()) + 1
+    keyed = images["split_key"].is_not_null().to_numpy()
+    keys = images["split_key"].drop_nulls().rank("dense").to_numpy().astype(np.int64) - 1 + group_count
+    size = int(keys.max()) + 1
+    graph = coo_matrix((np.ones(len(keys), dtype=np.int8), (groups[keyed], keys)), shape=(size, size))
+    return pl.Series(connected_components(graph, directed=False)[1][groups], dtype=pl.Int64)
 
 
 def plan_shards(kept: pl.DataFrame, shard_bytes: int, seed: int) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from toolkit.curation.history import FORGOTTEN, REMOVED
 from toolkit.curation.recipe import Recipe
 from toolkit.curation.revising.revision import Revision, revise
 from toolkit.curation.revising.revival import Revival, revive
+from toolkit.curation.splits import split_key
 from toolkit.dataset.reading import Dataset, open_dataset
 from toolkit.errors import UsageError
 
@@ -83,7 +84,7 @@ def redecide(
     with before.store.writing():
         before = Dataset(before.store)
         _check_recipe(Recipe.load(before.state.recipe), rules)
-        rows = _rows(before)
+        rows = _rows(before, rules.group_by)
         absent = pl.DataFrame(schema={"row": pl.UInt32})
         for _ in range(_TRIES):
             changed = _changed(rows.join(absent, on="row", how="anti", maintain_order="left"), rules)
@@ -110,7 +111,7 @@ def _check_recipe(old: Recipe, new: Recipe) -> None:
         )
 
 
-def _rows(before: Dataset) -> pl.DataFrame:
+def _rows(before: Dataset, group_by: str | None) -> pl.DataFrame:
     """Return every occurrence that is decided by rules, with its facts and its outcome so far, in the order of its coming.
 
     The key that founders and firsts are chosen by begins with the number of the batch, so that what came first stays first.
@@ -122,7 +123,7 @@ def _rows(before: Dataset) -> pl.DataFrame:
     key = pl.concat_str(number.cast(pl.String).str.zfill(9), pl.lit("\0"), pl.col("source"))
     decided = catalog.filter((pl.col("state") != "quarantined") & ~pl.col("reason").fill_null("").is_in([REMOVED, *FORGOTTEN]))
     extra = [name for name in (*_OUTCOME, "batch") if name not in columns]
-    frame = decided.select("source", *columns, *extra).with_columns(key=key, refusal=pl.lit(None, pl.String))
+    frame = decided.select("source", *columns, *extra, split_key(group_by)).with_columns(key=key, refusal=pl.lit(None, pl.String))
     return frame.collect(engine="streaming").sort("key").with_row_index("row")
 
 
@@ -132,7 +133,11 @@ def _changed(rows: pl.DataFrame, rules: Recipe) -> pl.DataFrame:
     decisions = decide(rows.with_columns(source="key"), history, rules)
     new = decisions.frame.rename({name: f"new_{name}" for name in _OUTCOME})
     both = rows.join(new, on="row", how="left", maintain_order="left")
-    lasting = pl.coalesce("split", pl.col("split").drop_nulls().first().over("new_duplicate_group"), "new_split")
+    of_group = pl.col("split").drop_nulls().first().over("new_duplicate_group")
+    of_key = pl.when(pl.col("split_key").is_not_null()).then(pl.col("split").drop_nulls().first().over("split_key"))
+    drawn = pl.coalesce(of_group, "new_split")
+    shared = pl.when(pl.col("split_key").is_not_null()).then(drawn.drop_nulls().first().over("split_key"))
+    lasting = pl.coalesce("split", of_key, shared, drawn)
     settled = both.with_columns(
         new_split=pl.when(pl.col("new_state") == "kept").then(lasting).otherwise(pl.col("split")),
         new_duplicate_group=pl.coalesce("new_duplicate_group", "duplicate_group"),

@@ -20,6 +20,7 @@ from toolkit.curation.revising.revision import Revision, revise
 from toolkit.curation.revising.revival import ANNOTATION_COLUMNS
 from toolkit.curation.sources import Item, SourceUnit, reread
 from toolkit.curation.sources.files import etag_of
+from toolkit.curation.splits import with_split_keys
 from toolkit.curation.stages import Run, compare, pack_shards, read_sources
 from toolkit.curation.twins import with_pixel_hashes
 from toolkit.dataset.reading import Dataset, open_dataset
@@ -129,16 +130,17 @@ def _tried(
         if not reading.parts:
             return None
         rows = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).select(*_decision_columns(reading)).collect()
-        history = kept_images(before)
+        history = kept_images(before, rules.group_by)
         taken = compare(run, rows, history, reading, before.shard_paths())
         rows, history = with_pixel_hashes(rows, taken), with_pixel_hashes(history, taken)
         sound = rows.filter(pl.col("refusal").is_null())
-        decisions = decide(sound, history, rules, removed_contents(before))
+        catalog_rows = _catalog_rows(before, refused)
+        labels = _labels(sound, catalog_rows)
+        decisions = decide(with_split_keys(sound, labels, rules.group_by), history, rules, removed_contents(before))
         outcomes = sound.select("row", "source", "image_id", "size_bytes", "pixel_hash").join(
             decisions.frame, on="row", maintain_order="left"
         )
-        catalog_rows = _catalog_rows(before, refused)
-        batch = Batch(parts=reading.parts, outcomes=outcomes, labels=_labels(sound, catalog_rows), recipe=rules)
+        batch = Batch(parts=reading.parts, outcomes=outcomes, labels=labels, recipe=rules)
         packed = pack_shards(run, batch, batch.identity, before.store.images_path)
     if packed.lost:
         raise UsageError("the quarantine's bytes changed while they were read; nothing was changed; try again")
