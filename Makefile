@@ -5,10 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+INTEROP := .venv-interop
 TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check bench bench-curate bench-near lint types imports lock notebooks sample clean
+.PHONY: help demo install test check bench bench-curate bench-near interop lint types imports lock notebooks sample clean
 
 help: ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -31,6 +32,9 @@ test: $(VENV)/.installed-dev ## run the tests, with coverage
 	$(BIN)/coverage run -m pytest -q -n $(TEST_PROCESSES) --dist loadfile --durations=12
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --fail-under=85
+
+interop: $(INTEROP)/.installed ## read datasets and exports with the libraries that need PyTorch, in .venv-interop (2.7 GB)
+	$(INTEROP)/bin/python -m pytest -q --durations=5 tests/interop
 
 check: lint types imports test ## what a change must pass: style, types, imports, tests
 
@@ -80,4 +84,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@echo "Installing the locked tools for tests and checks (once)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(INTEROP)/.installed: requirements-interop.txt pyproject.toml
+	@test -x $(INTEROP)/bin/python || $(PYTHON) -m venv $(INTEROP)
+	@echo "Installing PyTorch and what needs it into $(INTEROP) (once; some minutes)"
+	@$(INTEROP)/bin/python -m pip install -q --disable-pip-version-check -e . -r requirements-interop.txt
 	@touch $@
