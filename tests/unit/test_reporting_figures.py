@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import plotly.graph_objects as go
 import polars as pl
@@ -60,6 +61,15 @@ def test_figures_use_only_colours_that_have_a_dark_twin() -> None:
         for name, figure in toolkit.figures(subject).items():
             used = set(re.findall(r"#[0-9a-f]{6}\b|rgba\([^)]*\)", figure.to_json()))
             assert used <= set(dark_twins()), (name, used - set(dark_twins()))
+
+
+@pytest.mark.parametrize("name", ["crawl_5b_images", "medical_archive", "vision_team_100tb"])
+def test_the_parts_of_the_storage_add_up_to_the_capacity(name: str) -> None:
+    projection = toolkit.project(Path(__file__).parents[2] / "sample_data" / "scenarios" / f"{name}.yaml")
+    figure = toolkit.figures(projection)["storage"]
+    stacked = [sum(values) for values in zip(*(trace.y for trace in figure.data if trace.stackgroup), strict=True)]
+    rows = projection.frame.filter(pl.col("quantity") == "storage.capacity_bytes").sort("month")
+    assert stacked == pytest.approx(rows["p50"].to_list(), rel=0.03), "medians of parts, so not to the last byte"
 
 
 def test_findings_are_true() -> None:

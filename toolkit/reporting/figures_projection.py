@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from toolkit.reporting.charts import add_fan, axis_ticks
-from toolkit.reporting.design import BLUE, GRAY, GREEN, INK, ORANGE, PINK, SKY, VERMILLION, new_figure
+from toolkit.reporting.design import BLUE, GRAY, GREEN, INK, MUTED, ORANGE, PINK, SKY, VERMILLION, new_figure
 from toolkit.reporting.figures_whatif import doubling, tornadoes
 from toolkit.reporting.timelines import Series, months_axis, series
 from toolkit.reporting.wording import begin, interval, plain, quantity_words
@@ -27,9 +28,20 @@ STORAGE_KINDS: Final = {
     "storage.checkpoint_bytes": ORANGE,
     "dataset.component_bytes": VERMILLION,
     "storage.protection_bytes": PINK,
+    "storage.small_parts_bytes": MUTED,
     "storage.headroom_bytes": GRAY,
 }
 """The parts of the storage capacity, in the order in which they are stacked."""
+
+_QUANTILES: Final = ("p10", "p50", "p90")
+
+_SMALL_PARTS: Final = (
+    "storage.quarantine_bytes",
+    "storage.derived_bytes",
+    "storage.small_file_bytes",
+    "storage.filesystem_bytes",
+)
+"""Parts that are a few percent each, shown as one."""
 
 _RESOURCE_LINES: Final = (
     (BLUE, "solid"), (VERMILLION, "dash"), (GREEN, "dot"), (ORANGE, "dashdot"), (SKY, "longdash"), (PINK, "longdashdot"),
@@ -79,7 +91,7 @@ def fan(frame: pl.DataFrame, quantity: str, subject: str) -> go.Figure | None:
 
 def storage(frame: pl.DataFrame) -> go.Figure | None:
     """Return the storage capacity stacked by kind (medians), with the p90 of the whole as a line."""
-    parts = {name: series(frame, name) for name in STORAGE_KINDS}
+    parts = {name: series(frame, name) for name in STORAGE_KINDS} | {"storage.small_parts_bytes": _small_parts(frame)}
     kinds = {name: line for name, line in parts.items() if line is not None and max(line.p50) > 0}
     if not kinds:
         return None
@@ -105,6 +117,15 @@ def storage(frame: pl.DataFrame) -> go.Figure | None:
     figure.update_yaxes(title_text="storage capacity", **axis_ticks(top, "bytes"))
     figure.update_layout(legend={"traceorder": "normal"})
     return figure
+
+
+def _small_parts(frame: pl.DataFrame) -> Series | None:
+    """Return the sum of the small parts' medians as one line."""
+    lines = [line for name in _SMALL_PARTS if (line := series(frame, name)) is not None]
+    if not lines:
+        return None
+    p10, p50, p90 = ([sum(values) for values in zip(*(getattr(line, q) for line in lines), strict=True)] for q in _QUANTILES)
+    return dataclasses.replace(lines[0], p10=p10, p50=p50, p90=p90)
 
 
 def _storage_finding(kinds: dict[str, Series], total: Series | None, month: int) -> str:
