@@ -25,9 +25,11 @@ __all__ = [
     "Environment",
     "Measurement",
     "MeasurementSet",
+    "NodeShare",
     "Quantiles",
     "Sample",
     "VersionFacts",
+    "Wire",
 ]
 
 PROFILE_SCHEMA: Final = "tonnage.profile/1"
@@ -198,6 +200,56 @@ class CacheProof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """What a window of transfers took beyond its payload: time of each request, processors at both ends, bytes on the link."""
+
+    path: str
+    """``loopback`` when the other end has an address of this machine, else ``remote``; ``filesystem`` for a copy to a folder."""
+    interface: str
+    """Network interface that leads to the other end; empty where none does or it is not known."""
+    latency_p50_s: float | None
+    """Median time of a request, asked to last byte; None for a stream."""
+    latency_p99_s: float | None
+    """99th percentile of the same."""
+    latency_mean_s: float | None
+    """Mean of the same: times the rate of requests it must give the requests in flight (Little's law)."""
+    first_byte_p50_s: float | None
+    """Median time from asking to the first byte of the answer; None where the client does not show it."""
+    first_byte_p99_s: float | None
+    """99th percentile of the same."""
+    client_cpu_s: float
+    """CPU time of this end, user and system."""
+    server_cpu_s: float | None
+    """CPU time of the other end; None where it does not say."""
+    wire_bytes: int | None
+    """Bytes over the interface in the direction of the payload, headers and other traffic included; None if not known."""
+    retransmit_count: int | None
+    """Segments that the sending end sent again; None if not known."""
+    retransmit_evidence: str
+    """``tcp_info`` (these connections alone), ``snmp`` (all connections of the sender's system) or ``none``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeShare:
+    """What one worker did in a window that several hosts took part in at once."""
+
+    worker: str
+    """Address of the worker."""
+    host: str
+    """Name of its host."""
+    elapsed_s: float
+    """From the common start to when it had done its share."""
+    payload_bytes: int
+    """Bytes of its share."""
+    images: int
+    """Images of its share."""
+    value: float
+    """Its own rate, in the measurement's unit."""
+    is_straggler: bool = False
+    """Whether it took more than 1.25 times as long as the middle one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """One timed window of one invocation (a fresh process)."""
 
@@ -221,6 +273,10 @@ class Sample:
     """The measured value in the measurement's unit."""
     cache: CacheProof | None = None
     """State of the page cache, where the stage reads files."""
+    wire: Wire | None = None
+    """What the transfer took at both ends and between them, where the stage transfers."""
+    nodes: tuple[NodeShare, ...] = ()
+    """Who did what, where several hosts worked at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +337,14 @@ class Measurement:
         """The verdict shared by all samples, ``mixed`` if they differ, ``""`` where no file is read."""
         verdicts = {sample.cache.verdict for sample in self.samples if sample.cache is not None}
         return "" if not verdicts else verdicts.pop() if len(verdicts) == 1 else "mixed"
+
+    @property
+    def stragglers(self) -> tuple[str, ...]:
+        """The workers that were stragglers in at least half of the windows they took part in, sorted."""
+        late: dict[str, list[bool]] = {}
+        for node in (node for sample in self.samples for node in sample.nodes):
+            late.setdefault(node.worker, []).append(node.is_straggler)
+        return tuple(sorted(worker for worker, marks in late.items() if 2 * sum(marks) >= len(marks)))
 
     def __repr__(self) -> str:
         from toolkit.units import show
@@ -353,8 +417,10 @@ class MeasurementSet:
             conditions = json.dumps(dict(m.conditions), sort_keys=True)
             for sample in m.samples:
                 row = dataclasses.asdict(sample) | {"metric": m.metric, "unit": m.unit, "conditions": conditions}
-                cache = row.pop("cache") or {}
-                rows.append(row | {f"cache_{name}": cache.get(name) for name in CacheProof.__dataclass_fields__})
+                cache, wire, nodes = row.pop("cache") or {}, row.pop("wire") or {}, row.pop("nodes")
+                row |= {f"cache_{name}": cache.get(name) for name in CacheProof.__dataclass_fields__}
+                row |= {f"wire_{name}": wire.get(name) for name in Wire.__dataclass_fields__}
+                rows.append(row | {"nodes": json.dumps(nodes) if nodes else None})
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def to_dict(self) -> dict[str, Any]:
@@ -423,9 +489,15 @@ def _checked(facts: Mapping[str, Any], schema: str, noun: type) -> dict[str, Any
 
 def _measurement(facts: Mapping[str, Any]) -> Measurement:
     values = dict(facts)
-    values["samples"] = tuple(
-        Sample(**(dict(s) | {"cache": CacheProof(**s["cache"]) if s.get("cache") else None})) for s in values["samples"]
-    )
+    values["samples"] = tuple(map(_sample, values["samples"]))
     values["ceiling"] = Ceiling(**values["ceiling"]) if values.get("ceiling") else None
     values["flags"] = tuple(values.get("flags", ()))
     return Measurement(**values)
+
+
+def _sample(facts: Mapping[str, Any]) -> Sample:
+    values = dict(facts)
+    values["cache"] = CacheProof(**facts["cache"]) if facts.get("cache") else None
+    values["wire"] = Wire(**facts["wire"]) if facts.get("wire") else None
+    values["nodes"] = tuple(NodeShare(**node) for node in facts.get("nodes", ()))
+    return Sample(**values)

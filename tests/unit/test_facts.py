@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from toolkit.facts import (
     Environment,
     Measurement,
     MeasurementSet,
+    NodeShare,
     Quantiles,
     Sample,
     VersionFacts,
+    Wire,
 )
 
 SKETCH = Quantiles(count=2, mean=1.5, values=tuple(float(i) for i in range(len(QUANTILE_SHARES))))
@@ -65,6 +68,30 @@ def test_measurements_survive_a_file_and_keep_every_sample(tmp_path: Path) -> No
     assert samples.height == 2
     assert samples["cache_verdict"].to_list() == ["cold", "cold"]
     assert SET.frame().select("ceiling_share", "cache").row(0) == (0.5, "cold")
+
+
+def test_what_a_transfer_took_and_who_did_what_survive_a_file(tmp_path: Path) -> None:
+    wire = Wire(
+        path="remote", interface="eth0", latency_p50_s=0.1, latency_p99_s=0.2, latency_mean_s=0.11, first_byte_p50_s=None,
+        first_byte_p99_s=None, client_cpu_s=0.3, server_cpu_s=None, wire_bytes=11, retransmit_count=0, retransmit_evidence="snmp",
+    )  # fmt: skip
+    late = NodeShare(worker="tcp://b", host="b", elapsed_s=2, payload_bytes=5, images=1, value=2.5, is_straggler=True)
+    nodes = (dataclasses.replace(late, worker="tcp://a", is_straggler=False), late)
+    samples = (sample(0, 5.0), dataclasses.replace(sample(1, 5.0), wire=wire, nodes=nodes))
+    together = dataclasses.replace(measured(), samples=samples)
+    found = dataclasses.replace(SET, measurements=(together,))
+    assert MeasurementSet.load(found.save(tmp_path / "m.json")) == found
+    assert together.stragglers == ("tcp://b",)
+    rows = pl.read_parquet(tmp_path / "m.parquet")
+    assert rows["wire_wire_bytes"].to_list() == [None, 11]
+    assert json.loads(rows["nodes"][1])[1]["worker"] == "tcp://b"
+
+
+def test_a_file_from_before_transfers_told_more_still_loads() -> None:
+    facts = json.loads(json.dumps(SET.to_dict()))
+    for name in ("wire", "nodes"):
+        del facts["measurements"][0]["samples"][0][name]
+    assert MeasurementSet.from_dict(facts) == SET
 
 
 def test_the_frame_of_no_measurements_is_empty() -> None:

@@ -7,7 +7,7 @@ import json
 import statistics
 from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.facts import CacheProof, Ceiling, Measurement, Sample
+from toolkit.facts import CacheProof, Ceiling, Measurement, Sample, Wire
 from toolkit.measurement.stages import FULL, CeilingRule
 from toolkit.measurement.statistics import MIN_BOOTSTRAP_INVOCATIONS, drift, median_interval
 from toolkit.units import MIB
@@ -168,6 +168,7 @@ def _sample(stage: Stage, line: Mapping[str, Any]) -> Sample:
         images=window["tally"]["images"],
         value=_value(stage.unit, window) or 0.0,
         cache=None if cache is None else CacheProof(**cache),
+        wire=None if window.get("wire") is None else Wire(**window["wire"]),
     )
 
 

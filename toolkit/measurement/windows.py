@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.measurement.caches import device_read_bytes
 
@@ -59,6 +59,10 @@ class Probe:
         """Work until ``time.perf_counter()`` passes the deadline, or the segment ends; at least one operation."""
         raise NotImplementedError
 
+    def wire(self) -> dict[str, Any] | None:
+        """Return the fields of a ``toolkit.facts.Wire`` for the window that ends; asked after its last segment, before close."""
+        return None
+
     def close(self) -> None:
         """Release everything: a file that stays mapped cannot be evicted for the next stage."""
 
@@ -77,6 +81,8 @@ class Window:
     """What was done."""
     device_bytes: int | None
     """Bytes read from the device in the timed segments; None where the kernel does not say."""
+    wire: dict[str, Any] | None = None
+    """What a transfer took beyond its payload; None for what transfers nothing."""
 
 
 def run_window(probe: Probe, target_s: float, server_cpu_s: Callable[[], float] = lambda: 0.0) -> Window:
@@ -109,9 +115,10 @@ def run_window(probe: Probe, target_s: float, server_cpu_s: Callable[[], float] 
                 device_bytes = (device_bytes or 0) + read_after - read_before
             if elapsed_s >= target_s or time.perf_counter() - opened_s > target_s * _BUDGET_FACTOR:
                 break
+        wire = probe.wire()
     finally:
         probe.close()
-    return Window(started_at=started_at, elapsed_s=elapsed_s, cpu_s=cpu_s, tally=tally, device_bytes=device_bytes)
+    return Window(started_at=started_at, elapsed_s=elapsed_s, cpu_s=cpu_s, tally=tally, device_bytes=device_bytes, wire=wire)
 
 
 def run_threads(works: Sequence[Callable[[], Tally]]) -> Tally:
