@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from toolkit.facts import DatasetProfile, MeasurementSet
     from toolkit.projection.result import Projection
 
-__all__ = ["progress_bars", "show_any", "show_measurements", "show_profile", "show_projection"]
+__all__ = ["console", "progress_bars", "show_any", "show_measurements", "show_profile", "show_projection"]
 
 _LINE_INTERVAL_S: Final = 10.0
 _BAR_CELLS: Final = 24
@@ -43,7 +43,8 @@ _PIPE_WIDTH: Final = 160
 """Columns where the output is no terminal: a file or a pipe does not wrap."""
 
 
-def _console() -> Console:
+def console() -> Console:
+    """Return what draws on standard output, as wide as the terminal."""
     return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
@@ -95,8 +96,8 @@ def _lines() -> Callable[[str, int, int | None, str], None]:
 
 def show_profile(profile: DatasetProfile) -> None:
     """Print a dataset's profile on one screen."""
-    console = _console()
-    console.print(Text(f"{profile.name}  version {profile.version}", style="bold"))
+    screen = console()
+    screen.print(Text(f"{profile.name}  version {profile.version}", style="bold"))
     facts = _facts_table()
     facts.add_row("found", f"{profile.source_count:,} images in {shown(profile.source_bytes, 'bytes')}")
     for state in ("kept", "duplicate", "dropped", "quarantined"):
@@ -113,9 +114,9 @@ def show_profile(profile: DatasetProfile) -> None:
     if profile.curation.get("images_per_s"):
         rate = shown(profile.curation["images_per_s"], "images_per_s")
         facts.add_row("curated", f"in {shown(profile.curation.get('elapsed_s'), 's')} at {rate}")
-    console.print(facts)
+    screen.print(facts)
     if profile.reasons:
-        console.print(_reasons(profile.reasons))
+        screen.print(_reasons(profile.reasons))
 
 
 def _facts_table() -> Table:
@@ -168,22 +169,22 @@ def show_measurements(measured: MeasurementSet) -> None:
         ceiling = shown(m.ceiling.value, m.unit) if m.ceiling else ""
         share = "" if m.ceiling_share is None else shown(m.ceiling_share, "share", 2)
         table.add_row(Text(m.title), m.cache_verdict, shown(m.median, m.unit), interval, ceiling, share, ", ".join(m.flags))
-    console = _console()
-    console.print(table)
-    console.print(Text(f"taken in {shown(measured.elapsed_s, 's')}, plan {measured.plan}", style="dim"))
+    screen = console()
+    screen.print(table)
+    screen.print(Text(f"taken in {shown(measured.elapsed_s, 's')}, plan {measured.plan}", style="dim"))
 
 
 def show_projection(projection: Projection) -> None:
     """Print a projection: the plan first, then what leads to it."""
-    console = _console()
-    console.print(Text(projection.name, style="bold"))
-    console.print(Text(projection.plan.summary))
-    console.print(Text(projection.plan.bottleneck))
-    console.print(Text(projection.plan.next_bottleneck))
-    console.print(_plan_table(projection))
-    console.print(_quantity_table(projection))
+    screen = console()
+    screen.print(Text(projection.name, style="bold"))
+    screen.print(Text(projection.plan.summary))
+    screen.print(Text(projection.plan.bottleneck))
+    screen.print(Text(projection.plan.next_bottleneck))
+    screen.print(_plan_table(projection))
+    screen.print(_quantity_table(projection))
     for flag in projection.flags:
-        console.print(Text(f"! {flag}", style="yellow"))
+        screen.print(Text(f"! {flag}", style="yellow"))
 
 
 def _plan_table(projection: Projection) -> Table:
