@@ -25,7 +25,9 @@ __all__ = [
     "Environment",
     "Measurement",
     "MeasurementSet",
+    "Model",
     "NodeShare",
+    "Prediction",
     "Quantiles",
     "Sample",
     "VersionFacts",
@@ -355,6 +357,58 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What a model says of one level of what was varied."""
+
+    level: float
+    """Members (threads, workers, nodes) or bytes of a request."""
+    value: float | None
+    """The figure, in the model's unit; None where the model reaches too far for one."""
+    low: float | None
+    """Lower end of the 95 % interval; None where none can be given."""
+    high: float | None
+    """Upper end; far beyond the measurements a bound that cannot be passed."""
+    measured: float | None = None
+    """What was measured at that level; None where nothing was."""
+    is_beyond_data: bool = False
+    """Whether no level as large (or as small) was measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A law through measurements that differ in one condition, or a rate put together from those of stages."""
+
+    metric: str
+    """The measurement that was fitted, or is predicted."""
+    title: str
+    """A few words for people."""
+    unit: str
+    """Suffix of the unit of its predictions."""
+    law: str
+    """``linear``, ``saturation``, ``Amdahl``, ``universal scalability``, ``Hockney``, ``stage roofline``, ``shared cores``."""
+    swept: str
+    """The condition that differs: ``threads``, ``workers``, ``read_bytes``, ...; empty for rates put together from stages."""
+    conditions: Mapping[str, Any]
+    """What was equal."""
+    parameters: Mapping[str, float]
+    """What was fitted, names with units; for a stage roofline the rate that each stage alone would allow."""
+    parameter_intervals: Mapping[str, tuple[float, float]]
+    """Their 95 % intervals, where they are known."""
+    left_out_share: Mapping[str, float]
+    """Each law that was tried, and by what share (of the logarithm) it missed the largest level when that was left out."""
+    predictions: tuple[Prediction, ...]
+    """What it says: of the levels measured, and of some beyond."""
+    flags: tuple[str, ...] = ()
+    """Warnings: ``beyond_data``, ``coherence_unidentified``, ``few_levels``, ``few_invocations``."""
+    limits: str = ""
+    """What it does not say."""
+
+    def at(self, level: float) -> Prediction | None:
+        """Return what it says of a level, or None where it was not asked."""
+        return next((found for found in self.predictions if found.level == level), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MeasurementSet:
     """What one run of ``measure`` found."""
 
@@ -372,6 +426,8 @@ class MeasurementSet:
     """Where it was taken."""
     measurements: tuple[Measurement, ...] = field(repr=False)
     """Ceilings first, then stages in the order in which bytes pass them."""
+    models: tuple[Model, ...] = field(default=(), repr=False)
+    """Laws through sweeps of them, and what stages together should reach beside what they did."""
 
     def find(self, metric: str, **conditions: Any) -> Measurement | None:
         """Return the first measurement of a metric whose conditions include those given, or None."""
@@ -433,6 +489,7 @@ class MeasurementSet:
         values = _checked(facts, MEASUREMENTS_SCHEMA, cls)
         values["environment"] = Environment(**values["environment"])
         values["measurements"] = tuple(_measurement(m) for m in values["measurements"])
+        values["models"] = tuple(_model(m) for m in values.get("models", ()))
         return cls(**values)
 
     def save(self, path: str | Path) -> Path:
@@ -480,11 +537,11 @@ def _checked(facts: Mapping[str, Any], schema: str, noun: type) -> dict[str, Any
         raise DatasetError(
             f"a {noun.__name__} of schema '{schema}' was expected, but '{found}' was found; write it again with this version"
         )
-    names: Sequence[str] = [f.name for f in dataclasses.fields(noun)]
-    missing = [name for name in names if name not in facts]
+    fields: Sequence[Any] = dataclasses.fields(noun)
+    missing = [f.name for f in fields if f.name not in facts and f.default is dataclasses.MISSING]
     if missing:
         raise DatasetError(f"this {noun.__name__} lacks {', '.join(missing)}; write it again with this version")
-    return {name: facts[name] for name in names}
+    return {f.name: facts[f.name] for f in fields if f.name in facts}
 
 
 def _measurement(facts: Mapping[str, Any]) -> Measurement:
@@ -501,3 +558,11 @@ def _sample(facts: Mapping[str, Any]) -> Sample:
     values["wire"] = Wire(**facts["wire"]) if facts.get("wire") else None
     values["nodes"] = tuple(NodeShare(**node) for node in facts.get("nodes", ()))
     return Sample(**values)
+
+
+def _model(facts: Mapping[str, Any]) -> Model:
+    values = dict(facts)
+    values["predictions"] = tuple(Prediction(**prediction) for prediction in values["predictions"])
+    values["parameter_intervals"] = {name: tuple(ends) for name, ends in values["parameter_intervals"].items()}
+    values["flags"] = tuple(values.get("flags", ()))
+    return Model(**values)

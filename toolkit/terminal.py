@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from toolkit.facts import DatasetProfile, MeasurementSet
+    from toolkit.facts import DatasetProfile, MeasurementSet, Model
     from toolkit.projection.result import Projection
 
 __all__ = ["console", "progress_bars", "show_any", "show_measurements", "show_profile", "show_projection"]
@@ -171,7 +171,20 @@ def show_measurements(measured: MeasurementSet) -> None:
         table.add_row(Text(m.title), m.cache_verdict, shown(m.median, m.unit), interval, ceiling, share, ", ".join(m.flags))
     screen = console()
     screen.print(table)
+    for model in measured.models:
+        screen.print(Text(_modelled(model), style="dim"))
     screen.print(Text(f"taken in {shown(measured.elapsed_s, 's')}, plan {measured.plan}", style="dim"))
+
+
+def _modelled(model: Model) -> str:
+    """Return a model in one line: its law, and what it says beside what was measured, or at twice the largest level."""
+    said = next((p for p in reversed(model.predictions) if p.value is not None), None)
+    if said is None:
+        return f"{model.title} ({model.law})"
+    span = "" if said.low is None or said.high is None else f" ({shown(said.low, model.unit)} to {shown(said.high, model.unit)})"
+    beside = "" if said.measured is None else f"; measured {shown(said.measured, model.unit)}"
+    level = f" at {said.level:,.0f}, beyond what was measured" if said.is_beyond_data else ""
+    return f"{model.title} ({model.law}): {shown(said.value, model.unit)}{span}{level}{beside}"
 
 
 def show_projection(projection: Projection) -> None:

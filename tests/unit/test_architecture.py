@@ -37,7 +37,7 @@ UNITLESS = {
     "distance", "quality", "train", "validation", "test", "p10", "p50", "p90", "low", "high", "draws", "mode", "at_least",
     "at_most", "max_frames", "offset", "row_group", "row_start", "marker", "components",
     "copies", "data", "parity", "samples", "params", "forward_macs", "kept_versions", "kept_checkpoints", "accelerators_per_node",
-    "before", "after", "group", "start", "stop", "window_groups", "cores_per_node", "batch_per_accelerator", "max_batch", "spare_instances", "pue",
+    "before", "after", "group", "level", "measured", "start", "stop", "window_groups", "cores_per_node", "batch_per_accelerator", "max_batch", "spare_instances", "pue",
 }  # fmt: skip
 """Names without a unit, reviewed: hashes, ordinals, field terms, and values whose unit stands in a field beside them."""
 

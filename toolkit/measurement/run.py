@@ -23,6 +23,7 @@ from toolkit.facts import MeasurementSet
 from toolkit.measurement.findings import curation_of, findings_of, understated
 from toolkit.measurement.hosts import HostLines, environment_of_hosts, nothing_measured
 from toolkit.measurement.invocation import Job, job_stages
+from toolkit.measurement.models import models_of
 from toolkit.measurement.plans import families_named, plan_named
 from toolkit.measurement.task import parsed_lines, run_invocation
 
@@ -92,6 +93,7 @@ def measure(
     hosts = [host for host in run.hosts if host.windows]
     if not hosts:
         raise KeyboardInterrupt if not is_whole else nothing_measured(run.hosts)
+    measurements = tuple(run.findings(hosts, is_whole=is_whole))
     found = MeasurementSet(
         dataset=str(opened.location),
         dataset_version=opened.version,
@@ -99,7 +101,8 @@ def measure(
         started_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
         elapsed_s=time.perf_counter() - started_s,
         environment=environment_of_hosts(hosts, is_whole=is_whole),
-        measurements=tuple(run.findings(hosts, is_whole=is_whole)),
+        measurements=measurements,
+        models=models_of(measurements),
     )
     try:
         found.save(target)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.laws import forms
+from toolkit.laws.fitting import LAWS, fit
 from toolkit.projection.explain import formula
 
 if TYPE_CHECKING:
@@ -18,19 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["efficiency", "fit_scalability", "power_exponent", "rate_by_driver", "scalability_rate", "scaled_rate"]
 
 
-@formula("per_s", "rate of one x n / (1 + contention (n - 1) + coherence n (n - 1))")
-def scalability_rate(member_count: Draws, single_per_s: Draws, contention_share: Draws, coherence_share: Draws) -> Any:
-    """Rate of n members that queue for something shared and keep each other informed.
-
-    Source: Gunther 1993, universal scalability law; Amdahl 1967 where coherence is 0.
-
-    Examples
-    --------
-    >>> scalability_rate(4.0, 10.0, 0.0, 0.0), round(scalability_rate(1e9, 10.0, 0.1, 0.0))
-    (40.0, 100)
-    """
-    others = member_count - 1
-    return single_per_s * member_count / (1 + contention_share * others + coherence_share * member_count * others)
+scalability_rate = formula("per_s", "rate of one x n / (1 + contention (n - 1) + coherence n (n - 1))")(forms.scalability_rate)
 
 
 def fit_scalability(member_counts: Sequence[float], rates_per_s: Sequence[float]) -> tuple[float, float, float]:
@@ -45,19 +35,9 @@ def fit_scalability(member_counts: Sequence[float], rates_per_s: Sequence[float]
     >>> [round(value, 5) for value in fitted]
     [5.0, 0.02, 0.0001]
     """
-    from scipy.optimize import least_squares
-
-    counts, rates = np.asarray(member_counts, dtype=float), np.asarray(rates_per_s, dtype=float)
-
-    def misses(terms: Draws) -> Draws:
-        fitted = scalability_rate(counts, np.exp(terms[0]), terms[1], terms[2])
-        return np.asarray(np.log(fitted / rates))
-
-    start = [float(np.log(rates[0] / counts[0])), 0.01, 1e-5]
-    found = least_squares(
-        misses, start, bounds=([-np.inf, 0, 0], np.inf), x_scale=[1, 1e-2, 1e-5], xtol=1e-15, ftol=1e-15, gtol=1e-15
-    )
-    return float(np.exp(found.x[0])), float(found.x[1]), float(found.x[2])
+    law = LAWS["universal scalability"]
+    found = law.read(fit(law, member_counts, rates_per_s, is_robust=False))
+    return found["single_per_s"], found["contention_share"], found["coherence_share"]
 
 
 def scaled_rate(member_counts: Sequence[float], rates_per_s: Sequence[float], member_count: float) -> float:
