@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from toolkit.dataset.export import export
     from toolkit.dataset.reading import open_dataset
     from toolkit.measurement.run import measure
+    from toolkit.measurement.steps import measure_step
     from toolkit.projection.run import project
     from toolkit.reporting.figures import figures
     from toolkit.reporting.page import report
@@ -34,6 +35,7 @@ __all__ = [
     "export",
     "figures",
     "measure",
+    "measure_step",
     "open_dataset",
     "project",
     "redecide",
@@ -50,6 +52,7 @@ _VERBS = {
     "export": "toolkit.dataset.export",
     "retry": "toolkit.curation.revising",
     "measure": "toolkit.measurement.run",
+    "measure_step": "toolkit.measurement.steps",
     "project": "toolkit.projection.run",
     "report": "toolkit.reporting.page",
     "figures": "toolkit.reporting.figures",

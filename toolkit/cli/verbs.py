@@ -98,7 +98,9 @@ def measure(
 def project(
     scenario: Annotated[str, typer.Argument(help="YAML or JSON file with a scenario.")],
     dataset: Annotated[str | None, typer.Option(help="Dataset whose profile (and newest measurements) are the start.")] = None,
-    measurements: Annotated[str | None, typer.Option(help="Measurements to use; by default the newest of the dataset.")] = None,
+    measurements: Annotated[
+        list[str] | None, typer.Option(help="Measurements to use, may be repeated; by default the newest of the dataset.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file to write the projection to.")] = None,
     explain: Annotated[str | None, typer.Option(metavar="QUANTITY", help="Print why a quantity is what it is.")] = None,
     month: Annotated[int | None, typer.Option(help="Month that --explain looks at; by default the last.")] = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import ScenarioError
 from toolkit.projection.hardware_facts import accelerators, media, models
+from toolkit.projection.measured import step_of
 from toolkit.projection.uncertainty import Given
 from toolkit.units import GB, MONTH_S
 
@@ -68,7 +69,7 @@ def gather(scenario: Scenario, profile: DatasetProfile | None, measured: Measure
     _dataset(givens, scenario, profile)
     _storage(givens, scenario, measured)
     if scenario.training is not None:
-        _training(givens, scenario, scenario.training)
+        _training(givens, scenario, scenario.training, measured)
     if scenario.inference is not None:
         _inference(givens, scenario.inference)
     source = "assumed 0.12 USD/kWh, unless stated"
@@ -210,7 +211,7 @@ def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None)
     givens.flags.append(f"{given}: storage supply is a vendor's figure for one drive per node; run tonnage measure on the target")
 
 
-def _training(givens: Givens, scenario: Scenario, training: Training) -> None:
+def _training(givens: Givens, scenario: Scenario, training: Training, measured: MeasurementSet | None) -> None:
     model, device = models()[training.model], accelerators()[training.accelerator]
     if training.samples_seen is not None:
         givens.state("training.samples_seen", "images", training.samples_seen)
@@ -233,7 +234,7 @@ def _training(givens: Givens, scenario: Scenario, training: Training) -> None:
     givens.state("training.cores_per_node", "count", training.cores_per_node)
     own = 1.0 if training.dedicated else 1 - training.shared_loss
     givens.state("training.own_share", "share", max(own, 0.01))
-    _device_rate(givens, training)
+    _device_rate(givens, training, measured)
     source = "MLPerf Training v3.0, ResNet-50: 0.66 from 8 to 64 devices at a fixed batch, near 1 at a growing one"
     givens.add("training.scaling_share", "share", 0.9, source, "published", spread=(0.8, 1.08))
     source = "Kokolis et al. 2024 (arXiv 2410.21680): about 6.5 failures per 1,000 node-days"
@@ -257,8 +258,14 @@ def _optimizer_bytes(training: Training) -> float:
     return max(0.0, _TRAINING_STATE_BYTES[training.optimizer] - 2 * _WEIGHT_BYTES[training.precision])
 
 
-def _device_rate(givens: Givens, training: Training) -> None:
-    """Add samples each second on one device where they are published, else the share of the peak that training reaches."""
+def _device_rate(givens: Givens, training: Training, measured: MeasurementSet | None) -> None:
+    """Add samples each second on one device: the user's own step, else what is published, else a share of the peak."""
+    step, said = step_of(measured, "training", training.model, training.accelerator)
+    if step is not None:
+        factor = 1 / int(step.conditions.get("devices", 1))
+        givens.measure("device.rate_images_per_s", "images_per_s", step, "the user's own training step", factor)
+        givens.flags += [said] if said else []
+        return
     device, model = accelerators()[training.accelerator], models()[training.model]
     published = device.train_images_per_s.get(training.model)
     if published is not None:

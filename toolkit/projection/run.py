@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from toolkit.errors import MissingError, ScenarioError, UsageError
+from toolkit.errors import ScenarioError, UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet
 from toolkit.projection import growth
 from toolkit.projection.doubling import doubling_table
 from toolkit.projection.givens import Givens, gather
+from toolkit.projection.measured import measurements_of
 from toolkit.projection.model import evaluate
 from toolkit.projection.plan import bottlenecks, make_plan
 from toolkit.projection.result import ASSUMPTION_SCHEMA, FRAME_SCHEMA, SENSITIVITY_SCHEMA, Projection
@@ -21,7 +22,7 @@ from toolkit.projection.scenario import Scenario, load_scenario
 from toolkit.units import MONTH_S, show
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from toolkit.projection.explain import Ledger, NodeSummary
 
@@ -41,7 +42,7 @@ _SENSITIVITY_ROWS: Final = 8
 def project(
     scenario: Scenario | Mapping[str, Any] | str | Path,
     profile: Any = None,
-    measurements: MeasurementSet | str | Path | None = None,
+    measurements: MeasurementSet | str | Path | Sequence[MeasurementSet | str | Path] | None = None,
     *,
     draws: int = 2_000,
     seed: int = 0,
@@ -54,8 +55,9 @@ def project(
         What is asked.
     profile : DatasetProfile, Dataset or path, optional
         The dataset now; needed where the scenario does not state it.
-    measurements : MeasurementSet or path, optional
-        Rates measured on the target; by default the newest of the dataset, if one was given that has any.
+    measurements : MeasurementSet, path or sequence of these, optional
+        Rates measured on the target, such as those of ``measure`` and of ``measure_step``; by default the newest of each that
+        lie with the dataset, if one was given that has any.
     draws : int
         Monte Carlo draws.
     seed : int
@@ -76,7 +78,7 @@ def project(
         raise UsageError(f"draws must be 1 or more, not {draws}")
     asked = load_scenario(scenario)
     facts, location = _profile_of(profile)
-    measured = _measured(measurements, location)
+    measured = measurements_of(measurements, location)
     asked, fitted = _with_fitted_growth(asked, facts)
     givens = gather(asked, facts, measured)
     months = np.arange(0, asked.horizon_months + 1, dtype=np.float64)
@@ -112,18 +114,6 @@ def _profile_of(profile: Any) -> tuple[DatasetProfile | None, Path | None]:
     if not isinstance(facts, DatasetProfile):
         raise UsageError(f"a dataset or its profile is needed, not {type(profile).__name__}")
     return facts, Path(facts.location)
-
-
-def _measured(measurements: MeasurementSet | str | Path | None, location: Path | None) -> MeasurementSet | None:
-    """Return the measurements named, else the newest that lie with the dataset."""
-    if isinstance(measurements, MeasurementSet):
-        return measurements
-    if measurements is not None:
-        if not Path(measurements).exists():
-            raise MissingError(f"there are no measurements at '{measurements}'; make some with: tonnage measure DATASET")
-        return MeasurementSet.load(measurements)
-    newest = max((location / "measurements").glob("*.json"), default=None) if location is not None else None
-    return MeasurementSet.load(newest) if newest is not None else None
 
 
 def _with_fitted_growth(scenario: Scenario, profile: DatasetProfile | None) -> tuple[Scenario, list[str]]:
