@@ -39,10 +39,12 @@ _WINDOW_PER_THREAD: Final = 3
 
 _CONNECT_TIMEOUT_S: Final = 10
 
-_THREADS_PER_WORKER: Final = 4
-"""What holds the interpreter's lock of each image is a fifth of its time: more threads than these would wait for each other."""
+_COLLECTED_AT: Final = (50_000, 20, 50)
+"""New objects, and collections, after which Python's collector looks for cycles in workers: rows of facts have none, and looking
+through all of them at every 700 took a twentieth of the time."""
 
 _WORKER_ENVIRONMENT: Final = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_MMAP_THRESHOLD_": 256 * 2**20,
     "MALLOC_TRIM_THRESHOLD_": 512 * 2**20,
     "MKL_NUM_THREADS": 1,
@@ -50,7 +52,8 @@ _WORKER_ENVIRONMENT: Final = {
     "OPENBLAS_NUM_THREADS": 1,
 }
 """One image after another takes and gives back the same megabyte. Dask has workers give freed memory back to the system at
-64 KiB, and the C library maps what is larger than 128 KiB anew each time: a fifth of all processor time went into that."""
+64 KiB, and the C library maps what is larger than 128 KiB anew each time: a fifth of all processor time went into that.
+Arrow's own allocator gives large buffers back as well: writing a shard took up to twice as long with it."""
 
 
 def core_count() -> int:
@@ -157,8 +160,8 @@ def engine(
     scheduler : str or Client, optional
         Address of an existing scheduler (``tcp://host:8786``), or a connected client, which is left open.
     workers : int, optional
-        Worker processes of the LocalCluster; by default one for every four cores, whose threads decode at once (the
-        decoders release the interpreter's lock).
+        Worker processes of the LocalCluster; by default one per core: two threads of one process took up to half as long
+        again, waiting for the interpreter's lock.
     threads : int, optional
         Threads per worker; by default the cores divided over the workers.
     memory_bytes : int, optional
@@ -183,7 +186,7 @@ def engine(
         with _connected(scheduler) as client:
             yield Engine(client=client, is_own=False)
         return
-    worker_count = -(-core_count() // _THREADS_PER_WORKER) if workers is None else workers
+    worker_count = core_count() if workers is None else workers
     if worker_count < 1:
         raise UsageError(f"workers must be 1 or more, not {worker_count}")
     thread_count = threads or max(1, core_count() // worker_count)
@@ -208,7 +211,7 @@ def engine(
         logger.info(
             "local cluster of %d x %d threads ready in %.1f s", worker_count, thread_count, time.perf_counter() - started_s
         )
-        client.run(_ignore_interrupts)
+        client.run(_prepare_worker)
         yield Engine(client=client, is_own=True)
 
 
@@ -256,10 +259,13 @@ def _main_left_alone() -> Iterator[None]:
         vars(main).update({"__spec__": None} | kept)
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the driver, which ends its own workers in order; a terminal sends it to them too."""
+def _prepare_worker() -> None:
+    """Have a worker of our own collect cycles seldom, and leave Ctrl-C to the driver, which ends its workers in order."""
+    import gc
     import signal
 
+    gc.freeze()
+    gc.set_threshold(*_COLLECTED_AT)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import posixpath
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.curation.endings import ending_flag
 from toolkit.curation.hashing import byte_identity, luma_hash, perceptual_hash
@@ -23,9 +23,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from toolkit.curation.hashing import Span
+
 __all__ = ["Examination", "Limits", "examine"]
 
 _DEFAULT = Limits()
+
+_FLIPPED_COLUMNS: Final = frozenset({2, 3, 6, 7})
+_FLIPPED_ROWS: Final = frozenset({3, 4, 7, 8})
+"""Orientations that show what is stored from right to left, or from bottom to top. Source: Exif 2.32, tag 0x0112."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +83,7 @@ def _decoded(payload: bytes, header: Header) -> Decoded:
     if has_too_many_scans(payload):
         return Decoded(refusal=refusal("damaged", "it repeats its scans over and over, which would take minutes to decode"))
     if can_be_strict(payload, header.frame):
-        return decode_jpeg(payload)
+        return decode_jpeg(payload, is_upright=header.height_px > header.width_px)
     return dataclasses.replace(decode_raster(payload, ("check_lenient",)), pixel_hash=None)  # JPEGs get theirs when luma collides
 
 
@@ -107,14 +113,31 @@ def _byte_flags(payload: bytes, kind: str, name: str, header: Header) -> list[st
 
 def _pixel_facts(decoded: Decoded, luma: NDArray[np.uint8], header: Header) -> dict[str, Any]:
     oriented = luma if decoded.is_oriented else _oriented(luma, header.orientation)
-    small = scored_luma(oriented)
     turned = header.orientation >= 5
     width, height = (header.height_px, header.width_px) if turned else (header.width_px, header.height_px)
+    scale = decoded.scale_share or _eighths(oriented, max(width, height))
+    turns = 1 if decoded.is_oriented else header.orientation
+    down = _span(oriented.shape[0], height * scale, is_flipped=turns in _FLIPPED_ROWS)
+    across = _span(oriented.shape[1], width * scale, is_flipped=turns in _FLIPPED_COLUMNS)
     return {
         "pixel_hash": decoded.pixel_hash,
         "luma_hash": luma_hash(oriented, width, height),
-        "perceptual_hash": perceptual_hash(oriented),  # exact area weights; the scores' luma is shifted by parts of a pixel
-    } | scores(small, width, height)
+        "perceptual_hash": perceptual_hash(oriented, (down, across)),
+    } | scores(scored_luma(oriented), width, height, oriented)
+
+
+def _span(length_px: int, extent_px: float, *, is_flipped: bool) -> Span:
+    """Return from where to where an image goes in its luma, whose last pixel may be a part of one; the first, once flipped."""
+    extent_px = min(float(length_px), extent_px)
+    return (length_px - extent_px, float(length_px)) if is_flipped else (0.0, extent_px)
+
+
+def _eighths(luma: NDArray[np.uint8], longer_px: int) -> float:
+    """Return the scale at which libjpeg gave a luma: a whole number of eighths, the last pixel rounded up.
+
+    Source: libjpeg-turbo, ``TJSCALED``.
+    """
+    return float(max(1, round(8 * max(luma.shape) / longer_px)) / 8)
 
 
 def _oriented(luma: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
@@ -123,8 +146,8 @@ def _oriented(luma: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     Source: Exif 2.32, tag 0x0112.
     """
     turned = luma.T if orientation >= 5 else luma
-    if orientation in {2, 3, 6, 7}:
+    if orientation in _FLIPPED_COLUMNS:
         turned = turned[:, ::-1]
-    if orientation in {3, 4, 7, 8}:
+    if orientation in _FLIPPED_ROWS:
         turned = turned[::-1]
     return turned

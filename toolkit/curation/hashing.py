@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import xxhash
@@ -14,7 +14,10 @@ from toolkit.curation.pixels import pixel_hash, pixel_hash_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["byte_identity", "luma_hash", "perceptual_hash", "pixel_hash", "pixel_hash_of"]
+__all__ = ["Span", "byte_check", "byte_identity", "luma_hash", "perceptual_hash", "pixel_hash", "pixel_hash_of"]
+
+Span: TypeAlias = tuple[float, float]
+"""From where to where, in pixels."""
 
 _GRID: Final = 32
 _LOW: Final = 8
@@ -35,6 +38,14 @@ def byte_identity(payload: bytes) -> tuple[str, str]:
     return digest[:32], digest
 
 
+def byte_check(payload: bytes) -> str:
+    """Return a 128-bit checksum of bytes, hex, to know them again in the same run: fourteen times as fast as sha256.
+
+    Source: xxHash, XXH3. It finds what changed by itself, not what somebody made to look unchanged.
+    """
+    return xxhash.xxh3_128_hexdigest(payload)
+
+
 def luma_hash(luma: NDArray[np.uint8], width_px: int, height_px: int) -> str:
     """Return a hash over size and a scaled luma: images that differ in it differ in their pixels."""
     state = xxhash.xxh3_128(f"{width_px}x{height_px}".encode())
@@ -42,9 +53,9 @@ def luma_hash(luma: NDArray[np.uint8], width_px: int, height_px: int) -> str:
     return str(state.hexdigest())
 
 
-@functools.lru_cache(maxsize=512)
-def _low_frequencies(length: int) -> NDArray[np.float32]:
-    """Return what takes ``length`` pixels to the 8 lowest frequencies of their 32 box averages, shape (8, length).
+@functools.lru_cache(maxsize=4_096)
+def _low_frequencies(length: int, start: float, end: float) -> NDArray[np.float32]:
+    """Return what takes ``length`` pixels to the 8 lowest frequencies of 32 averages between two places, shape (8, length).
 
     Box filter and cosine transform are both linear: one small matrix is both.
 
@@ -53,15 +64,23 @@ def _low_frequencies(length: int) -> NDArray[np.float32]:
     k, n = np.arange(_LOW)[:, None], np.arange(_GRID)[None, :]
     cosines = np.sqrt(2 / _GRID) * np.cos(np.pi * (2 * n + 1) * k / (2 * _GRID))
     cosines[0] /= np.sqrt(2)
-    edges = np.linspace(0, length, _GRID + 1)
+    edges = np.linspace(start, end, _GRID + 1)
     pixels = np.arange(length)[None, :]
     overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    boxes = np.clip(overlap, 0, None) * (_GRID / length)
+    boxes = np.clip(overlap, 0, None) * (_GRID / (end - start))
     return np.asarray(cosines @ boxes, dtype=np.float32)
 
 
-def perceptual_hash(luma: NDArray[np.uint8]) -> int:
+def perceptual_hash(luma: NDArray[np.uint8], spans: tuple[Span, Span] | None = None) -> int:
     """Return a 64-bit hash of what a luma looks like, as a signed integer; alike images differ in few bits.
+
+    Parameters
+    ----------
+    luma : numpy.ndarray
+        Shape (height, width).
+    spans : ((float, float), (float, float)), optional
+        From where to where the image goes in it, down and across, in its pixels. A scaled luma is rounded up to whole pixels;
+        taken as a whole it would be stretched by up to a fiftieth, which is a crop to this hash.
 
     Source: the DCT hash of Zauner 2010, "Implementation and benchmarking of perceptual image hash functions": luma averaged
     to 32 x 32, its 8 x 8 lowest frequencies against their median.
@@ -72,7 +91,8 @@ def perceptual_hash(luma: NDArray[np.uint8]) -> int:
     0
     """
     height, width = luma.shape
-    low = _low_frequencies(height) @ luma.astype(np.float32) @ _low_frequencies(width).T
+    down, across = spans or ((0.0, float(height)), (0.0, float(width)))
+    low = _low_frequencies(height, *down) @ luma.astype(np.float32) @ _low_frequencies(width, *across).T
     values = np.round(low.ravel(), _DECIMALS)
     ordered = np.sort(values)
     bits = values > (ordered[_BITS // 2 - 1] + ordered[_BITS // 2]) / 2

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from toolkit.curation.decode import reencode
 from toolkit.curation.frames import frame_encoding
+from toolkit.curation.hashing import byte_check
 from toolkit.curation.headers import jpeg_frame
 from toolkit.curation.masks import Misfit, fitted_masks
 from toolkit.curation.reasons import Refusal, refusal
@@ -110,8 +111,10 @@ def _table(block: pl.DataFrame, task: PackTask, lost: list[Lost], misfits: list[
     payloads: list[bytes] = []
     encodings: list[str] = []
     is_there: list[bool] = []
-    for row, source, sha256, locator in block.select("row", "source", "sha256", "locator").iter_rows():
-        payload = _checked(found.get(source), sha256)
+    checks = block["check"] if "check" in block.columns else pl.Series([None] * len(block), dtype=pl.String)
+    names = block.select("row", "source", "sha256", "locator", check=checks)
+    for row, source, sha256, locator, check in names.iter_rows():
+        payload = _checked(found.pop(source, None), sha256, check)
         encoded = payload if isinstance(payload, Refusal) else _encoded(payload, task.resize, locator)
         is_there.append(not isinstance(encoded, Refusal))
         if isinstance(encoded, Refusal):
@@ -143,13 +146,14 @@ def _binary(payloads: list[bytes]) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(), len(payloads), [None, offsets, pa.py_buffer(b"".join(payloads))])
 
 
-def _checked(payload: bytes | Refusal | None, sha256: str) -> bytes | Refusal:
-    """Return the bytes that were examined, or why these are not they."""
+def _checked(payload: bytes | Refusal | None, sha256: str, check: str | None) -> bytes | Refusal:
+    """Return the bytes that were examined, or why these are not they; by the faster check where one was taken."""
     if payload is None:
         return refusal("changed_while_read", "it is no longer found")
     if isinstance(payload, Refusal):
         return payload if payload.reason == "changed_while_read" else refusal("changed_while_read", payload.message)
-    if hashlib.sha256(payload).hexdigest() != sha256:
+    is_same = hashlib.sha256(payload).hexdigest() == sha256 if check is None else byte_check(payload) == check
+    if not is_same:
         return refusal("changed_while_read")
     return payload
 

@@ -7,6 +7,7 @@ up the entries it finds and does the rest.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -14,12 +15,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from toolkit.curation.examine import Examination, Limits, examine
 from toolkit.curation.frames import frame_locator, frame_source, split_frames
-from toolkit.curation.hashing import byte_identity
+from toolkit.curation.hashing import byte_check, byte_identity
 from toolkit.curation.isolation import IsolatedProcess
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.refusals import RefusalPart
@@ -44,6 +45,7 @@ PROBE_SCHEMA: Final = pa.schema(
         *FACT_FIELDS,
         *SCORE_FIELDS,
         pa.field("refusal", pa.string()),  # reason code
+        pa.field("check", pa.string()),  # what the bytes are known by when they are read again
         pa.field("locator", pa.string()),  # where the bytes are found again
         pa.field("folder_label", pa.string()),
         pa.field("hint_label", pa.string()),  # what the table that holds the image says of it
@@ -158,12 +160,12 @@ def _probe(task: ProbeTask, examiner: Examiner) -> ProbeReport:
                 rows.extend(_row(*each, refusals) for each in _frames(found, examination, payload, task, examiner))
             else:
                 rows.append(_row(found, examination, payload, refusals))
-    _write(report.part(task.staging), pa.Table.from_pylist(rows, schema=PROBE_SCHEMA))
+    _write(report.part(task.staging), rows)
     report = dataclasses.replace(
         report,
         occurrence_count=len(rows),
         refused_count=refusals.count,
-        size_bytes=sum(row["size_bytes"] or 0 for row in rows),
+        size_bytes=sum(row.get("size_bytes") or 0 for row in rows),
         cpu_s=time.thread_time() - started_s,
         others=tuple(others),
     )
@@ -232,12 +234,18 @@ def _row(found: Occurrence, examination: Examination, payload: bytes | None, ref
         refused = dataclasses.asdict(examination.refusal)
         facts = {name: examination.facts.get(name) for name in ("size_bytes", "sha256")}
         refusals.add(names | facts | refused, payload)
-    row = dict.fromkeys(PROBE_SCHEMA.names) | names | examination.facts
-    hints = found.hints
-    return row | {
+    row = names | examination.facts
+    if payload:
+        row["check"] = byte_check(payload)
+    row |= {
         "refusal": examination.refusal.reason if examination.refusal is not None else None,
         "locator": found.locator,
         "folder_label": found.folder_label,
+    }
+    hints = found.hints
+    if not hints:
+        return row
+    return row | {
         "hint_label": hints.get("label"),
         "hint_labels": hints.get("labels"),
         "hint_captions": hints.get("captions"),
@@ -248,8 +256,15 @@ def _row(found: Occurrence, examination: Examination, payload: bytes | None, ref
     }
 
 
-def _write(path: Path, table: pa.Table) -> None:
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows, of which each names what it has; by Polars, since ``pyarrow.array`` takes half a second to import pandas."""
+    columns = [pl.Series(name, [row.get(name) for row in rows], dtype) for name, dtype in _part_schema().items()]
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     # A part is small and lives for minutes: encoding it took longer than hashing the images that it speaks of.
-    pq.write_table(table, temporary, compression="none", use_dictionary=False, write_statistics=False, store_schema=False)
+    pl.DataFrame(columns).write_parquet(temporary, compression="uncompressed", statistics=False)
     temporary.replace(path)
+
+
+@functools.cache
+def _part_schema() -> pl.Schema:
+    return pl.DataFrame(PROBE_SCHEMA.empty_table()).schema

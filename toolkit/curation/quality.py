@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["SCORED_PX", "scored_luma", "scores"]
 
-SCORED_PX: Final = 64
-"""Shorter side of the luma that scores and the perceptual hash are taken from; a smaller image is taken as it is.
+SCORED_PX: Final = 48
+"""Shorter side of the luma that scores are taken from; a smaller image is taken as it is.
 
-Source: cleanvision 0.3 scales to 64 px on the longer side before it looks for blur."""
+Source: cleanvision 0.3 scales to 64 px on the longer side before it looks for blur: 48 on the shorter, of most photographs."""
+
+_FOCUS_PX: Final = 64
 
 _EVEN_LEVELS: Final = 10
 """Gray levels of 255 by which a frame may stray from one shade: what JPEG adds to it."""
 
 _LEVELS: Final = np.arange(256) / 255.0
-_SQUARES: Final = _LEVELS**2
+_MOMENTS: Final = np.stack([np.ones(256), _LEVELS, _LEVELS**2], axis=1)
+"""What takes a histogram to its total, its sum and its sum of squares."""
+
+_LONGEST_PX: Final = 2_048
+"""Longer lumas (panoramas) are scaled by Pillow: the matrix that does it for others grows with the square of the side."""
+
+_BICUBIC: Final = -0.5
+"""Pillow's, and Keys' own, parameter of the cubic kernel."""
 
 
 def scored_luma(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -34,11 +44,38 @@ def scored_luma(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
     shorter = min(height, width)
     if shorter <= SCORED_PX:
         return luma
-    size = (max(1, round(width * SCORED_PX / shorter)), max(1, round(height * SCORED_PX / shorter)))
-    return np.asarray(Image.fromarray(luma).resize(size, Image.Resampling.BOX, reducing_gap=2.0), dtype=np.uint8)
+    rows, columns = max(1, round(height * SCORED_PX / shorter)), max(1, round(width * SCORED_PX / shorter))
+    if max(height, width) > _LONGEST_PX:
+        return np.asarray(Image.fromarray(luma).resize((columns, rows), Image.Resampling.BOX, reducing_gap=2.0), dtype=np.uint8)
+    scaled = _averaging(height, rows) @ luma.astype(np.float32) @ _averaging(width, columns).T
+    return (scaled + np.float32(0.5)).astype(np.uint8)
 
 
-def scores(luma: NDArray[np.uint8], width_px: int, height_px: int) -> dict[str, Any]:
+@functools.lru_cache(maxsize=1_024)
+def _averaging(length: int, count: int) -> NDArray[np.float32]:
+    """Return what takes ``length`` pixels to ``count`` averages of equal area, shape (count, length)."""
+    edges = np.linspace(0, length, count + 1)
+    pixels = np.arange(length)[None, :]
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    return np.asarray(np.clip(overlap, 0, None) * (count / length), dtype=np.float32)
+
+
+@functools.lru_cache(maxsize=1_024)
+def _cubic(length: int, count: int) -> NDArray[np.float32]:
+    """Return what takes ``length`` pixels to fewer by a cubic kernel so wide that none is skipped, shape (count, length).
+
+    Source: Keys 1981, "Cubic convolution interpolation for digital image processing"; widened as Pillow's ``resize`` does.
+    """
+    scale = length / count
+    places = (np.arange(count)[:, None] + 0.5) * scale
+    t = np.abs(np.arange(length)[None, :] + 0.5 - places) / scale
+    near = (_BICUBIC + 2) * t**3 - (_BICUBIC + 3) * t**2 + 1
+    far = _BICUBIC * (t**3 - 5 * t**2 + 8 * t - 4)
+    weights = np.where(t < 1, near, np.where(t < 2, far, 0.0))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def scores(luma: NDArray[np.uint8], width_px: int, height_px: int, fine: NDArray[np.uint8] | None = None) -> dict[str, Any]:
     """Return the scores of ``toolkit.dataset.schema.SCORE_FIELDS``.
 
     Parameters
@@ -47,6 +84,8 @@ def scores(luma: NDArray[np.uint8], width_px: int, height_px: int) -> dict[str, 
         Shape (height, width), uint8, as ``scored_luma`` gives it.
     width_px, height_px : int
         Display size of the image.
+    fine : numpy.ndarray, optional
+        What the luma was scaled from: focus is told from it, since averages of averages look blurred; by default the luma.
 
     Notes
     -----
@@ -61,41 +100,82 @@ def scores(luma: NDArray[np.uint8], width_px: int, height_px: int) -> dict[str, 
     (1.0, 0.0, 0.0, 0.0)
     """
     counts = np.bincount(luma.ravel(), minlength=256)
+    _, mean, square = _moments(counts)
     total = luma.size
-    mean = float(counts @ _LEVELS) / total
     dark, light = counts.cumsum().searchsorted((0.99 * total, 0.05 * total)).tolist()
-    information_bits = float(counts @ np.log2(np.maximum(counts, 1))) / total
+    gray = luma.astype(np.float32)
+    finest = gray if fine is None or fine is luma else fine.astype(np.float32)
     return {
-        "sharpness_score": _laplacian_variance(luma),
+        "sharpness_score": _laplacian_variance(gray),
         "brightness_share": mean,
         "dark_share": dark / 255,
         "light_share": light / 255,
-        "contrast_share": math.sqrt(max(0.0, float(counts @ _SQUARES) / total - mean**2)),
-        "entropy_bits": max(0.0, math.log2(total) - information_bits),
+        "contrast_share": math.sqrt(max(0.0, square - mean**2)),
+        "entropy_bits": _entropy_bits(counts, total),
         "aspect_share": min(width_px, height_px) / max(width_px, height_px),
         "colorfulness_score": None,
-        "focus_score": _focus(luma, counts),
+        "focus_score": _focus(finest, counts),
         "border_share": _border_share(luma),
     }
 
 
-def _focus(luma: NDArray[np.uint8], counts: NDArray[np.int64]) -> float:
+def _moments(counts: NDArray[np.int64]) -> tuple[float, float, float]:
+    """Return the total of a histogram over 256 levels, and the mean and the mean square of its shares of white."""
+    total, level, square = (counts @ _MOMENTS).tolist()
+    return total, level / total, square / total
+
+
+def _entropy_bits(counts: NDArray[np.int64], total: int) -> float:
+    """Source: Shannon 1948, "A mathematical theory of communication"."""
+    present = counts[counts > 0]
+    return max(0.0, math.log2(total) - float(present @ np.log2(present)) / total)
+
+
+def _focus(gray: NDArray[np.float32], counts: NDArray[np.int64]) -> float:
     """Return how clear an image is: the spread of its edges at 64 px on the longer side, and of its histogram if that is uneven.
 
-    Source: cleanvision 0.3.7, ``BlurrinessProperty``, with its defaults; there from the whole image, here from the scaled luma.
+    Source: cleanvision 0.3.7, ``BlurrinessProperty``, with its defaults; there from the whole image, here from a scaled luma.
     """
-    height, width = luma.shape
-    ratio = max(1.0, max(width, height) / SCORED_PX)
-    image = Image.fromarray(luma)
+    height, width = gray.shape
+    total = int(counts.sum())
+    ratio = max(width, height) / _FOCUS_PX
     if ratio > 1:
-        image = image.resize((max(1, int(width / ratio)), max(1, int(height / ratio))), Image.Resampling.BICUBIC)
-    edges = np.bincount(np.asarray(image.filter(ImageFilter.FIND_EDGES)).ravel(), minlength=256)
-    total = image.width * image.height
-    mean = float(edges @ _LEVELS) / total
-    clear = 1 - math.exp(-2.55 * math.sqrt(max(0.0, float(edges @ _SQUARES) / total - mean**2)))
-    deviation = math.sqrt(max(0.0, float(counts @ counts) / 256 - (luma.size / 256) ** 2)) * total / luma.size
+        gray = _shrunk(gray, max(1, int(height / ratio)), max(1, int(width / ratio)))
+    mean, square = _edge_moments(gray)
+    clear = 1 - math.exp(-2.55 * math.sqrt(max(0.0, square - mean**2)) / 255)
+    deviation = math.sqrt(max(0.0, float(counts @ counts) / 256 - (total / 256) ** 2)) * gray.size / total
     spread = 1 - math.exp(-0.01 * deviation)
     return min(1.0, clear + (spread if spread > 0.18 else 0.0))
+
+
+def _shrunk(gray: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
+    """Return whole gray levels scaled down by the cubic kernel, rounded after each direction as Pillow rounds."""
+    if gray.shape[1] != columns:
+        gray = _rounded(gray @ _cubic(gray.shape[1], columns).T)
+    return gray if gray.shape[0] == rows else _rounded(_cubic(gray.shape[0], rows) @ gray)
+
+
+def _rounded(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    np.rint(gray, out=gray)
+    return np.clip(gray, 0, 255, out=gray)
+
+
+def _edge_moments(gray: NDArray[np.float32]) -> tuple[float, float]:
+    """Return mean and mean square of eight times each pixel less its neighbours, cut to a byte; the border as it is.
+
+    Source: Pillow, ``ImageFilter.FIND_EDGES``.
+    """
+    edges = gray.astype(np.float64)  # whole numbers: their sums are exact
+    if min(gray.shape) > 2:
+        columns = gray[:, :-2] + gray[:, 1:-1]
+        columns += gray[:, 2:]
+        inner = 9 * gray[1:-1, 1:-1]
+        inner -= columns[:-2]
+        inner -= columns[1:-1]
+        inner -= columns[2:]
+        edges[1:-1, 1:-1] = np.clip(inner, 0, 255, out=inner)
+    flat = edges.ravel()
+    return float(flat.sum()) / flat.size, float(flat @ flat) / flat.size
 
 
 def _border_share(luma: NDArray[np.uint8]) -> float:
@@ -116,22 +196,24 @@ def _border_share(luma: NDArray[np.uint8]) -> float:
 
 def _even_lines(lines: NDArray[np.uint8]) -> int:
     """Return how many lines from the first on are even and of the first one's shade."""
-    if int(lines[0].max()) - int(lines[0].min()) > _EVEN_LEVELS:
+    first = lines[0].tobytes()  # most images end here
+    if max(first) - min(first) > _EVEN_LEVELS:
         return 0
-    shade = int(lines[0, 0])
+    shade = first[0]
     low, high = max(0, shade - _EVEN_LEVELS), min(255, shade + _EVEN_LEVELS)
     is_even = (lines.min(axis=1) >= low) & (lines.max(axis=1) <= high)
     return len(is_even) if is_even.all() else int(is_even.argmin())
 
 
-def _laplacian_variance(luma: NDArray[np.uint8]) -> float:
+def _laplacian_variance(gray: NDArray[np.float32]) -> float:
     """Return the variance of the 4-neighbour Laplacian; in squared gray levels."""
-    if min(luma.shape) < 3:
+    if min(gray.shape) < 3:
         return 0.0
-    gray = luma.astype(np.float32)  # whole numbers below 2**11, squares below 2**22: exact
-    laplacian = gray[:-2, 1:-1] + gray[2:, 1:-1]
+    laplacian = -4 * gray[1:-1, 1:-1]  # whole numbers below 2**11: exact
+    laplacian += gray[:-2, 1:-1]
+    laplacian += gray[2:, 1:-1]
     laplacian += gray[1:-1, :-2]
     laplacian += gray[1:-1, 2:]
-    laplacian -= 4 * gray[1:-1, 1:-1]
-    mean = float(laplacian.sum(dtype=np.float64)) / laplacian.size
-    return max(0.0, float(np.einsum("ij,ij->", laplacian, laplacian, dtype=np.float64)) / laplacian.size - mean**2)
+    flat = laplacian.astype(np.float64).ravel()
+    mean = float(flat.sum()) / flat.size
+    return max(0.0, float(flat @ flat) / flat.size - mean**2)

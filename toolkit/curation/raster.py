@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import threading
 import warnings
 from typing import Final
@@ -54,32 +53,25 @@ def _decoded(payload: bytes, flags: tuple[str, ...]) -> Decoded:
         depth = depth_kind(image, payload)
         frame_count = int(getattr(image, "n_frames", 1))
         image.load()
-        luma = _scaled_luma(image)
+        luma, scale = _scaled_luma(image)
         if image.mode in {"RGBA", "LA"} and _is_opaque(image):
             flags = (*flags, "opaque_alpha")
         is_affordable = frame_count * image.width * image.height <= max(_FRAME_PIXELS, image.width * image.height)
         if not is_affordable:
             flags = (*flags, "frames_unchecked")
         pixels = pixel_hash_of(image, payload, depth) if is_affordable else None
-        return Decoded(luma=np.asarray(luma, dtype=np.uint8), is_oriented=image.format == "TIFF", flags=flags, pixel_hash=pixels)
+        pixels_of_luma = np.asarray(luma, dtype=np.uint8)
+        return Decoded(luma=pixels_of_luma, scale_share=scale, is_oriented=image.format == "TIFF", flags=flags, pixel_hash=pixels)
 
 
 def _is_opaque(image: Image.Image) -> bool:
     return image.getextrema()[-1][0] == 255  # type: ignore[index]
 
 
-def _scaled_luma(image: Image.Image) -> Image.Image:
-    """Return a luma reduced by a whole factor, its shorter side at least ``LUMA_PX`` where the image has it.
-
-    The last row and column of a reduced image stand for fewer pixels than the others; they are given their own share, or the
-    whole would be stretched by up to a hundredth, which is a crop to a perceptual hash.
-    """
-    factor = max(1, min(image.size) // LUMA_PX)
-    luma = _reduced(image, factor)
-    if image.width % factor == 0 and image.height % factor == 0:
-        return luma
-    width, height = image.width / factor, image.height / factor
-    return luma.resize((math.ceil(width), math.ceil(height)), Image.Resampling.BOX, box=(0, 0, width, height))
+def _scaled_luma(image: Image.Image) -> tuple[Image.Image, float]:
+    """Return a luma reduced by a whole factor, its sides at least ``LUMA_PX`` where the image has them, and the scale."""
+    factor = max(1, min(min(image.size) // LUMA_PX[0], max(image.size) // LUMA_PX[1]))
+    return _reduced(image, factor), 1 / factor
 
 
 def _reduced(image: Image.Image, factor: int) -> Image.Image:

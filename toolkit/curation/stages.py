@@ -5,8 +5,6 @@ A task whose worker died is done again here, in processes that may die of a sing
 
 from __future__ import annotations
 
-import errno
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -15,6 +13,7 @@ import polars as pl
 from toolkit.curation.dedupe import twin_candidates
 from toolkit.curation.packing import Lost, PackReport, PackTask, pack
 from toolkit.curation.probing import ProbeTask, probe, probe_isolated
+from toolkit.curation.room import no_room
 from toolkit.curation.sources import OtherFile, SourceUnit
 from toolkit.curation.twins import hash_twins, hash_twins_isolated, twin_tasks
 from toolkit.engine import worker_died
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from toolkit.engine import Engine, Progress
 
 __all__ = ["DRIVER_MODULES", "WORKER_MODULES", "Packed", "Reading", "Run", "compare", "pack_shards", "read_sources"]
-
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 Task = TypeVar("Task")
 Report = TypeVar("Report")
@@ -97,10 +94,7 @@ def _results(
 
 def _told(run: Run, fault: Exception) -> str:
     """Return what stopped a task, in words where it is the disk."""
-    if isinstance(fault, OSError) and fault.errno in _NO_ROOM:
-        why = os.strerror(fault.errno).lower()
-        return f"the disk that holds '{run.staging}' takes no more ({why}); make room and run the same command again to go on"
-    return f"{type(fault).__name__}: {fault}"
+    return no_room(run.staging, fault) or f"{type(fault).__name__}: {fault}"
 
 
 def read_sources(run: Run, found: Iterable[SourceUnit | OtherFile], known: KnownSources, others: OtherFiles) -> Reading:

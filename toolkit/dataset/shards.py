@@ -115,7 +115,7 @@ def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     waiting: list[pa.Table] = []
     row_count = size_bytes = 0
     for table in tables:
-        sizes = pc.fill_null(pc.binary_length(pc.struct_field(table["image"], "bytes")), 0).to_pylist()
+        sizes = [size or 0 for size in pc.binary_length(pc.struct_field(table["image"], "bytes")).to_pylist()]
         start = 0
         for row, size in enumerate(sizes):
             if row_count and (row_count == ROW_GROUP_ROWS or size_bytes + size > ROW_GROUP_BYTES):

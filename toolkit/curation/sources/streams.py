@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import zstandard
 
 from toolkit.curation.reasons import Refusal, refusal
+from toolkit.curation.room import no_room
 from toolkit.curation.sources.archives import (
     ARCHIVE_FAULTS,
     BOMB_RATIO,
@@ -120,4 +121,5 @@ def _stage(staging: Path | None, source: str, payload: bytes) -> None:
             file.write(payload)
         Path(temporary).replace(path)
     except OSError as fault:  # not the archive's fault, so it must not be taken for one
-        raise DatasetError(f"'{path}' cannot be written: {fault.strerror or fault}; free some space and run again") from fault
+        cannot = f"'{path}' cannot be written: {fault.strerror or fault}; see to it and run the same command again to go on"
+        raise DatasetError(no_room(staging, fault) or cannot) from fault
