@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from toolkit.backtesting import backtest
     from toolkit.curation.pipeline import curate
     from toolkit.curation.revising import compact, redecide, remove, retry
     from toolkit.dataset.export import export
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "backtest",
     "compact",
     "curate",
     "export",
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 _VERBS = {
+    "backtest": "toolkit.backtesting",
     "curate": "toolkit.curation.pipeline",
     "compact": "toolkit.curation.revising",
     "redecide": "toolkit.curation.revising",

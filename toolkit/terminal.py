@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from toolkit.backtest_facts import Backtest
     from toolkit.facts import DatasetProfile, MeasurementSet, Model
     from toolkit.projection.result import Projection
 
-__all__ = ["console", "progress_bars", "show_any", "show_measurements", "show_profile", "show_projection"]
+__all__ = ["console", "progress_bars", "show_any", "show_backtest", "show_measurements", "show_profile", "show_projection"]
 
 _LINE_INTERVAL_S: Final = 10.0
 _BAR_CELLS: Final = 24
@@ -236,7 +237,26 @@ def _quantity_table(projection: Projection) -> Table:
     return table
 
 
-def show_any(path: str, *, draw: bool = True) -> DatasetProfile | MeasurementSet | Projection:
+def show_backtest(found: Backtest) -> None:
+    """Print how well each kind of quantity was predicted."""
+    table = Table(title=f"Predicted and measured: {found.dataset}", title_justify="left", title_style="bold")
+    table.add_column("what")
+    for column in ("predictions", "median error", "times the size", "median error there", "in 80 % interval"):
+        table.add_column(column, justify="right")
+    for score in found.scores:
+        table.add_row(
+            Text(score.title), f"{score.prediction_count:,}", shown(score.median_error_share, "share", 2),
+            f"{score.farthest_factor:.3g}", shown(score.farthest_error_share, "share", 2),
+            shown(score.coverage_share, "share", 2),
+        )  # fmt: skip
+    screen = console()
+    screen.print(table)
+    screen.print(Text(f"{found.sentence}; taken in {shown(found.elapsed_s, 's')}"))
+    for flag in found.flags:
+        screen.print(Text(f"! {flag}", style="yellow"))
+
+
+def show_any(path: str, *, draw: bool = True) -> DatasetProfile | MeasurementSet | Projection | Backtest:
     """Return what lies at a path (a dataset's profile, measurements or a projection), and print it."""
     place = Location.of(path)
     if place.is_local and place.path.is_file():
@@ -249,7 +269,8 @@ def show_any(path: str, *, draw: bool = True) -> DatasetProfile | MeasurementSet
     return profile
 
 
-def _show_file(path: Path, *, draw: bool) -> MeasurementSet | Projection:
+def _show_file(path: Path, *, draw: bool) -> MeasurementSet | Projection | Backtest:
+    from toolkit.backtest_facts import Backtest
     from toolkit.facts import MeasurementSet, read_facts
     from toolkit.projection.result import Projection
 
@@ -264,4 +285,9 @@ def _show_file(path: Path, *, draw: bool) -> MeasurementSet | Projection:
         if draw:
             show_projection(projection)
         return projection
-    raise UsageError(f"'{path}' holds schema {json.dumps(schema)}, which is neither measurements nor a projection")
+    if schema.startswith("tonnage.backtest/"):
+        found = Backtest.load(path)
+        if draw:
+            show_backtest(found)
+        return found
+    raise UsageError(f"'{path}' holds schema {json.dumps(schema)}, which is neither measurements, a projection nor a back-test")

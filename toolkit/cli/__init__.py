@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 import typer
 import typer.exceptions
 
-from toolkit.cli import comparing, exporting, findings, insight, quarantine, scenarios, verbs, versions  # noqa: F401 -- they register their commands
+from toolkit.cli import (  # noqa: F401 -- they register their commands
+    checks,
+    comparing,
+    exporting,
+    findings,
+    insight,
+    quarantine,
+    scenarios,
+    verbs,
+    versions,
+)
 from toolkit.cli.app import INTERRUPTED, app
 from toolkit.errors import TonnageError
 

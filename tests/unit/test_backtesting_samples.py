@@ -1,0 +1,101 @@
+"""Collections drawn from a dataset: images changed a little are other images, of the same cost."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.measured_dataset import PHOTOS, build
+from toolkit.backtesting.samples import Sampler
+from toolkit.backtesting.variation import varied
+from toolkit.dataset.reading import open_dataset
+from toolkit.errors import UsageError
+
+
+def pixels(payload: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(payload)) as image:
+        return np.asarray(image.convert("RGBA") if image.mode == "P" else image)
+
+
+def encoded(kind: str, mode: str = "RGB", **options: object) -> bytes:
+    image = Image.effect_noise((40, 30), 60).convert(mode)
+    sink = io.BytesIO()
+    image.save(sink, kind, **options)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("payload", "is_same_size"),
+    [
+        (min(PHOTOS.glob("*.jpg")).read_bytes(), True),
+        (encoded("JPEG", progressive=True), True),
+        (encoded("JPEG", "L", quality=100), True),
+        (encoded("PNG"), False),
+        (encoded("PNG", "I;16"), False),
+        (encoded("TIFF", "I;16"), False),
+        (encoded("PNG", "P"), False),
+        (encoded("BMP"), False),
+        (encoded("WEBP", lossless=True), False),
+    ],
+)
+def test_each_copy_is_another_image_that_looks_the_same(payload: bytes, is_same_size: bool) -> None:
+    copies = [varied(payload, n) for n in range(1, 40)]
+    assert None not in copies
+    assert len({pixels(copy).tobytes() for copy in copies} | {pixels(payload).tobytes()}) == 40
+    assert not is_same_size or {len(copy) for copy in copies} == {len(payload)}
+    differences = np.abs(pixels(copies[0]).astype(float) - pixels(payload)).mean()
+    assert 0 < differences < 12
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xff\xd8", b"\xff\xd8\xff\xda\x00\x08", b"GIF89a", b"no image at all"])
+def test_what_cannot_be_changed_is_told_not_broken(payload: bytes) -> None:
+    assert varied(payload, 1) is None
+
+
+def test_a_jpeg_has_2048_variants_and_no_more() -> None:
+    payload = encoded("JPEG")
+    assert varied(payload, 2047) is not None
+    assert varied(payload, 2048) is None
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("drawn") / "dataset", 24)
+
+
+def test_a_small_dataset_is_varied_so_that_no_two_images_are_equal(dataset: Path, tmp_path: Path) -> None:
+    sampler = Sampler(open_dataset(dataset), 96, seed=1)
+    size_bytes = sampler.write(tmp_path / "more", 96)
+    files = sorted((tmp_path / "more").iterdir())
+    assert len({path.read_bytes() for path in files}) == 96
+    assert sum(path.stat().st_size for path in files) == size_bytes
+    assert sampler.varied_share == 1.0
+
+
+def test_a_large_dataset_is_drawn_from_unchanged(dataset: Path, tmp_path: Path) -> None:
+    opened = open_dataset(dataset)
+    sampler = Sampler(opened, 6, seed=1)
+    sampler.write(tmp_path / "few", 6)
+    originals = {opened.get(n) for n in range(len(opened))}
+    assert {path.read_bytes() for path in (tmp_path / "few").iterdir()} < originals
+    assert sampler.varied_share == 0.0
+
+
+def test_collections_differ_from_each_other_and_are_the_same_for_the_same_seed(dataset: Path, tmp_path: Path) -> None:
+    def drawn(seed: int, name: str) -> list[bytes]:
+        sampler = Sampler(open_dataset(dataset), 96, seed=seed)
+        sampler.write(tmp_path / name, 12)
+        return [path.read_bytes() for path in sorted((tmp_path / name).iterdir())]
+
+    assert drawn(1, "a") == drawn(1, "b") != drawn(2, "c")
+
+
+def test_images_that_cannot_be_changed_are_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolkit.backtesting.samples.varied", lambda payload, copy: None)
+    sampler = Sampler(open_dataset(build(tmp_path / "d", 4)), 96, seed=1)
+    with pytest.raises(UsageError, match="too few to test larger sizes"):
+        sampler.write(tmp_path / "x", 8)

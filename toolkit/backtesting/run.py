@@ -1,0 +1,274 @@
+"""``toolkit.backtest``: what the toolkit predicts from small sizes, held against what larger ones then measure.
+
+This module only wires: images are drawn, trials measured, laws fitted, predictions scored and saved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from toolkit.backtest_facts import Backtest, FittedLaw, Observation, Prediction
+from toolkit.backtesting.kinds import kinds_of
+from toolkit.backtesting.predicting import INTERVAL_SHARE, Points, forecast, law_terms
+from toolkit.backtesting.samples import Sampler
+from toolkit.backtesting.trials import Bench, Sizes, sizes_within
+from toolkit.curation.sources.units import UNIT_BYTES, UNIT_ITEMS
+from toolkit.dataset.reading import open_dataset
+from toolkit.engine import core_count, engine
+from toolkit.errors import TonnageError, UsageError
+from toolkit.measurement.environment import environment_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from toolkit.backtesting.kinds import Kind
+    from toolkit.backtesting.predicting import Forecast
+    from toolkit.dataset.reading import Dataset
+    from toolkit.engine import Engine, Progress, Scheduler
+
+__all__ = ["backtest", "scored"]
+
+_TRIALS: Final = 5
+_LEAST_TRIALS: Final = 2
+"""Trials that are made even if the time given is passed; one is enough for a limit below a minute."""
+_LEAST_LIMIT_S: Final = 5.0
+_SHORT_LIMIT_S: Final = 60.0
+_READ_UNIT_BYTES: Final = 8.0 * 2**20
+_PILOT_IMAGES: Final = 16
+_MOST_PILOT_IMAGES: Final = 2_048
+_SPARE_SHARE: Final = 0.9
+_LIMITS: Final = (
+    "Sizes were curated and read on this machine; nothing is said of another one, or of a cluster's network.",
+    "Larger collections were drawn from this dataset's own images: they are as varied as these are, not more.",
+    "Eight times the size is what was tried; beyond it the laws may bend, as when memory or a drive is full.",
+)
+
+
+def backtest(
+    dataset: str | os.PathLike[str] | Dataset,
+    *,
+    limit_s: float = 300.0,
+    seed: int = 0,
+    scheduler: Scheduler | None = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Backtest:
+    """Return how well sizes and times at up to eight times the data were predicted from small sizes; saved as well.
+
+    Parameters
+    ----------
+    dataset : str, path or Dataset
+        Its images are drawn into collections of several sizes, which are curated and read in a temporary folder.
+    limit_s : float
+        Time to take, in seconds: sizes are chosen to fit, and no trial is begun that would not end within it.
+    seed : int
+        Seed of the draws.
+    scheduler : str or Client, optional
+        An existing Dask cluster that curates; by default one is started on this machine.
+    out : str or path, optional
+        JSON file to write; by default ``DATASET/backtests/<UTC>.json``.
+    progress : callable, optional
+        Called as ``progress(stage, done, total, detail)``.
+
+    Raises
+    ------
+    UsageError
+        If the dataset has too few images, or the limit is too short.
+    """
+    opened = open_dataset(Path(dataset) if not isinstance(dataset, str) and hasattr(dataset, "__fspath__") else dataset)
+    target = _checked(opened, limit_s, out)
+    now, started_s = datetime.now(UTC), time.perf_counter()
+    target = target or opened.location.path / "backtests" / f"{now:%Y%m%dT%H%M%SZ}.json"
+    with _scratch(opened) as scratch, engine(scheduler) as running:
+        bench = _bench(opened, scratch, running, seed, limit_s, progress)
+        full_count = _unit_images(opened) * running.thread_count
+        pilot = [bench.pilot(count) for count in _pilot_counts(full_count, limit_s)][1:]
+        sizes, planned_count = sizes_within((limit_s - (time.perf_counter() - started_s)) * _SPARE_SHARE, pilot)
+        _check_room(opened, scratch, sizes)
+        bench.sampler = Sampler(opened, sizes.predicted[-1], seed)
+        observed, trial_count = _trials(bench, sizes, planned_count, started_s + limit_s)
+    laws, predictions, unmeasured = scored(kinds_of(bench.core_count), observed, trial_count, seed)
+    flags = (*unmeasured, *_flags(trial_count, is_short=sizes.smallest_count < full_count))
+    found = Backtest(
+        dataset=str(opened.location), dataset_version=opened.version, started_at=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        elapsed_s=time.perf_counter() - started_s, limit_s=limit_s, seed=seed, environment=environment_of(opened.location.path),
+        trial_count=trial_count, fitted_image_counts=sizes.fitted, predicted_image_counts=sizes.predicted,
+        varied_share=bench.sampler.varied_share, chance_share=_chance_share(predictions), laws=laws, predictions=predictions,
+        observations=tuple(observed), flags=flags, limits=_LIMITS,
+    )  # fmt: skip
+    try:
+        found.save(target)
+    except OSError as fault:
+        raise TonnageError(f"the back-test cannot be written to '{target}': {fault.strerror or fault}") from fault
+    return found
+
+
+def _checked(dataset: Dataset, limit_s: float, out: str | os.PathLike[str] | None) -> Path | None:
+    if not len(dataset):
+        raise UsageError(f"the dataset '{dataset.location}' has no images to test with")
+    if not limit_s >= _LEAST_LIMIT_S:
+        raise UsageError(f"the limit must be {_LEAST_LIMIT_S:g} s or more, not {limit_s:g} s")
+    if out is not None and Path(out).suffix != ".json":
+        raise UsageError(f"out must be a .json file, not '{out}'")
+    return None if out is None else Path(out)
+
+
+def _unit_images(dataset: Dataset) -> int:
+    """Return the images that a thread takes at a time when it curates."""
+    return max(1, min(UNIT_ITEMS, int(UNIT_BYTES * len(dataset) / max(1, dataset.state.image_bytes))))
+
+
+def _bench(dataset: Dataset, scratch: Path, running: Engine, seed: int, limit_s: float, progress: Progress | None) -> Bench:
+    def tell(done: int, total: int, detail: str) -> None:
+        if progress is not None:
+            progress("backtest", done, total, detail)
+
+    sampler = Sampler(dataset, len(dataset), seed)
+    return Bench(
+        sampler=sampler, scratch=scratch, client=running.client, core_count=core_count(), seed=seed, tell=tell,
+        read_unit_bytes=_READ_UNIT_BYTES if limit_s >= _SHORT_LIMIT_S else _READ_UNIT_BYTES / 16,
+    )  # fmt: skip
+
+
+def _check_room(dataset: Dataset, scratch: Path, sizes: Sizes) -> None:
+    needed = 3 * sizes.predicted[-1] * dataset.state.image_bytes / len(dataset) + 64 * _READ_UNIT_BYTES
+    free = shutil.disk_usage(scratch).free
+    if needed > free:
+        from toolkit.units import show
+
+        raise TonnageError(
+            f"the back-test needs {show(needed, 'bytes')} beside '{dataset.location}', where {show(free, 'bytes')} are free; "
+            "make room, or give it a shorter limit"
+        )
+
+
+def _pilot_counts(full_count: int, limit_s: float) -> tuple[int, int, int]:
+    """Return the images of the pilots: the first warms what starts once and does not count, the last fills all threads."""
+    largest = max(4 * _PILOT_IMAGES, min(full_count, _MOST_PILOT_IMAGES, int(limit_s) * 4))
+    return _PILOT_IMAGES, max(_PILOT_IMAGES, largest // 4), largest
+
+
+def _trials(bench: Bench, sizes: Sizes, planned_count: int, until_s: float) -> tuple[list[Observation], int]:
+    """Measure trials until they are as many as planned, or the next would not end in time."""
+    observed: list[Observation] = []
+    begun_s, done = time.perf_counter(), 0
+    least = _LEAST_TRIALS if until_s - begun_s > _SHORT_LIMIT_S / 2 else 1
+    while done < planned_count:
+        each_s = (time.perf_counter() - begun_s) / done if done else 0.0
+        if done >= least and time.perf_counter() + each_s > until_s:
+            break
+        observed += bench.trial(sizes, done)
+        done += 1
+    return observed, done
+
+
+def scored(
+    kinds: Sequence[Kind], observed: Sequence[Observation], trial_count: int, seed: int
+) -> tuple[tuple[FittedLaw, ...], tuple[Prediction, ...], tuple[str, ...]]:
+    """Return the fitted laws, every prediction beside its measurement, and what could not be told.
+
+    Parameters
+    ----------
+    kinds : sequence of Kind
+        What was measured.
+    observed : sequence of Observation
+        Small sizes (factor at most 1), which alone are fitted, and large ones.
+    trial_count : int
+        Trials; their small sizes are fitted together.
+    seed : int
+        Seed of the intervals.
+    """
+    laws: list[FittedLaw] = []
+    predictions: list[Prediction] = []
+    flags: list[str] = []
+    forecast_by_kind: dict[str, Forecast] = {}
+    for kind in kinds:
+        small = [o for o in observed if o.kind == kind.name and o.size_factor <= 1]
+        large = [o for o in observed if o.kind == kind.name and o.size_factor > 1]
+        if len({(o.trial_index, o.size_factor) for o in small}) < 3 * trial_count or not large:
+            flags.append(f"{kind.title.lower()} could not be measured at every size, and is left out")
+            continue
+        through = forecast_by_kind.get(kind.through)
+        points = _points(small, [o for o in observed if o.kind == kind.through and o.size_factor <= 1])
+        asked = _column(large, "driver_count") if through is None else through.middle
+        drawn = None if through is None else through.draws
+        found = forecast(kind.law, points, asked, _column(large, "size_factor"), seed, drawn)
+        forecast_by_kind[kind.name] = found
+        laws.append(_law(kind, points, found))
+        predictions += _predictions(large, found)
+    return tuple(laws), tuple(predictions), tuple(flags)
+
+
+def _law(kind: Kind, points: Points, found: Forecast) -> FittedLaw:
+    of = f" (size: {kind.through})" if kind.through else ""
+    return FittedLaw(
+        kind=kind.name, title=kind.title, unit=kind.unit, driver=kind.driver, formula=kind.law.words + of,
+        terms=law_terms(kind.law, points), noise_share=found.noise_share, limits=kind.limits,
+    )  # fmt: skip
+
+
+def _predictions(large: Sequence[Observation], found: Forecast) -> list[Prediction]:
+    low, high = found.ends
+    return [
+        Prediction(
+            kind=o.kind, trial_index=o.trial_index, driver_count=o.driver_count, size_factor=o.size_factor,
+            p10=float(low[n]), p50=float(found.middle[n]), p90=float(high[n]), value=o.value,
+        )
+        for n, o in enumerate(large)
+    ]  # fmt: skip
+
+
+def _points(observed: Sequence[Observation], through: Sequence[Observation]) -> Points:
+    """Return what was measured, against the sizes or, where there is one, against another kind measured with it."""
+    factors, values, trials = (_column(observed, name) for name in ("size_factor", "value", "trial_index"))
+    sizes = _column(through, "value") if through else _column(observed, "driver_count")
+    return Points(sizes=sizes, factors=factors, values=values, trials=trials)
+
+
+def _column(observed: Sequence[Observation], name: str) -> NDArray[np.float64]:
+    return np.array([getattr(o, name) for o in observed], dtype=np.float64)
+
+
+def _chance_share(predictions: Sequence[Prediction]) -> float:
+    from scipy.stats import binomtest
+
+    if not predictions:
+        return 1.0
+    return float(binomtest(sum(p.is_covered for p in predictions), len(predictions), INTERVAL_SHARE).pvalue)
+
+
+def _flags(trial_count: int, *, is_short: bool) -> list[str]:
+    flags = []
+    if trial_count < _TRIALS:
+        flags.append(f"{trial_count} trials of {_TRIALS} fitted the time given: their intervals rest on little; give it longer")
+    if is_short:
+        flags.append("the smallest sizes do not fill all threads of a curation: its time at larger ones is known less well")
+    return flags
+
+
+@contextlib.contextmanager
+def _scratch(dataset: Dataset) -> Iterator[Path]:
+    """Give a folder on the dataset's filesystem, or elsewhere if it cannot be written; removed afterwards."""
+    folder = dataset.location.path / "backtests"
+    try:
+        folder.mkdir(exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".running-", dir=folder))
+    except OSError:
+        scratch = Path(tempfile.mkdtemp(prefix="tonnage-backtest-"))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # only if it is empty

@@ -1,0 +1,210 @@
+"""A trial: all its sizes measured in random order, the small ones several times; and how many images fit the time given."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from toolkit.backtest_facts import Observation
+from toolkit.backtesting import measuring
+from toolkit.backtesting.enlarging import enlarged, group_bytes
+from toolkit.backtesting.predicting import AffineLaw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from distributed import Client
+
+    from toolkit.backtesting.samples import Sampler
+    from toolkit.dataset.reading import Dataset
+
+__all__ = ["FITTED_FACTORS", "PREDICTED_FACTORS", "Bench", "Sizes", "sizes_within"]
+
+FITTED_FACTORS: Final = (0.25, 0.5, 1.0)
+"""Sizes that are fitted, as shares of the largest of them."""
+PREDICTED_FACTORS: Final = (2.0, 4.0, 8.0)
+"""Sizes that are predicted, as multiples of the largest that is fitted."""
+_REPEATS: Final = 3
+"""How often a trial measures each size that it fits."""
+_FITTED_WORKERS: Final = (1, 2, 3)
+_PREDICTED_WORKERS: Final = (4, 6, 8)
+_LARGEST_FITTED_RANGES: Final = 64
+_BESIDE_S: Final = 15.0
+"""What a trial takes for reads, transfers and workers, whatever its sizes."""
+_LEAST_IMAGES: Final = 8
+_MOST_IMAGES: Final = 4_096
+"""Bounds of the smallest size, in images."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """The sizes of a trial."""
+
+    smallest_count: int
+    """Images of the smallest size."""
+
+    @property
+    def largest_fitted_count(self) -> int:
+        """Images of the largest size that is fitted."""
+        return round(self.smallest_count / FITTED_FACTORS[0])
+
+    def count(self, factor: float) -> int:
+        """Return the images at a factor."""
+        return round(self.largest_fitted_count * factor)
+
+    @property
+    def fitted(self) -> tuple[int, ...]:
+        """Images of the sizes that are fitted."""
+        return tuple(self.count(factor) for factor in FITTED_FACTORS)
+
+    @property
+    def predicted(self) -> tuple[int, ...]:
+        """Images of the sizes that are predicted."""
+        return tuple(self.count(factor) for factor in PREDICTED_FACTORS)
+
+
+def trial_images(sizes: Sizes) -> int:
+    """Return the images that one trial curates.
+
+    Examples
+    --------
+    >>> trial_images(Sizes(smallest_count=64))
+    4928
+    """
+    return _REPEATS * sum(sizes.fitted) + sum(sizes.predicted)
+
+
+def sizes_within(left_s: float, pilot: Sequence[tuple[int, float]]) -> tuple[Sizes, int]:
+    """Return the sizes, and how many trials of them fit the time left, by the times that pilots of two sizes took.
+
+    As many trials as usual, unless the images of the largest fitted size then take less than twice what is spent at any
+    size: a slope that is not seen cannot be predicted from. Fewer trials of larger sizes are taken then.
+
+    Examples
+    --------
+    >>> sizes_within(300.0, [(16, 0.2 + 16 * 0.002), (64, 0.2 + 64 * 0.002)])
+    (Sizes(smallest_count=256), 5)
+    >>> sizes_within(90.0, [(16, 0.2 + 16 * 0.002), (64, 0.2 + 64 * 0.002)])
+    (Sizes(smallest_count=64), 3)
+    """
+    counts, times = (np.array(column, dtype=float) for column in zip(*pilot, strict=True))
+    fixed_s, image_s = AffineLaw().fit(counts, times[None, :])[0]
+    for trial_count in (5, 4, 3):
+        sizes = _largest_within(left_s / trial_count - _BESIDE_S, fixed_s, image_s)
+        if sizes.largest_fitted_count * image_s >= 2 * fixed_s:
+            break
+    return sizes, trial_count
+
+
+def _largest_within(trial_s: float, fixed_s: float, image_s: float) -> Sizes:
+    measured = _REPEATS * len(FITTED_FACTORS) + len(PREDICTED_FACTORS)
+    smallest = _LEAST_IMAGES
+    while smallest < _MOST_IMAGES:
+        if measured * fixed_s + trial_images(Sizes(smallest_count=2 * smallest)) * image_s > trial_s:
+            break
+        smallest *= 2
+    return Sizes(smallest_count=smallest)
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """What the trials share."""
+
+    sampler: Sampler
+    """Gives the collections."""
+    scratch: Path
+    """Folder for what is made and removed again."""
+    client: Client
+    """The cluster that curates."""
+    core_count: int
+    """Cores that may be used here."""
+    seed: int
+    """Seed of the order."""
+    tell: Callable[[int, int, str], None]
+    """Called with steps done, steps in all, and what is done."""
+    read_unit_bytes: float
+    """Bytes of the smallest dataset that is read."""
+
+    def pilot(self, image_count: int) -> tuple[int, float]:
+        """Measure one size and forget it; return images and seconds, all work around it included."""
+        start_s = time.perf_counter()
+        self._measure(image_count, "pilot")
+        shutil.rmtree(self.scratch / "pilot", ignore_errors=True)
+        return image_count, time.perf_counter() - start_s
+
+    def trial(self, sizes: Sizes, trial_index: int) -> list[Observation]:
+        """Return what a trial measured."""
+        steps = [*FITTED_FACTORS] * _REPEATS + [*PREDICTED_FACTORS]
+        order = np.random.default_rng([self.seed, trial_index]).permutation(len(steps))
+        found: list[Observation] = []
+        kept: Dataset | None = None
+        for done, step in enumerate(order):
+            factor, name = steps[step], f"{trial_index}-{step}"
+            self.tell(done, len(steps) + 2, f"trial {trial_index + 1}: {sizes.count(factor):,} images")
+            dataset, values = self._measure(sizes.count(factor), name)
+            found += [
+                Observation(
+                    kind=kind, trial_index=trial_index, size_factor=factor, value=value,
+                    driver_count=values["shard_bytes"] if kind == "loader_s" else sizes.count(factor),
+                )
+                for kind, value in values.items()
+            ]  # fmt: skip
+            if factor == PREDICTED_FACTORS[-1]:
+                kept = dataset
+            else:
+                shutil.rmtree(self.scratch / name, ignore_errors=True)
+        assert kept is not None
+        self.tell(len(steps), len(steps) + 2, f"trial {trial_index + 1}: reads, transfers, workers")
+        found += [*self._reads(kept, trial_index), *self._transfers(kept, trial_index), *self._workers(kept, trial_index)]
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        return found
+
+    def _measure(self, image_count: int, name: str) -> tuple[Dataset, dict[str, float]]:
+        folder = self.scratch / name
+        self.sampler.write(folder / "raw", image_count)
+        dataset, times = measuring.curated(folder / "raw", folder / "dataset", self.client)
+        shutil.rmtree(folder / "raw")
+        return dataset, measuring.sizes_in_bytes(dataset) | times | measuring.epoch_time(dataset, self.core_count)
+
+    def _reads(self, dataset: Dataset, trial_index: int) -> list[Observation]:
+        unit = max(1, round(self.read_unit_bytes / group_bytes(dataset)))  # row groups of the smallest size
+        factors = (*FITTED_FACTORS, *PREDICTED_FACTORS)
+        datasets = {
+            factor: enlarged(dataset, self.scratch / f"read-{factor:g}", round(unit * factor / FITTED_FACTORS[0]))
+            for factor in factors
+        }
+        found: list[Observation] = []
+        for factor in self._shuffled([*factors] * _REPEATS, trial_index):
+            size_bytes = float(datasets[factor].shards["size_bytes"].sum())
+            found += [
+                Observation(kind=kind, trial_index=trial_index, driver_count=size_bytes, size_factor=factor, value=value)
+                for kind, value in measuring.read_times(datasets[factor]).items()
+            ]
+        return found
+
+    def _transfers(self, dataset: Dataset, trial_index: int) -> list[Observation]:
+        steps = self._shuffled([*FITTED_FACTORS, *PREDICTED_FACTORS] * _REPEATS, trial_index)
+        counts = [round(_LARGEST_FITTED_RANGES * factor) for factor in steps]
+        range_bytes = measuring.range_bytes_of(dataset)
+        return [
+            Observation(kind="transfer_s", trial_index=trial_index, driver_count=n * range_bytes, size_factor=f, value=value)
+            for f, n, value in zip(steps, counts, measuring.transfer_times(dataset, counts), strict=True)
+        ]
+
+    def _workers(self, dataset: Dataset, trial_index: int) -> list[Observation]:
+        steps = [int(n) for n in self._shuffled([*_FITTED_WORKERS, *_PREDICTED_WORKERS] * _REPEATS, trial_index)]
+        rates = measuring.decode_rates(dataset, steps)
+        largest = _FITTED_WORKERS[-1]
+        return [
+            Observation(kind="decode_images_per_s", trial_index=trial_index, driver_count=n, size_factor=n / largest, value=value)
+            for n, value in zip(steps, rates, strict=True)
+        ]
+
+    def _shuffled(self, steps: Sequence[float], trial_index: int) -> list[float]:
+        order = np.random.default_rng([self.seed, trial_index, len(steps)]).permutation(len(steps))
+        return [steps[place] for place in order]
