@@ -10,10 +10,10 @@ import typer
 from toolkit.cli.app import AsJson, app, print_json, print_line
 from toolkit.errors import UsageError
 
-__all__ = ["hardware_list", "hardware_show", "scenario_check", "scenario_explain", "scenario_init", "validate"]
+__all__ = ["hardware_add", "hardware_list", "hardware_show", "scenario_check", "scenario_explain", "scenario_init", "validate"]
 
 scenario_app = typer.Typer(name="scenario", help="Begin, check and explain what a projection is asked.", no_args_is_help=True)
-hardware_app = typer.Typer(name="hardware", help="Accelerators, models and drives, with their sources.", no_args_is_help=True)
+hardware_app = typer.Typer(name="hardware", help="Accelerators, models, drives, links, prices and datasets, with their sources; add your own.", no_args_is_help=True)
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(hardware_app, name="hardware")
 
@@ -94,7 +94,7 @@ def scenario_explain(path: ScenarioFile, as_json: AsJson = False) -> None:
 
 @hardware_app.command("list")
 def hardware_list(as_json: AsJson = False) -> None:
-    """List every accelerator, model and drive: its name, what it is, the date and kind of its figures, and their source."""
+    """List every entry by kind: its name, what it is, the date and kind of its figures, and their source."""
     from toolkit.projection.hardware_facts import hardware_kinds
 
     rows = [(kind, name, fact) for kind, facts in hardware_kinds().items() for name, fact in facts.items()]
@@ -119,3 +119,22 @@ def hardware_show(name: Annotated[str, typer.Argument(help="Name, as the list ha
         value = getattr(fact, key)
         mark = "   (assumed)" if key in fact.assumed else ""
         print_line(f"{key}: {'needs input' if value is None else value}{mark}   # {' '.join((field.description or '').split())}")
+
+
+@hardware_app.command("add")
+def hardware_add(
+    path: Annotated[str, typer.Argument(metavar="FILE", help="YAML file of entries: kind, name, figures.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Put the new entry in the place of one of the same name.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add entries of your own, checked against the schema; scenarios name them like those that come with the toolkit."""
+    from toolkit.projection.hardware_entries import KINDS
+    from toolkit.projection.hardware_facts import shipped_facts
+    from toolkit.projection.hardware_own import add_entries, own_path
+
+    added = add_entries(path, {kind: shipped_facts(kind) for kind in KINDS}, replace=replace)
+    if as_json:
+        print_json({"added": added, "file": str(own_path())})
+        return
+    for entry in added:
+        print_line(f"{entry} added to '{own_path()}'")

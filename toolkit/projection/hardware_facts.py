@@ -1,174 +1,126 @@
-"""Hardware and models as data: each figure with its source, checked by a schema when it is loaded.
+"""Hardware, models, datasets and prices as data: what comes with the toolkit, and what the user added.
 
-The files lie in ``toolkit/projection/hardware/``. A price or rate that is not known is null and shows as "needs input".
+The files lie in ``toolkit/projection/hardware/``; the user's own in the file that ``TONNAGE_HARDWARE`` names, else in
+``~/.config/tonnage/hardware.yaml``. A price or rate that is not known is null and shows as "needs input".
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping  # noqa: TC003 -- pydantic modules keep it
 from importlib import resources
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from toolkit.errors import UsageError
-from toolkit.units import parse_quantity
+from toolkit.projection.hardware_entries import (
+    KINDS,
+    Accelerator,
+    Collection,
+    Instance,
+    Medium,
+    Model,
+    NetworkCard,
+    Processor,
+    Serving,
+    Switch,
+    Tier,
+)
+from toolkit.projection.hardware_own import checked_entries, own_path, read_entries
 
-__all__ = ["Accelerator", "Medium", "Model", "Quantity", "Serving", "accelerators", "hardware_kinds", "media", "models", "pick"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
+__all__ = [
+    "Accelerator", "Collection", "Instance", "Medium", "Model", "NetworkCard", "Processor", "Serving", "Switch", "Tier",
+    "accelerators", "cards", "collections", "hardware_kinds", "instances", "media", "models", "pick", "processors", "shipped_facts",
+    "switches", "tiers",
+]  # fmt: skip
 
-def Quantity(unit: str) -> Any:  # noqa: N802 -- stands where a type stands
-    """Return the type of a number that is written as text with a unit and held in its base unit."""
-    return Annotated[float, BeforeValidator(lambda text: parse_quantity(text, unit))]
-
-
-Bytes: Final = Quantity("bytes")
-BytesPerS: Final = Quantity("bytes_per_s")
-Seconds: Final = Quantity("s")
-Watts: Final = Quantity("w")
-FlopPerS: Final = Quantity("flop_per_s")
-Usd: Final = Quantity("usd")
-UsdPerS: Final = Quantity("usd_per_s")
-
-
-class _Fact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    title: str
-    """Name for people."""
-    source: str
-    """Where the figures come from."""
-    as_of: str
-    """Year and month of the source."""
-    evidence: Literal["published", "vendor", "assumed"] = "vendor"
-    """What kind of figures they are."""
-    assumed: tuple[str, ...] = ()
-    """Figures that rest on memory or on a guess instead."""
-
-    @model_validator(mode="after")
-    def _assumed_are_figures(self) -> Self:
-        unknown = [name for name in self.assumed if name not in type(self).model_fields]
-        if unknown:
-            raise ValueError(f"'assumed' names '{unknown[0]}', which is no figure of this entry")
-        return self
-
-    def origin(self, *figures: str) -> tuple[str, str]:
-        """Return the source of figures, with its date, and their evidence: ``assumed`` if one of them is."""
-        is_assumed = any(name in self.assumed for name in figures)
-        where = "from memory or a guess" if is_assumed else self.source
-        return f"{self.title}: {where} ({self.as_of})", "assumed" if is_assumed else self.evidence
+_FILES: Final = {
+    "accelerator": "accelerators.yaml", "model": "models.yaml", "medium": "storage.yaml", "processor": "processors.yaml",
+    "nic": "cards.yaml", "switch": "switches.yaml", "tier": "tiers.yaml", "instance": "instances.yaml", "dataset": "datasets.yaml",
+}  # fmt: skip
 
 
-class Serving(BaseModel):
-    """How fast a device serves a model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    single: Seconds  # type: ignore[valid-type]  # an Annotated type made by a function
-    """Mean latency of one query at a time."""
-    offline_per_s: float
-    """Queries per second when all are there at once."""
-
-
-class Accelerator(_Fact):
-    """A device that trains or serves models."""
-
-    memory: Bytes  # type: ignore[valid-type]  # an Annotated type made by a function
-    """Device memory."""
-    memory_bandwidth: BytesPerS  # type: ignore[valid-type]  # an Annotated type made by a function
-    """Device memory bandwidth."""
-    peak: dict[str, FlopPerS]  # type: ignore[valid-type]  # an Annotated type made by a function
-    """Dense peak rate by precision."""
-    power: Watts  # type: ignore[valid-type]  # an Annotated type made by a function
-    """Board power."""
-    link: BytesPerS  # type: ignore[valid-type]  # an Annotated type made by a function
-    """Link to its neighbours, per direction."""
-    is_edge: bool = False
-    """Whether it is made to work away from a data center."""
-    price_per_hour: UsdPerS | None = None  # type: ignore[valid-type]  # an Annotated type made by a function
-    """Rent, if known."""
-    price_source: str = ""
-    """Where the price comes from."""
-    train_images_per_s: dict[str, float] = {}
-    """Measured training rate by model."""
-    train_source: str = ""
-    """Where the training rates come from."""
-    serving: dict[str, Serving] = {}
-    """Measured serving rate by model."""
-    serving_source: str = ""
-    """Where the serving rates come from."""
-
-
-class Model(_Fact):
-    """A model that is trained or served."""
-
-    evidence: Literal["published", "vendor", "assumed"] = "published"
-    """What kind of figures they are."""
-    assumed: tuple[str, ...] = ("activation",)
-    """Figures that rest on memory or on a guess instead."""
-
-    params: float
-    """Parameters."""
-    forward_macs: float
-    """Multiply-accumulates of one forward pass for one sample."""
-    input_px: int
-    """Side of the input."""
-    activation: Bytes  # type: ignore[valid-type]  # an Annotated type made by a function
-    """Activations kept per sample in training at half precision."""
-
-
-class Medium(_Fact):
-    """A drive."""
-
-    capacity: Bytes  # type: ignore[valid-type]  # an Annotated type made by a function
-    """Capacity as sold."""
-    read: BytesPerS  # type: ignore[valid-type]  # an Annotated type made by a function
-    """Sequential read rate."""
-    write: BytesPerS  # type: ignore[valid-type]  # an Annotated type made by a function
-    """Sequential write rate."""
-    power: Watts  # type: ignore[valid-type]  # an Annotated type made by a function
-    """Power under load."""
-    price: Usd | None = None  # type: ignore[valid-type]  # an Annotated type made by a function
-    """Price, if known."""
-    price_source: str = ""
-    """Where the price comes from."""
-
-
-def _load(file: str) -> dict[str, Any]:
-    text = resources.files("toolkit.projection").joinpath("hardware", file).read_text(encoding="utf-8")
-    facts: dict[str, Any] = yaml.safe_load(text)
+@functools.cache
+def shipped_facts(kind: str) -> dict[str, dict[str, Any]]:
+    """Return the entries of a kind that come with the toolkit, as their file has them."""
+    text = resources.files("toolkit.projection").joinpath("hardware", _FILES[kind]).read_text(encoding="utf-8")
+    facts: dict[str, dict[str, Any]] = yaml.safe_load(text)
     return facts
 
 
 @functools.cache
+def _shipped(kind: str) -> dict[str, Any]:
+    return {name: KINDS[kind](**facts) for name, facts in shipped_facts(kind).items()}
+
+
+@functools.lru_cache(maxsize=64)
+def _with_own(kind: str, path: str, changed_ns: int) -> dict[str, Any]:
+    """Return the entries of a kind, those of the user's file over the others; the file is read again when it changes."""
+    place = f"'{path}'"
+    own = checked_entries(read_entries(path), place, {kind: shipped_facts(kind) for kind in KINDS}) if changed_ns else {}
+    return _shipped(kind) | own.get(kind, {})
+
+
+def _entries(kind: str) -> dict[str, Any]:
+    path = own_path()
+    changed_ns = path.stat().st_mtime_ns if path.is_file() else 0
+    return _with_own(kind, str(path), changed_ns)
+
+
 def accelerators() -> dict[str, Accelerator]:
     """Return the accelerators by name."""
-    return {name: Accelerator(**facts) for name, facts in _load("accelerators.yaml").items()}
+    return cast("dict[str, Accelerator]", _entries("accelerator"))
 
 
-@functools.cache
 def models() -> dict[str, Model]:
     """Return the models by name."""
-    return {
-        name: Model(**(facts | {"params": float(facts["params"]), "forward_macs": float(facts["forward_macs"])}))
-        for name, facts in _load("models.yaml").items()
-    }
+    return cast("dict[str, Model]", _entries("model"))
 
 
-@functools.cache
 def media() -> dict[str, Medium]:
-    """Return the storage media by name."""
-    return {name: Medium(**facts) for name, facts in _load("storage.yaml").items()}
+    """Return the storage media and systems by name."""
+    return cast("dict[str, Medium]", _entries("medium"))
 
 
-def hardware_kinds() -> dict[str, Mapping[str, Accelerator | Model | Medium]]:
+def processors() -> dict[str, Processor]:
+    """Return the processors by name."""
+    return cast("dict[str, Processor]", _entries("processor"))
+
+
+def cards() -> dict[str, NetworkCard]:
+    """Return the network cards by name."""
+    return cast("dict[str, NetworkCard]", _entries("nic"))
+
+
+def switches() -> dict[str, Switch]:
+    """Return the switches by name."""
+    return cast("dict[str, Switch]", _entries("switch"))
+
+
+def tiers() -> dict[str, Tier]:
+    """Return the classes of rented storage by name."""
+    return cast("dict[str, Tier]", _entries("tier"))
+
+
+def instances() -> dict[str, Instance]:
+    """Return the rented machines by name."""
+    return cast("dict[str, Instance]", _entries("instance"))
+
+
+def collections() -> dict[str, Collection]:
+    """Return the published datasets by name."""
+    return cast("dict[str, Collection]", _entries("dataset"))
+
+
+def hardware_kinds() -> dict[str, Mapping[str, Any]]:
     """Return every entry by kind and name."""
-    return {"accelerator": accelerators(), "model": models(), "medium": media()}
+    return {kind: _entries(kind) for kind in KINDS}
 
 
-def pick(kind: dict[str, Any], name: str, what: str) -> Any:
+def pick(kind: Mapping[str, Any], name: str, what: str) -> Any:
     """Return an entry by name.
 
     Raises

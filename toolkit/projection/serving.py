@@ -101,7 +101,8 @@ def derive(ledger: Ledger, inference: Inference, months: Draws) -> None:
         )
     source = f"{device.title}: {device.serving_source}"
     for name, unit, value in (("single_s", "s", served.single), ("offline_per_s", "per_s", served.offline_per_s)):
-        ledger.give(f"inference.{name}", unit, np.full((1, 1), float(value)), source=source, evidence="published")
+        evidence = "assumed" if name == "single_s" and served.is_single_assumed else "published"
+        ledger.give(f"inference.{name}", unit, np.full((1, 1), float(value)), source=source, evidence=evidence)
     ledger.give(
         "inference.batch_count",
         "count",
