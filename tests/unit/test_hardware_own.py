@@ -14,7 +14,7 @@ from toolkit.cli import run
 from toolkit.errors import UsageError
 from toolkit.projection import hardware_facts
 from toolkit.projection.hardware_entries import KINDS
-from toolkit.projection.hardware_own import checked_entries, own_path
+from toolkit.projection.hardware_own import add_entries, checked_entries, own_path
 
 CARD: dict[str, Any] = {
     "title": "Test device", "memory": "10 GB", "memory_bandwidth": "1 TB/s", "peak": {"bf16": "100 TFLOPS"}, "power": "100 W",
@@ -39,7 +39,8 @@ def written(tmp_path: Path, entries: Any) -> str:
 def test_an_entry_of_ones_own_is_used_like_those_that_come_with_the_toolkit(
     tmp_path: Path, own_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = {"name": "x", "dataset": {"images": 1000, "image_size": "1 kB"}, "inference": {"accelerator": "mine", "requests_per_s": 1000}}
+    served = {"accelerator": "mine", "requests_per_s": 1000}
+    asked = {"name": "x", "dataset": {"images": 1000, "image_size": "1 kB"}, "inference": served}
     with pytest.raises(toolkit.errors.ScenarioError, match="is not a known accelerator"):
         toolkit.project(asked, draws=1)
     assert run(["hardware", "add", written(tmp_path, {"accelerator": {"mine": CARD}})]) == 0
@@ -103,10 +104,9 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.Mo
     assert run(["hardware", "add", str(tmp_path / "none.yaml")]) == 2
     (tmp_path / "flat").write_text("x")
     monkeypatch.setenv("TONNAGE_HARDWARE", str(tmp_path / "flat" / "hardware.yaml"))
+    path = written(tmp_path, {"nic": {"x": {"like": "eth_10g"}}})
     with pytest.raises(UsageError, match="cannot be written"):
-        from toolkit.projection.hardware_own import add_entries
-
-        add_entries(written(tmp_path, {"nic": {"x": {"like": "eth_10g"}}}), {"nic": hardware_facts.shipped_facts("nic")})
+        add_entries(path, {"nic": hardware_facts.shipped_facts("nic")})
     monkeypatch.delenv("TONNAGE_HARDWARE")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert own_path() == tmp_path / "tonnage" / "hardware.yaml"

@@ -13,7 +13,9 @@ from toolkit.errors import UsageError
 __all__ = ["hardware_add", "hardware_list", "hardware_show", "scenario_check", "scenario_explain", "scenario_init", "validate"]
 
 scenario_app = typer.Typer(name="scenario", help="Begin, check and explain what a projection is asked.", no_args_is_help=True)
-hardware_app = typer.Typer(name="hardware", help="Accelerators, models, drives, links, prices and datasets, with their sources; add your own.", no_args_is_help=True)
+hardware_app = typer.Typer(
+    name="hardware", no_args_is_help=True, help="Devices, models, drives, links, prices and datasets, with sources; add your own."
+)
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(hardware_app, name="hardware")
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from toolkit.units import parse_quantity
 
 __all__ = [
-    "KINDS", "Accelerator", "Collection", "Instance", "Medium", "Model", "NetworkCard", "Processor", "Quantity", "Serving", "Switch",
-    "Tier",
+    "KINDS", "Accelerator", "Collection", "Instance", "Medium", "Model", "NetworkCard", "Processor", "Quantity", "Serving",
+    "Switch", "Tier",
 ]  # fmt: skip
 
 

@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Accelerator", "Collection", "Instance", "Medium", "Model", "NetworkCard", "Processor", "Serving", "Switch", "Tier",
-    "accelerators", "cards", "collections", "hardware_kinds", "instances", "media", "models", "pick", "processors", "shipped_facts",
-    "switches", "tiers",
+    "accelerators", "cards", "collections", "hardware_kinds", "instances", "media", "models", "pick", "processors",
+    "shipped_facts", "switches", "tiers",
 ]  # fmt: skip
 
 _FILES: Final = {
     "accelerator": "accelerators.yaml", "model": "models.yaml", "medium": "storage.yaml", "processor": "processors.yaml",
-    "nic": "cards.yaml", "switch": "switches.yaml", "tier": "tiers.yaml", "instance": "instances.yaml", "dataset": "datasets.yaml",
+    "nic": "cards.yaml", "switch": "switches.yaml", "tier": "tiers.yaml", "instance": "instances.yaml",
+    "dataset": "datasets.yaml",
 }  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def read_entries(path: str | Path) -> Raw:
         isinstance(entries, dict) and all(isinstance(facts, dict) for facts in entries.values()) for entries in document.values()
     )
     if not is_nested or not document:
-        raise UsageError(f"'{path}' holds no entries; write a kind, a name below it, and its figures below that, as docs/project.md shows")
+        raise UsageError(f"'{path}' holds no entries: a kind, a name below it, its figures below that; docs/project.md shows one")
     unknown = [str(kind) for kind in document if kind not in KINDS]
     if unknown:
         raise UsageError(f"'{path}': '{unknown[0]}' is not a kind of entry; there are {', '.join(KINDS)}")
@@ -75,7 +75,8 @@ def _checked(kind: str, name: str, facts: dict[str, Any], place: str, known: Map
     model = whole.pop("like", None)
     if model is not None:
         if model not in known:
-            raise UsageError(f"{place}: {kind} '{name}': 'like' names '{model}', which is not there; there are {', '.join(sorted(known))}")
+            listed = ", ".join(sorted(known))
+            raise UsageError(f"{place}: {kind} '{name}': 'like' names '{model}', which is not there; there are {listed}")
         whole = known[model] | whole
     try:
         return KINDS[kind](**whole)

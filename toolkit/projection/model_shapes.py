@@ -60,9 +60,7 @@ def unet_mac_count(
     return float(sum(side**2 * here * there * (1 if kernel == 2 else kernel**2) for side, here, there, kernel in layers))
 
 
-def unet_param_count(
-    channel_count: int = 64, depth_count: int = 4, input_channel_count: int = 1, class_count: int = 2
-) -> float:
+def unet_param_count(channel_count: int = 64, depth_count: int = 4, input_channel_count: int = 1, class_count: int = 2) -> float:
     """Return the parameters of a U-Net, weights and biases.
 
     Source: Ronneberger, Fischer and Brox 2015 (arXiv 1505.04597), figure 1, its layers counted.
