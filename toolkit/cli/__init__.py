@@ -20,6 +20,7 @@ from toolkit.cli import (  # noqa: F401 -- they register their commands
     insight,
     quarantine,
     scenarios,
+    serving,
     verbs,
     versions,
 )

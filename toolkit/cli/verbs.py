@@ -12,6 +12,11 @@ from toolkit.errors import UsageError
 
 __all__ = ["curate", "measure", "project", "report", "show", "verify"]
 
+StorageOptions = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="Option of object stores, such as endpoint, region, anonymous; may be repeated."),
+]
+
 
 @app.command()
 def curate(
@@ -27,10 +32,7 @@ def curate(
     ] = False,
     scheduler: Scheduler = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes of the LocalCluster.")] = None,
-    storage_option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Option of object stores, such as endpoint, region, anonymous; may be repeated."),
-    ] = None,
+    storage_option: StorageOptions = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -76,6 +78,11 @@ def measure(
     dataset: Annotated[str, typer.Argument(help="A dataset made by curate.")],
     plan: Annotated[str, typer.Option(help="quick (under a minute), standard or thorough.")] = "quick",
     only: Annotated[str | None, typer.Option(help="Families to measure, comma separated: read,decode,loader,transfer.")] = None,
+    to: Annotated[
+        str | None, typer.Option(help="Transfer to host:port ('tonnage serve' there), s3://bucket/prefix or a folder.")
+    ] = None,
+    token: Annotated[str, typer.Option(envvar="TONNAGE_TOKEN", help="What 'tonnage serve' printed.")] = "",
+    storage_option: StorageOptions = None,
     scheduler: Scheduler = None,
     out: Annotated[Path | None, typer.Option(help="JSON file to write; by default DATASET/measurements/<UTC>.json.")] = None,
     quiet: Quiet = False,
@@ -84,12 +91,18 @@ def measure(
     """Measure read, decode, loader and transfer rates of a dataset here, each beside its ceiling."""
     import toolkit
     from toolkit.terminal import progress_bars, show_measurements
+    from toolkit.terminal_transfers import show_stragglers, show_transfers
 
     with progress_bars(quiet=quiet) as progress:
         measured = toolkit.measure(
-            dataset, plan, only.split(",") if only else None, scheduler, out=str(out) if out else None, progress=progress
-        )
-    print_json(measured.to_dict()) if as_json else show_measurements(measured)
+            dataset, plan, only.split(",") if only else None, scheduler, to=to, token=token,
+            storage_options=_options(storage_option or []), out=str(out) if out else None, progress=progress,
+        )  # fmt: skip
+    if as_json:
+        print_json(measured.to_dict())
+    else:
+        for draw in (show_measurements, show_transfers, show_stragglers):
+            draw(measured)
     if measured.environment.facts.get("is_interrupted"):
         raise typer.Exit(INTERRUPTED)
 

@@ -31,6 +31,7 @@ FLAGS: Final = {
     "no_ceiling": "its ceiling could not be taken",
     "not_cold": "meant to come from the device, but some windows were served from the page cache",
     "not_warm": "meant to come from the page cache, but some windows read from the device",
+    "retransmits": "TCP had to send segments again: a link that is full, or loses",
     "short_window": "windows were shorter than half of what the plan asks for",
     "small_dataset": "what was read fits the processor's cache: memory was not reached",
 }
@@ -196,8 +197,11 @@ def _flags(
         flags.append("neighbour_load")
     if drift([sample.value for sample in samples]):
         flags.append("drift")
-    if stage.conditions.get("path") == "loopback":
+    wires = [sample.wire for sample in samples if sample.wire is not None]
+    if stage.conditions.get("path") == "loopback" or any(wire.path == "loopback" for wire in wires):
         flags.append("loopback")
+    if any(wire.retransmit_count for wire in wires):
+        flags.append("retransmits")
     flags += _cache_flags(stage, samples, environment)
     return tuple(flags)
 

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,10 +27,11 @@ from toolkit.measurement.plans import plan_named
 from toolkit.measurement.probes import Bench
 from toolkit.measurement.stages import Stage, ceiling_stages, stages_of
 from toolkit.measurement.subject import Subject
+from toolkit.measurement.targets import link_facts, stages_to, window_to
 from toolkit.measurement.windows import run_window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from toolkit.facts import CacheProof
     from toolkit.measurement.windows import Probe, Window
@@ -60,15 +61,20 @@ class Job:
     """Folder for images as single files; empty when there is none."""
     retaken: tuple[str, ...] = ()
     """Ceilings to take again, in more settings, instead of the stages."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What the families further need: ``to``, ``token``, ``run`` and ``storage`` of a transfer."""
 
 
 def job_stages(job: Job, cores: int, mean_image_bytes: float, image_count: int) -> tuple[Stage, ...]:
     """Return the stages of a job on a machine; a pure function, so that the driver knows what the lines belong to."""
     plan = plan_named(job.plan)
+    to = str(job.options.get("to", ""))
+    there = stages_to(plan, cores, to) if to and "transfer" in job.families else ()
     if job.retaken:
-        again = ceiling_stages(plan, cores, mean_image_bytes, is_sweep=True)
+        again = (*ceiling_stages(plan, cores, mean_image_bytes, is_sweep=True), *there)
         return tuple(stage for stage in again if stage.metric in job.retaken)
-    return stages_of(plan, job.families, cores, mean_image_bytes, image_count)
+    here = tuple(family for family in job.families if not (to and family == "transfer"))
+    return (*stages_of(plan, here, cores, mean_image_bytes, image_count), *there)
 
 
 def main() -> None:
@@ -91,8 +97,9 @@ def _run(job: Job, stack: ExitStack) -> None:
     probing = can_prove(scratch or dataset.location.path)
     environment = environment_of(dataset.location.path)
     facts = dict(environment.facts) | {"working_set_bytes": subject.working_set_bytes, "cache_state_is_provable": probing}
+    facts |= link_facts(job.options)
     _say("environment", host=environment.host, facts=facts)
-    bench = Bench(subject, stack)
+    bench = Bench(subject, stack, job.options)
     probes = _probes(stages, bench)
     order = [stage for stage in stages if stage.key in probes] * plan_named(job.plan).window_count
     np.random.default_rng([job.seed, job.invocation]).shuffle(order)
@@ -130,6 +137,10 @@ def _is_possible(stage: Stage, bench: Bench) -> bool:
         why = "this system has no preadv"
     elif stage.metric.startswith(("decode", "ceiling.decode")) and not bench.images:
         why = "no image of the sample decodes"
+    elif "to" in stage.conditions and (reason := _guarded(stage, bench.targets.why_not)) != "":
+        if reason is None:
+            return False
+        why = reason
     else:
         return True
     _say("fault", metric=stage.metric, conditions=dict(stage.conditions), error="NotPossible", message=why)
@@ -141,7 +152,8 @@ def _take(stage: Stage, probe: Probe, bench: Bench, job: Job, order: int, *, is_
     busy_before, cpu_before = busy_and_total_s(), time.process_time() + bench.server_cpu_s()
     is_served = stage.metric.startswith(("transfer.", "ceiling.tcp"))
     server_cpu_s = bench.server_cpu_s if is_served else _no_server_cpu_s
-    window = _guarded(stage, lambda: run_window(probe, plan_named(job.plan).window_s, server_cpu_s))
+    window_s = window_to(stage, plan_named(job.plan).window_s)
+    window = _guarded(stage, lambda: run_window(probe, window_s, server_cpu_s))
     if window is None:
         return False
     own_cpu_s = time.process_time() + bench.server_cpu_s() - cpu_before

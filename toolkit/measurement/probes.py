@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.measurement import ceilings, decode, loader, storage, transfer
 from toolkit.measurement.stages import FULL, RESIZE_PX
+from toolkit.measurement.targets import Targets
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import ExitStack
 
     from toolkit.measurement.stages import Stage
@@ -26,11 +28,14 @@ class Bench:
     subject : Subject
         What is measured.
     stack : ExitStack
-        Ends the serving process.
+        Ends the serving process, and clears the target.
+    options : mapping, optional
+        Of the target, as in ``targets.Targets``.
     """
 
-    def __init__(self, subject: Subject, stack: ExitStack) -> None:
+    def __init__(self, subject: Subject, stack: ExitStack, options: Mapping[str, Any] | None = None) -> None:
         self.subject = subject
+        self.targets = Targets(subject, options or {}, stack)
         self._stack = stack
         self._server: transfer.TransferServer | None = None
 
@@ -53,6 +58,8 @@ class Bench:
     def probe_of(self, stage: Stage) -> Probe:
         """Return the probe that measures a stage."""
         facts: Any = stage.conditions
+        if "to" in facts:
+            return self.targets.probe_of(stage)
         area, name = stage.metric.split(".", 1)
         if area == "ceiling":
             return self._ceiling(name, facts)

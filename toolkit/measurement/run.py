@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import time
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,10 +26,11 @@ from toolkit.measurement.hosts import HostLines, environment_of_hosts, nothing_m
 from toolkit.measurement.invocation import Job, job_stages
 from toolkit.measurement.models import models_of
 from toolkit.measurement.plans import families_named, plan_named
+from toolkit.measurement.targets import check_target, clear_target
 from toolkit.measurement.task import parsed_lines, run_invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from toolkit.dataset.reading import Dataset
     from toolkit.engine import Engine, Progress, Scheduler
@@ -47,6 +49,9 @@ def measure(
     only: Sequence[str] | None = None,
     scheduler: Scheduler | None = None,
     *,
+    to: str | None = None,
+    token: str = "",
+    storage_options: Mapping[str, str] | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> MeasurementSet:
@@ -62,6 +67,13 @@ def measure(
         Families to measure: ``read``, ``decode``, ``loader``, ``transfer``; by default all. Their ceilings are always taken.
     scheduler : str or Client, optional
         An existing Dask cluster: one worker of each host measures its host, one host at a time.
+    to : str, optional
+        Where to transfer: ``host:port`` of ``tonnage serve``, ``s3://bucket/prefix``, or a folder that is there. Then by
+        default nothing but the transfer is measured.
+    token : str
+        What ``tonnage serve`` printed.
+    storage_options : mapping, optional
+        Of an object store: ``endpoint``, ``region`` and whatever obstore knows; the environment says the rest.
     out : str or path, optional
         JSON file to write, with Parquet beside it; by default ``DATASET/measurements/<UTC>.json``.
     progress : callable, optional
@@ -80,7 +92,8 @@ def measure(
     -----
     Ctrl-C keeps what was measured: the set is saved and returned, each measurement flagged ``interrupted``.
     """
-    chosen, families = plan_named(plan), families_named(only)
+    chosen, families = plan_named(plan), families_named(("transfer",) if to and only is None else only)
+    options = _options_to(to, token, storage_options or {}, families)
     opened = open_dataset(Path(dataset) if isinstance(dataset, os.PathLike) else dataset)
     if not len(opened):
         raise UsageError(f"the dataset '{opened.location}' has no images to measure")
@@ -88,8 +101,12 @@ def measure(
     target = _target(opened, out, now)
     started_s = time.perf_counter()
     with _scratch(opened) as scratch, engine(scheduler, workers=1, threads=1) as cluster:
-        run = _Run(opened, chosen, families, scratch, cluster, progress)
-        is_whole = run.gather()
+        run = _Run(opened, chosen, families, scratch, cluster, progress, options)
+        try:
+            is_whole = run.gather()
+        finally:
+            if to:
+                clear_target(options)
     hosts = [host for host in run.hosts if host.windows]
     if not hosts:
         raise KeyboardInterrupt if not is_whole else nothing_measured(run.hosts)
@@ -122,6 +139,7 @@ class _Run:
         scratch: Path | None,
         cluster: Engine,
         progress: Progress | None,
+        options: Mapping[str, Any],
     ) -> None:
         self.dataset = dataset
         self.plan = plan
@@ -129,6 +147,7 @@ class _Run:
         self.scratch = scratch
         self.cluster = cluster
         self.progress = progress
+        self.options = options
         self.hosts = [HostLines(worker) for worker in _one_worker_per_host(cluster)]
 
     def gather(self) -> bool:
@@ -185,6 +204,7 @@ class _Run:
             invocation=invocation,
             scratch="" if self.scratch is None else str(self.scratch),
             retaken=retaken,
+            options=self.options,
         )
 
     def _invoke(self, host: HostLines, invocation: int, retaken: tuple[str, ...] = ()) -> None:
@@ -217,6 +237,16 @@ class _Run:
         where = f" on {host.worker}" if len(self.hosts) > 1 else ""
         detail = f"{what}{where}: {done} of {planned} windows, {latest}" if planned else f"{what}{where}: starts"
         self.progress("measure", invocation, self.plan.invocation_count, detail)
+
+
+def _options_to(to: str | None, token: str, storage: Mapping[str, str], families: Sequence[str]) -> dict[str, Any]:
+    """Return what the invocations need to know of a target, once it is certain that it can be had."""
+    if not to:
+        return {}
+    if "transfer" not in families:
+        raise UsageError(f"'{to}' is where a transfer goes to, but only {', '.join(families)} is to be measured; add transfer")
+    check_target(to, token)
+    return {"to": to, "token": token, "storage": dict(storage), "run": uuid.uuid4().hex[:8]}
 
 
 def _one_worker_per_host(cluster: Engine) -> list[str]:

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.measurement.server import FLIGHT_BATCH_ROWS
+from toolkit.measurement.flights import FLIGHT_BATCH_ROWS
 from toolkit.units import KIB, MIB
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from toolkit.measurement.plans import Plan
 
-__all__ = ["CeilingRule", "Stage", "ceiling_stages", "stages_of"]
+__all__ = ["LOOPBACK_LIMITS", "CeilingRule", "Stage", "ceiling_stages", "stages_of"]
 
 RESIZE_PX: Final = 224
 """Side that training most often takes. Source: He et al., "Deep Residual Learning" (CVPR 2016), section 3.4."""
@@ -32,7 +32,9 @@ _HERE: Final = "Payload at the Python interface, on this host, on these shards."
 _BELOW: Final = f"{_HERE} Caches below this kernel (hypervisor, array, drive) are out of sight: cold means cold for this kernel."
 _DECODE: Final = f"{_HERE} From memory, with the formats and sizes of this dataset; other images decode at other rates."
 _LOADER: Final = f"{_HERE} Warm, into host memory, batches dropped: no copy to an accelerator, no augmentation, no training step."
-_LOOPBACK: Final = f"{_HERE} Loopback: the cost of protocol and processors at both ends, which share this machine; not a network."
+LOOPBACK_LIMITS: Final = (
+    f"{_HERE} Loopback: the cost of protocol and processors at both ends, which share this machine; not a network."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,7 @@ def ceiling_stages(plan: Plan, core_count: int, mean_image_bytes: float, *, is_s
     for streams in threads if plan.is_wide or is_sweep else (1,):
         for source in ("memory", "sendfile"):
             title = f"TCP loopback, {streams} x {source}"
-            yield _ceiling("tcp_loopback", title, _LOOPBACK, streams=streams, source=source, path="loopback")
+            yield _ceiling("tcp_loopback", title, LOOPBACK_LIMITS, streams=streams, source=source, path="loopback")
     for output in (FULL, SCALED):
         title = f"Decode on one core, {output}"
         yield _ceiling("decode_core", title, _DECODE, unit="images_per_s", threads=1, output=output)
@@ -225,11 +227,11 @@ def _transfer(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]: 
                 title = f"HTTP ranges of {range_bytes // MIB} MiB, {streams} x {client}"
                 conditions = {"path": "loopback", "range_bytes": range_bytes, "streams": streams, "client": client}
                 yield Stage(
-                    metric="transfer.http_range", title=title, unit="bytes_per_s", family="transfer", limits=_LOOPBACK,
+                    metric="transfer.http_range", title=title, unit="bytes_per_s", family="transfer", limits=LOOPBACK_LIMITS,
                     conditions=conditions, ceiling=_socket(streams),
                 )  # fmt: skip
     yield Stage(
-        metric="transfer.flight", title="Arrow Flight", unit="bytes_per_s", family="transfer", limits=_LOOPBACK,
+        metric="transfer.flight", title="Arrow Flight", unit="bytes_per_s", family="transfer", limits=LOOPBACK_LIMITS,
         conditions={"path": "loopback", "request": "row group", "batch_rows": FLIGHT_BATCH_ROWS, "streams": 1},
         ceiling=_socket(1),
     )  # fmt: skip

@@ -1,140 +1,97 @@
-"""Shards over TCP on this machine: the plain socket as the ceiling, HTTP ranges and Arrow Flight as the stages.
+"""Shards over TCP: the plain socket as the ceiling, HTTP ranges, an object store's client and Arrow Flight as the stages.
 
-The path is the loopback: what is measured is the cost of the protocol and of both ends' processors, not a network. A
-network is never faster than this; it can be any amount slower.
+The other end is a serving process on this machine, and then what is measured is the cost of the protocol and of both
+ends' processors, not a network; or it is ``tonnage serve`` on another host, and the link between is in the figure.
 """
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import itertools
-import json
-import os
+import select
 import socket
-import subprocess
-import sys
+import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.errors import BusyError
-from toolkit.measurement.server import HOST
+from toolkit.measurement.flights import flight_headers
+from toolkit.measurement.peers import TransferServer
 from toolkit.measurement.windows import Probe, Tally, run_threads
+from toolkit.measurement.wires import Meter
 from toolkit.units import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
+    from toolkit.measurement.peers import Peer
     from toolkit.measurement.subject import Subject
 
-__all__ = ["FlightGet", "HttpRange", "ObjectStoreRange", "TcpStream", "TransferServer"]
+__all__ = ["FlightGet", "HttpRange", "ObjectStoreRange", "RoundTrip", "TcpStream", "TransferServer"]
 
 _RECEIVE_BYTES: Final = MIB
-_TIMEOUT_S: Final = 20
-_SETTLE_POLL_S: Final = 0.02
-"""Twice the resolution of a process's CPU account."""
-_SETTLE_POLLS: Final = 10
+_SLOW_START_S: Final = 0.2
+"""What a stream over a network is read before its window, so that TCP's slow start is not in the rate (iperf3: ``--omit``)."""
 
 
-class TransferServer:
-    """The serving process: started on entry, gone on exit.
+class TransferProbe(Probe):
+    """What all transfers share: the other end, and what each window took there, here and between."""
 
-    Parameters
-    ----------
-    paths : sequence of Path
-        Shards to serve, by their number.
-    ports : sequence of int
-        Ports for TCP, HTTP and Flight; 0 takes a free one.
+    def __init__(self, server: Peer, *, shows_sockets: bool = True) -> None:
+        self.server = server
+        self.meter = Meter(server.host, server.account, shows_sockets=shows_sockets)
 
-    Raises
-    ------
-    BusyError
-        On entry, if a port is in use.
-    """
+    def prepare(self) -> None:
+        """Take the counters."""
+        self.meter.begin()
 
-    def __init__(self, paths: Sequence[Path], ports: Sequence[int] = (0, 0, 0)) -> None:
-        self.paths = tuple(paths)
-        self._ports = ports
-        self.port_by_protocol: dict[str, int] = {}
-
-    def __enter__(self) -> Self:
-        import psutil
-
-        command = [sys.executable, "-m", "toolkit.measurement.server", *map(str, self._ports)]
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([str(path) for path in self.paths]) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline() or '{"fault": "the serving process ended before it was ready"}')
-        if "fault" in answer:
-            self.__exit__()
-            raise BusyError(f"the transfer cannot be measured: {answer['fault']}")
-        self.port_by_protocol = answer
-        self._account = psutil.Process(self._process.pid)
-        return self
-
-    def cpu_s(self) -> float:
-        """Return the CPU time of the serving process so far."""
-        times = self._account.cpu_times()
-        return float(times.user + times.system)
-
-    def settle(self) -> None:
-        """Wait until the serving process rests and the kernel lets go of the pages it sent: else they could not be evicted.
-
-        Raises
-        ------
-        OSError
-            If it goes on working, which would slow down whatever is measured next.
-        """
-        for _ in range(_SETTLE_POLLS):
-            before_s = self.cpu_s()
-            time.sleep(_SETTLE_POLL_S)
-            if self.cpu_s() == before_s:
-                _free_sent_pages()
-                return
-        raise OSError("the serving process does not come to rest")
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+    def wire(self) -> dict[str, Any] | None:
+        """Return what the window took."""
+        return self.meter.end()
 
 
-class TcpStream(Probe):
+class TcpStream(TransferProbe):
     """A socket that is read into one buffer: what TCP gives when nothing is parsed."""
 
-    def __init__(self, server: TransferServer, source: str, streams: int) -> None:
-        self.server = server
-        self.wanted = b"memory\n" if source == "memory" else b"0\n"
+    def __init__(self, server: Peer, source: str, streams: int) -> None:
+        super().__init__(server)
+        self.wanted = "memory" if source == "memory" else str(server.shard_numbers[0])
         self.streams = streams
         self._sockets: list[socket.socket] = []
+        self._is_flowing = False
 
     def open(self) -> None:
         """Connect."""
-        address = (HOST, self.server.port_by_protocol["tcp"])
-        self._sockets = [socket.create_connection(address, timeout=_TIMEOUT_S) for _ in range(self.streams)]
+        self._sockets = [self.server.tcp() for _ in range(self.streams)]
+        self._is_flowing = False
+
+    def prepare(self) -> None:
+        """Over a network, ask and read past the slow start, up to where nothing more has arrived yet."""
+        if self.server.path != "remote":
+            super().prepare()
+            return
+        if not self._is_flowing:
+            for connection in self._sockets:
+                connection.sendall(self.server.line(self.wanted))
+            self._is_flowing = True
+            _drain(self._sockets, time.perf_counter() + _SLOW_START_S)
+        counters = threading.Thread(target=self.meter.begin, daemon=True)  # asks the server, while the stream goes on
+        counters.start()
+        while counters.is_alive():
+            _drain(self._sockets, time.perf_counter())
 
     def run(self, deadline_s: float) -> Tally:
-        """Ask, and receive until the deadline."""
+        """Receive until the deadline."""
         return run_threads([partial(self._receive, connection, deadline_s) for connection in self._sockets])
 
     def _receive(self, connection: socket.socket, deadline_s: float) -> Tally:
         buffer = bytearray(_RECEIVE_BYTES)
-        connection.sendall(self.wanted)
+        if not self._is_flowing:
+            connection.sendall(self.server.line(self.wanted))
         count = size_bytes = 0
         while True:
-            size_bytes += connection.recv_into(buffer)
+            received_bytes = connection.recv_into(buffer)
+            if not received_bytes:
+                raise OSError("the other end hung up")
+            size_bytes += received_bytes
             count += 1
             if time.perf_counter() >= deadline_s:
                 return Tally(operations=count, payload_bytes=size_bytes)
@@ -147,30 +104,91 @@ class TcpStream(Probe):
         self.server.settle()
 
 
-class HttpRange(Probe):
+def _drain(connections: list[socket.socket], until_s: float) -> None:
+    """Read what arrives until a time, and then on until nothing waits to be read, so that a window starts with none in hand."""
+    buffer = bytearray(_RECEIVE_BYTES)
+    while True:
+        now_s = time.perf_counter()
+        ready, _, _ = select.select(connections, [], [], max(0.0, until_s - now_s))
+        if now_s >= until_s and (not ready or now_s >= until_s + _SLOW_START_S):
+            return
+        for connection in ready:
+            if not connection.recv_into(buffer):
+                raise OSError("the other end hung up")
+
+
+class RoundTrip(TransferProbe):
+    """One byte asked for and received, one after the other: what a request costs when its payload costs nothing."""
+
+    def __init__(self, server: Peer, protocol: str) -> None:
+        super().__init__(server)
+        self.protocol = protocol
+        self._socket: socket.socket | None = None
+        self._http: http.client.HTTPConnection | None = None
+
+    def open(self) -> None:
+        """Connect."""
+        if self.protocol == "tcp":
+            self._socket = self.server.tcp()
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket.sendall(self.server.line("echo"))
+        else:
+            self._http = self.server.http()
+            self._http.connect()
+
+    def run(self, deadline_s: float) -> Tally:
+        """Ask again and again until the deadline."""
+        count = 0
+        while True:
+            asked_s = time.perf_counter()
+            self._ask()
+            self.meter.note(asked_s)
+            count += 1
+            if time.perf_counter() >= deadline_s:
+                return Tally(operations=count, payload_bytes=count)
+
+    def _ask(self) -> None:
+        if self._socket is not None:
+            self._socket.sendall(b"x")
+            got = self._socket.recv(1)
+        else:
+            assert self._http is not None
+            headers = self.server.headers | {"Range": "bytes=0-0"}
+            self._http.request("GET", f"/{self.server.shard_numbers[0]}", headers=headers)
+            got = self._http.getresponse().read()
+        if len(got) != 1:
+            raise OSError(f"a byte was asked for and {len(got)} came: the token may be wrong, or the other end hung up")
+
+    def close(self) -> None:
+        """Hang up."""
+        for connection in (self._socket, self._http):
+            if connection is not None:
+                connection.close()
+        self._socket = self._http = None
+        self.server.settle()
+
+
+class HttpRange(TransferProbe):
     """Range requests over kept connections, each answer read into one buffer."""
 
-    def __init__(self, subject: Subject, server: TransferServer, range_bytes: int, streams: int) -> None:
+    def __init__(self, subject: Subject, server: Peer, range_bytes: int, streams: int) -> None:
+        super().__init__(server)
         self.subject = subject
-        self.server = server
         self.range_bytes = range_bytes
         self.streams = streams
         self._connections: list[http.client.HTTPConnection] = []
         self._ranges = [
             (number, first, min(range_bytes, size - first))
-            for number, size in enumerate(path.stat().st_size for path in server.paths)
+            for number, size in zip(server.shard_numbers, server.shard_sizes, strict=True)
             for first in range(0, size, range_bytes)
             if min(range_bytes, size - first) == range_bytes or size < range_bytes
         ]
         self._numbers = itertools.count()
 
     def open(self) -> None:
-        """Connect, and make the shards resident."""
-        self.subject.warm()
-        self._connections = [
-            http.client.HTTPConnection(HOST, self.server.port_by_protocol["http"], timeout=_TIMEOUT_S)
-            for _ in range(self.streams)
-        ]
+        """Connect, and make the shards resident where they are served."""
+        self.server.warm(self.subject)
+        self._connections = [self.server.http() for _ in range(self.streams)]
         for connection in self._connections:
             connection.connect()
 
@@ -183,8 +201,11 @@ class HttpRange(Probe):
         count = size_bytes = 0
         while True:
             number, first, length_bytes = self._ranges[next(self._numbers) % len(self._ranges)]
-            connection.request("GET", f"/{number}", headers={"Range": f"bytes={first}-{first + length_bytes - 1}"})
+            headers = self.server.headers | {"Range": f"bytes={first}-{first + length_bytes - 1}"}
+            asked_s = time.perf_counter()
+            connection.request("GET", f"/{number}", headers=headers)
             answer = connection.getresponse()
+            first_byte_s = time.perf_counter()
             got_bytes = 0
             while got_bytes < length_bytes:
                 read_bytes = answer.readinto(buffer[got_bytes:length_bytes])
@@ -192,6 +213,7 @@ class HttpRange(Probe):
                     raise OSError(f"a range of {length_bytes} bytes ended after {got_bytes}")
                 got_bytes += read_bytes
             answer.read()
+            self.meter.note(asked_s, first_byte_s)
             count, size_bytes = count + 1, size_bytes + got_bytes
             if time.perf_counter() >= deadline_s:
                 return Tally(operations=count, payload_bytes=size_bytes)
@@ -211,9 +233,10 @@ class ObjectStoreRange(HttpRange):
         """Make a store of the server, and the shards resident."""
         from obstore.store import HTTPStore
 
-        self.subject.warm()
-        address = f"http://{HOST}:{self.server.port_by_protocol['http']}"
-        self._store = HTTPStore.from_url(address, client_options={"allow_http": True})
+        self.server.warm(self.subject)
+        host = f"[{self.server.host}]" if ":" in self.server.host else self.server.host
+        options: Any = {"allow_http": True} | ({"default_headers": self.server.headers} if self.server.headers else {})
+        self._store = HTTPStore.from_url(f"http://{host}:{self.server.port_by_protocol['http']}", client_options=options)
 
     def run(self, deadline_s: float) -> Tally:
         """Ask for ranges until the deadline."""
@@ -223,67 +246,61 @@ class ObjectStoreRange(HttpRange):
         count = size_bytes = 0
         while True:
             number, first, length_bytes = self._ranges[next(self._numbers) % len(self._ranges)]
+            asked_s = time.perf_counter()
             size_bytes += len(self._store.get_range(str(number), start=first, length=length_bytes))
+            self.meter.note(asked_s)
             count += 1
             if time.perf_counter() >= deadline_s:
                 return Tally(operations=count, payload_bytes=size_bytes)
 
 
-class FlightGet(Probe):
-    """Arrow Flight ``DoGet``, one row group a call, as record batches of encoded images; one stream."""
+class FlightGet(TransferProbe):
+    """Arrow Flight ``DoGet``, one row group a call, as record batches of encoded images; a client for each stream."""
 
-    def __init__(self, subject: Subject, server: TransferServer) -> None:
+    def __init__(self, subject: Subject, server: Peer, streams: int = 1) -> None:
+        super().__init__(server, shows_sockets=False)  # gRPC keeps them to itself
         self.subject = subject
-        self.server = server
-        self._client: Any = None
-        numbers = {path: number for number, path in enumerate(server.paths)}
-        self._tickets = [f"{numbers[extent.path]}/{extent.row_group_index}".encode() for extent in subject.extents]
+        self.streams = streams
+        self._clients: list[Any] = []
+        self._tickets = server.row_group_tickets(subject)
         self._numbers = itertools.count()
 
     def open(self) -> None:
         """Connect once for all windows, as a reader of many row groups does; make the shards resident."""
         from pyarrow import flight
 
-        self.subject.warm()
-        self._client = self._client or flight.connect(f"grpc://{HOST}:{self.server.port_by_protocol['flight']}")
+        self.server.warm(self.subject)
+        if not self._clients:
+            host = f"[{self.server.host}]" if ":" in self.server.host else self.server.host
+            place = f"grpc://{host}:{self.server.port_by_protocol['flight']}"
+            alone = [("grpc.use_local_subchannel_pool", 1)]  # else all clients of a process share one connection
+            self._clients = [flight.connect(place, generic_options=alone) for _ in range(self.streams)]
 
     def run(self, deadline_s: float) -> Tally:
         """Take row groups until the deadline, the last one whole: a stream that is dropped goes on at the other end."""
+        from pyarrow import ArrowException
+
+        try:
+            return run_threads([partial(self._get, client, deadline_s) for client in self._clients])
+        except ArrowException as fault:
+            raise OSError(f"Arrow Flight failed: {str(fault).split('. Detail', 1)[0]}") from fault
+
+    def _get(self, client: Any, deadline_s: float) -> Tally:
         from pyarrow import flight
 
+        options = flight.FlightCallOptions(headers=flight_headers(self.server.token))
         count = size_bytes = images = 0
         while True:
             ticket = self._tickets[next(self._numbers) % len(self._tickets)]
-            for chunk in self._client.do_get(flight.Ticket(ticket)):
+            asked_s, first_byte_s = time.perf_counter(), None
+            for chunk in client.do_get(flight.Ticket(ticket), options):
+                first_byte_s = first_byte_s or time.perf_counter()
                 size_bytes += _value_bytes(chunk.data.column(0))
                 images += chunk.data.num_rows
+            self.meter.note(asked_s, first_byte_s)
             count += 1
             if time.perf_counter() >= deadline_s:
                 return Tally(operations=count, payload_bytes=size_bytes, images=images)
-
-
-def _free_sent_pages() -> None:
-    """Have every processor free the network buffers whose freeing it put off.
-
-    Linux (5.19 and later) hands a received buffer back to the processor that made it, which frees it when it next handles a
-    packet. After ``sendfile`` such buffers hold pages of the file, and ``posix_fadvise`` leaves those in the cache. One
-    datagram to ourselves on each processor is the packet they wait for.
-
-    Source: Linux ``net/core/skbuff.c``, ``skb_attempt_defer_free``; seen here as pages that no eviction removed.
-    """
-    if not hasattr(os, "sched_setaffinity"):
-        return
-    allowed = os.sched_getaffinity(0)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as loop, contextlib.suppress(OSError):
-        loop.settimeout(1)
-        loop.bind((HOST, 0))
-        try:
-            for processor in allowed:
-                os.sched_setaffinity(0, {processor})
-                loop.sendto(b"x", loop.getsockname())
-                loop.recv(1)
-        finally:
-            os.sched_setaffinity(0, allowed)
 
 
 def _value_bytes(payloads: Any) -> int:

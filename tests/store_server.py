@@ -1,0 +1,90 @@
+"""A small object store that speaks the part of S3 that is used here, and says nothing of being an emulator."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+
+@contextmanager
+def store_server() -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Give the endpoint, and what lies in its one bucket, by key."""
+    objects: dict[str, bytes] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_PUT(self) -> None:
+            objects[self.key] = self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(200, b"", {"ETag": '"1"'})
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            keys = re.findall(r"<Key>(.*?)</Key>", body)
+            for key in keys:
+                objects.pop(key, None)
+            gone = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
+            self.answer(200, f"<DeleteResult>{gone}</DeleteResult>".encode())
+
+        def do_DELETE(self) -> None:
+            objects.pop(self.key, None)
+            self.answer(204, b"")
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            query = parse_qs(urlsplit(self.path).query)
+            if "list-type" in query:
+                found = [key for key in sorted(objects) if key.startswith(query.get("prefix", [""])[0])]
+                entries = "".join(
+                    f"<Contents><Key>{key}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>\"1\"</ETag>"
+                    f"<Size>{len(objects[key])}</Size></Contents>"
+                    for key in found
+                )
+                self.answer(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>".encode())
+                return
+            if self.key not in objects:
+                self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+                return
+            body, asked = objects[self.key], re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+            facts = {"ETag": '"1"', "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
+            if asked:
+                first, last = int(asked[1]), min(int(asked[2]), len(body) - 1)
+                facts["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
+                self.answer(206, body[first : last + 1], facts)
+            else:
+                self.answer(200, body, facts)
+
+        @property
+        def key(self) -> str:
+            return unquote(urlsplit(self.path).path).removeprefix("/bucket/")
+
+        def answer(self, status: int, body: bytes, facts: dict[str, str] | None = None) -> None:
+            self.send_response(status)
+            for name, value in (facts or {}).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        def version_string(self) -> str:
+            return "SmallStore/1"
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", objects
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
