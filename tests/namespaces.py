@@ -43,7 +43,21 @@ def hosts(count: int, rates: tuple[str, ...]) -> Iterator[list[tuple[str, str]]]
         call("ip", "netns", "exec", switch, "ip", "link", "set", "br0", "up")
         for number, (name, rate) in enumerate(zip(names, rates, strict=True)):
             call("ip", "netns", "add", name)
-            call("ip", "link", "add", f"{tag}a{number}", "netns", name, "type", "veth", "peer", "name", f"p{number}", "netns", switch)
+            call(
+                "ip",
+                "link",
+                "add",
+                f"{tag}a{number}",
+                "netns",
+                name,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                f"p{number}",
+                "netns",
+                switch,
+            )
             inside = ("ip", "netns", "exec", name)
             call(*inside, "ip", "link", "set", f"{tag}a{number}", "name", "eth0")
             call(*inside, "ip", "addr", "add", f"10.77.0.{number + 1}/24", "dev", "eth0")

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 
 @contextmanager
-def store_server() -> Iterator[tuple[str, dict[str, bytes]]]:
+def store_server() -> Iterator[tuple[str, dict[str, bytes]]]:  # noqa: C901 - a class and its methods
     """Give the endpoint, and what lies in its one bucket, by key."""
     objects: dict[str, bytes] = {}
 
@@ -42,7 +42,7 @@ def store_server() -> Iterator[tuple[str, dict[str, bytes]]]:
             if "list-type" in query:
                 found = [key for key in sorted(objects) if key.startswith(query.get("prefix", [""])[0])]
                 entries = "".join(
-                    f"<Contents><Key>{key}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>\"1\"</ETag>"
+                    f'<Contents><Key>{key}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>"1"</ETag>'
                     f"<Size>{len(objects[key])}</Size></Contents>"
                     for key in found
                 )
@@ -76,7 +76,7 @@ def store_server() -> Iterator[tuple[str, dict[str, bytes]]]:
         def version_string(self) -> str:
             return "SmallStore/1"
 
-        def log_message(self, format: str, *arguments: object) -> None:
+        def log_message(self, *arguments: object) -> None:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

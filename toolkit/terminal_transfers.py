@@ -1,4 +1,4 @@
-"""What the command line draws of transfers and clusters: time of requests, processors at both ends, bytes on the wire, stragglers."""
+"""What the command line draws of transfers and clusters: times, processors at both ends, bytes on the wire, stragglers."""
 
 from __future__ import annotations
 

@@ -89,7 +89,19 @@ def test_a_gigabit_link_is_measured_as_what_tcp_leaves_of_it(place: Path) -> Non
         hosts(2, ("1gbit", "1gbit")) as [(there, address), (here, _)],
         serving(place, "--host", address, inside=(*FIRST, "ip", "netns", "exec", there)) as facts,
     ):
-        command = [*FIRST, "ip", "netns", "exec", here, sys.executable, "-c", IN_NAMESPACE, str(place), f"{address}:8470", str(facts["token"])]
+        command = [
+            *FIRST,
+            "ip",
+            "netns",
+            "exec",
+            here,
+            sys.executable,
+            "-c",
+            IN_NAMESPACE,
+            str(place),
+            f"{address}:8470",
+            str(facts["token"]),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -178,7 +190,10 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_copy_is_measured_checked_and_removed(place: Path, tmp_path: Path) -> None:
     measured = toolkit.measure(place, to=str(tmp_path), out=tmp_path / "m.json")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.json", "m.parquet"]
-    copy, checked = measured.find("transfer.copy", checked=False, streams=1), measured.find("transfer.copy", checked=True, streams=1)
+    copy, checked = (
+        measured.find("transfer.copy", checked=False, streams=1),
+        measured.find("transfer.copy", checked=True, streams=1),
+    )
     assert copy is not None
     assert checked is not None
     assert copy.ceiling is not None
@@ -204,7 +219,9 @@ def test_a_copy_that_differs_is_found(place: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("one_process")
-def test_a_store_is_measured_and_an_emulator_is_only_checked(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_is_measured_and_an_emulator_is_only_checked(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from moto.server import ThreadedMotoServer
 
     for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}.items():
@@ -219,7 +236,9 @@ def test_a_store_is_measured_and_an_emulator_is_only_checked(place: Path, tmp_pa
         import urllib3
 
         urllib3.request("PUT", f"{endpoint}/bucket")
-        measured = toolkit.measure(place, to="s3://bucket/some/prefix", storage_options={"endpoint": endpoint}, out=tmp_path / "e.json")
+        measured = toolkit.measure(
+            place, to="s3://bucket/some/prefix", storage_options={"endpoint": endpoint}, out=tmp_path / "e.json"
+        )
         store = S3Store("bucket", endpoint=endpoint, client_options={"allow_http": True})
         assert [entry for batch in obstore.list(store) for entry in batch] == []
     finally:
@@ -227,7 +246,9 @@ def test_a_store_is_measured_and_an_emulator_is_only_checked(place: Path, tmp_pa
     assert [m.metric for m in measured.measurements if m.metric.startswith("transfer.") or m.conditions.get("to")] == []
     reasons = set(measured.environment.facts["not_measured"].values())
     assert len(reasons) == 1
-    assert "2 shards were written, read back whole and in ranges with equal sha256, and deleted; no rate is given" in reasons.pop()
+    assert (
+        "2 shards were written, read back whole and in ranges with equal sha256, and deleted; no rate is given" in reasons.pop()
+    )
     with store_server() as (endpoint, objects), ExitStack() as stack:
         subject = Subject(open_dataset(place), plan_named("quick"))
         targets = Targets(subject, {"to": "s3://bucket/p", "run": "r", "storage": {"endpoint": endpoint}}, stack)

@@ -74,7 +74,7 @@ def _redecide(
 
 
 @app.command()
-def measure(
+def measure(  # noqa: PLR0917 - options are given by name
     dataset: Annotated[str, typer.Argument(help="A dataset made by curate.")],
     plan: Annotated[str, typer.Option(help="quick (under a minute), standard or thorough.")] = "quick",
     only: Annotated[str | None, typer.Option(help="Families to measure, comma separated: read,decode,loader,transfer.")] = None,

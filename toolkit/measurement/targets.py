@@ -1,4 +1,4 @@
-"""What ``--to`` names: ``tonnage serve`` on another host, a prefix of an object store, or another folder; and what is measured there."""
+"""What ``--to`` names and is measured there: ``tonnage serve`` on another host, a prefix of an object store, another folder."""
 
 from __future__ import annotations
 
@@ -170,8 +170,8 @@ def _object_stages(plan: Plan, core_count: int, to: str, streams: tuple[int, ...
     for size in sizes:
         for count in streams:
             yield Stage(
-                metric="transfer.object_get", title=f"Ranges of {_size(size)} from the store, {_streams(count)}", unit="bytes_per_s",
-                conditions={"to": to, "range_bytes": size, "streams": count, "client": "obstore"}, ceiling=rule, **shared,
+                metric="transfer.object_get", title=f"Ranges of {_size(size)} from the store, {_streams(count)}",
+                unit="bytes_per_s", conditions={"to": to, "range_bytes": size, "streams": count, "client": "obstore"}, ceiling=rule, **shared,
             )  # fmt: skip
     for count in streams:
         yield Stage(
@@ -189,7 +189,7 @@ def _folder_stages(to: str, streams: list[int]) -> Iterator[Stage]:
         rule = CeilingRule(metric="ceiling.write", match={"to": to, "streams": count}, explanation=memory)
         for is_checked in (False, True):
             yield Stage(
-                metric="transfer.copy", title=f"Copy to the folder, {'checked by sha256, ' if is_checked else ''}{_streams(count)}",
+                metric="transfer.copy", title=f"Copy to the folder, {'checked, ' if is_checked else ''}{_streams(count)}",
                 conditions=conditions | {"checked": is_checked}, ceiling=rule, **shared,
             )  # fmt: skip
 

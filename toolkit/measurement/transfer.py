@@ -6,7 +6,6 @@ ends' processors, not a network; or it is ``tonnage serve`` on another host, and
 
 from __future__ import annotations
 
-import http.client
 import itertools
 import select
 import socket
@@ -22,6 +21,8 @@ from toolkit.measurement.wires import Meter
 from toolkit.units import MIB
 
 if TYPE_CHECKING:
+    import http.client
+
     from toolkit.measurement.peers import Peer
     from toolkit.measurement.subject import Subject
 
