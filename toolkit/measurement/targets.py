@@ -171,7 +171,8 @@ def _object_stages(plan: Plan, core_count: int, to: str, streams: tuple[int, ...
         for count in streams:
             yield Stage(
                 metric="transfer.object_get", title=f"Ranges of {_size(size)} from the store, {_streams(count)}",
-                unit="bytes_per_s", conditions={"to": to, "range_bytes": size, "streams": count, "client": "obstore"}, ceiling=rule, **shared,
+                unit="bytes_per_s", conditions={"to": to, "range_bytes": size, "streams": count, "client": "obstore"},
+                ceiling=rule, **shared,
             )  # fmt: skip
     for count in streams:
         yield Stage(
