@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["EVIDENCE", "Explanation", "Ledger", "NodeSummary", "explain_node", "formula", "percentiles", "weakest"]
 
-EVIDENCE: Final = ("stated", "measured", "published", "vendor", "assumed")
+EVIDENCE: Final = ("stated", "measured", "calibrated", "published", "vendor", "assumed")
 """Kinds of evidence, the strongest first. ``stated`` is what the scenario decides (a deadline, copies kept), which cannot be
-wrong; what it merely supposes (growth, a price) is ``assumed``."""
+wrong; what it merely supposes (growth, a price) is ``assumed``. ``calibrated`` is what a law says
+that was fitted to measurements."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

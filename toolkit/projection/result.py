@@ -38,6 +38,7 @@ SENSITIVITY_SCHEMA: Final = {
     "quantity": _TEXT, "unit": _TEXT, "input": _TEXT, "low_input": _NUMBER, "high_input": _NUMBER, "low_result": _NUMBER,
     "high_result": _NUMBER,
 }  # fmt: skip
+INFLUENCE_SCHEMA: Final = {"quantity": _TEXT, "input": _TEXT, "rank_correlation": _NUMBER, "first_order_share": _NUMBER}
 ASSUMPTION_SCHEMA: Final = {
     "name": _TEXT, "value": _NUMBER, "unit": _TEXT, "shown": _TEXT, "evidence": _TEXT, "source": _TEXT,
 }  # fmt: skip
@@ -51,6 +52,7 @@ _FRAMES: Final = {
     "frame": FRAME_SCHEMA,
     "doubling": DOUBLING_SCHEMA,
     "sensitivity": SENSITIVITY_SCHEMA,
+    "influences": INFLUENCE_SCHEMA,
     "assumptions": ASSUMPTION_SCHEMA,
     "bottlenecks": BOTTLENECK_SCHEMA,
 }
@@ -107,6 +109,8 @@ class Projection:
     """name, value, unit, shown, evidence, source: everything that was put in."""
     bottlenecks: pl.DataFrame = field(repr=False)
     """month, phase, resource, demand, supply, unit, load_share."""
+    influences: pl.DataFrame = field(repr=False, default_factory=lambda: pl.DataFrame(schema=INFLUENCE_SCHEMA))
+    """quantity, input, rank_correlation, first_order_share: what the spread of the headlines comes from, over all draws."""
     flags: tuple[str, ...] = ()
     """Warnings, one sentence each."""
     limits: tuple[str, ...] = ()
@@ -188,7 +192,7 @@ class Projection:
             flags=tuple(facts["flags"]),
             limits=tuple(facts["limits"]),
             explanations={node.name: node for node in nodes},
-            **{name: pl.DataFrame(facts[name], schema=schema) for name, schema in _FRAMES.items()},
+            **{name: pl.DataFrame(facts.get(name, {}), schema=schema) for name, schema in _FRAMES.items()},
         )
 
     def save(self, path: str | Path) -> Path:

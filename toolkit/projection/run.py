@@ -14,10 +14,11 @@ from toolkit.facts import DatasetProfile, MeasurementSet
 from toolkit.projection import growth
 from toolkit.projection.doubling import doubling_table
 from toolkit.projection.givens import Givens, gather
+from toolkit.projection.influence import influences
 from toolkit.projection.measured import measurements_of
 from toolkit.projection.model import evaluate
 from toolkit.projection.plan import bottlenecks, make_plan
-from toolkit.projection.result import ASSUMPTION_SCHEMA, FRAME_SCHEMA, SENSITIVITY_SCHEMA, Projection
+from toolkit.projection.result import ASSUMPTION_SCHEMA, FRAME_SCHEMA, INFLUENCE_SCHEMA, SENSITIVITY_SCHEMA, Projection
 from toolkit.projection.scenario import Scenario, load_scenario
 from toolkit.units import MONTH_S, show
 
@@ -95,6 +96,7 @@ def project(
         plan=make_plan(ledger, asked, months, loads),
         doubling=doubling_table(asked, givens.by_name, float(months[-1])),
         sensitivity=_sensitivity(asked, givens, months),
+        influences=_influences(ledger, givens),
         assumptions=_assumptions(givens),
         bottlenecks=loads,
         flags=(*fitted, *givens.flags, *_flags(asked, facts, ledger)),
@@ -186,6 +188,13 @@ def _sensitivity(scenario: Scenario, givens: Givens, months: np.ndarray[Any, Any
     frame = pl.DataFrame(rows, schema=SENSITIVITY_SCHEMA).with_columns(swing=(pl.col("high_result") - pl.col("low_result")).abs())
     widest = frame.sort("swing", descending=True).group_by("quantity", maintain_order=True).head(_SENSITIVITY_ROWS)
     return widest.select(*SENSITIVITY_SCHEMA)
+
+
+def _influences(ledger: Ledger, givens: Givens) -> pl.DataFrame:
+    """Return what the spread of the headline numbers comes from when all inputs vary at once."""
+    uncertain = [given.name for given in givens.by_name.values() if not given.is_certain]
+    told = [name for name in _HEADLINES if name in ledger.values]
+    return pl.DataFrame(influences(ledger.values, uncertain, told), schema=INFLUENCE_SCHEMA)
 
 
 def _assumptions(givens: Givens) -> pl.DataFrame:
