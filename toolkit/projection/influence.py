@@ -88,7 +88,7 @@ def influences(values: Mapping[str, Draws], inputs: Sequence[str], quantities: S
         results = values[quantity][:_MOST_DRAWS, -1]
         if len(results) < _LEAST_DRAWS or not np.isfinite(results).all() or np.ptp(results) <= 0:
             continue
-        mine = [
+        mine: list[dict[str, Any]] = [
             {
                 "quantity": quantity,
                 "input": name,
