@@ -226,7 +226,12 @@ _SYMBOLS: Final = {
     "pixels": "px",
     "pixels_per_s": "px/s",
 }
-_PLAIN: Final = {"images": "images", "images_per_s": "images/s", "per_s": "/s", "count": "", "": ""}
+_PLAIN: Final = {
+    "images": "images", "images_per_s": "images/s", "per_s": "/s", "kg": "kg",
+    "count": "", "ratio": "", "exponent": "", "index": "", "month": "", "": "",
+}  # fmt: skip
+_PER_HOUR: Final = 3600.0
+_PER_KWH: Final = 3.6e6
 
 
 def show(value: float | None, unit: str, digits: int = 3) -> str:
@@ -245,8 +250,8 @@ def show(value: float | None, unit: str, digits: int = 3) -> str:
     --------
     >>> show(40e12, "bytes"), show(0.015, "s"), show(7.776e6, "s"), show(0.2, "share"), show(1234567, "images")
     ('40 TB', '15 ms', '90 days', '20 %', '1.23 M images')
-    >>> show(None, "bytes"), show(2500, "usd")
-    ('unknown', '$2,500')
+    >>> show(None, "bytes"), show(2500, "usd"), show(0.002, "usd_per_s"), show(1.25, "ratio")
+    ('unknown', '$2,500', '$7.2/h', '1.25')
     """
     if value is None or not math.isfinite(value):
         return "unknown" if value is None or math.isnan(value) else "unbounded"
@@ -299,4 +304,11 @@ def _percent(value: float, digits: int) -> str:
     return f"{_significant(value * 100, digits)} %"
 
 
-_SHOWN: Final[dict[str, Callable[[float, int], str]]] = {"share": _percent, "usd": _dollars, "s": _seconds}
+_SHOWN: Final[dict[str, Callable[[float, int], str]]] = {
+    "share": _percent,
+    "usd": _dollars,
+    "s": _seconds,
+    "usd_per_s": lambda value, digits: f"{_dollars(value * _PER_HOUR, digits)}/h",
+    "usd_per_j": lambda value, digits: f"{_dollars(value * _PER_KWH, digits)}/kWh",
+    "g_per_j": lambda value, digits: f"{_significant(value * _PER_KWH, digits)} g/kWh",
+}

@@ -5,73 +5,22 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 import reporting_facts as facts
+from page_visit import Visit
 
 import toolkit
 
 pytestmark = pytest.mark.browser
-
-ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-DRAWN = "html[data-figures=drawn]"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    if os.environ.get("TONNAGE_NO_BROWSER") == "1":
-        pytest.skip("TONNAGE_NO_BROWSER=1")
-    path = os.environ.get("TONNAGE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.fail("Chromium is needed to test the report: install it (apt-get install chromium) or set TONNAGE_NO_BROWSER=1")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report") / "report.html"
     return toolkit.report(facts.profile(), facts.measurements(), facts.projection(), out=out)
-
-
-class Visit:
-    """A page opened in the browser, with whatever it complained of or asked for."""
-
-    def __init__(self, browser: Any, path: Path, *, width_px: int = 1280, scheme: str = "light", **options: Any) -> None:
-        size = {"width": width_px, "height": 900}
-        self.context = browser.new_context(viewport=size, color_scheme=scheme, offline=True, **options)
-        self.page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
-        self.page.on("pageerror", lambda fault: self.complaints.append(str(fault)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
-        if options.get("java_script_enabled", True):
-            self.page.wait_for_selector(DRAWN, state="attached", timeout=60_000)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
-
-    def picture(self, name: str) -> None:
-        """Save what the page looks like, where the environment names a folder."""
-        folder = os.environ.get("TONNAGE_SCREENSHOTS")
-        if folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 PLOTS = """() => [...document.querySelectorAll("[data-plot]")].map((plot) => ({
@@ -97,6 +46,7 @@ def test_every_figure_is_drawn_with_data_and_inside_its_frame(
 ) -> None:
     with Visit(chromium, report, width_px=width_px, scheme=scheme) as visit:
         visit.picture(f"report-{name}")
+        visit.unfold()
         plots = visit.page.evaluate(PLOTS)
         assert len(plots) >= 18
         for plot in plots:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import html.parser
 import json
 import re
@@ -75,11 +77,14 @@ def _of(profile: DatasetProfile) -> str:
 def test_a_full_page_has_every_section_once_and_is_small(full: str) -> None:
     page = Page(full)
     wanted = ["answer", "plan", "came-in", "refused", "made-of", "alike", "measured", "growth", "load", "doubling", "sensitivity"]
+    wanted[wanted.index("doubling") : wanted.index("doubling")] = ["what-if"] if "what-if" in page.ids else []
     wanted += ["assumptions", "unsaid", "formulas"]
     assert [name for name in page.ids if name in wanted] == wanted
     assert len(page.ids) == len(set(page.ids))
-    assert len(full.encode()) < 2_500_000
-    assert full.count("plotly.js (cartesian - minified)") == 1
+    assert len(full.encode()) < 1_500_000
+    packed = re.findall(r'<script type="text/plain" id="plotly">([^<]*)</script>', full)
+    assert len(packed) == 1
+    assert b"plotly.js (cartesian - minified)" in gzip.decompress(base64.b64decode(packed[0]))[:200]
 
 
 def test_every_link_inside_the_page_has_its_target(full: str) -> None:
@@ -131,7 +136,7 @@ def test_several_subjects_of_a_kind_are_told_apart() -> None:
     page = Page(text)
     assert len(page.ids) == len(set(page.ids))
     assert {"plan", "p2-plan"} <= set(page.ids)
-    assert "Plan: second &lt;b&gt;" in text
+    assert "<summary>second &lt;b&gt;</summary>" in text
 
 
 def test_hostile_names_are_text_and_nothing_else() -> None:
@@ -151,8 +156,8 @@ def test_hostile_names_are_text_and_nothing_else() -> None:
     text = render(Subjects(datasets=(evidence,), measurements=(facts.measurements(measurement),), projections=(projection,)))
     page = Page(text)
     calm = Page(render(_everything()))
-    assert page.tags.count("script") == len(page.figures) + 3
-    assert calm.tags.count("script") == len(calm.figures) + 3
+    assert page.tags.count("script") == len(page.figures) + 4
+    assert calm.tags.count("script") == len(calm.figures) + 4
     assert "<script>alert" not in text
     assert not [script for script in page.scripts if "alert(" in script and "<" in script]
     assert "\u202e" not in text
@@ -211,7 +216,7 @@ def test_a_projection_of_nothing_has_its_sections_all_the_same() -> None:
     )
     text = render(Subjects(projections=(empty,)))
     assert {"plan", "growth", "load", "doubling", "sensitivity", "assumptions", "formulas"} <= set(Page(text).ids)
-    assert not Page(text).figures
+    assert set(Page(text).figures) <= {"quarters"}  # the plan is what it is
 
 
 def test_the_funnel_adds_up(full: str) -> None:

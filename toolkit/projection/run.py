@@ -215,17 +215,8 @@ def _assumptions(givens: Givens) -> pl.DataFrame:
 def _shown(value: float, unit: str, low: float, high: float, *, is_certain: bool) -> str:
     if np.isnan(value):
         return "needs input"
-    text = _priced(value, unit)
-    return text if is_certain else f"{text} ({_priced(low, unit)} to {_priced(high, unit)})"
-
-
-def _priced(value: float, unit: str) -> str:
-    """Return a value in the unit that people know it by."""
-    if unit == "usd_per_s":
-        return f"{show(value * 3600, 'usd')}/h"
-    if unit == "usd_per_j":
-        return f"{show(value * 3.6e6, 'usd')}/kWh"
-    return show(value, "" if unit in {"ratio", "count", "month"} else unit)
+    text = show(value, unit)
+    return text if is_certain else f"{text} ({show(low, unit)} to {show(high, unit)})"
 
 
 def _flags(scenario: Scenario, profile: DatasetProfile | None, ledger: Ledger) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import plotly.graph_objects as go  # noqa: TC002  # a field's type can be resolved at run time
 
@@ -17,6 +18,7 @@ __all__ = [
     "Cell",
     "Chart",
     "Detail",
+    "Fold",
     "KeyFact",
     "KeyFacts",
     "Notes",
@@ -24,6 +26,7 @@ __all__ = [
     "Pictures",
     "Prose",
     "Section",
+    "Surface",
     "Table",
     "text_rows",
 ]
@@ -93,6 +96,44 @@ class Table:
     """Whether the first column holds long names and gets room for them."""
     folded: bool = False
     """Whether only the caption shows until it is opened."""
+    shown_count: int = 0
+    """How many rows show until the rest is opened; 0 shows all."""
+
+    @property
+    def parts(self) -> tuple[Table, ...]:
+        """The table, or its first rows and the folded rest."""
+        if not self.shown_count or len(self.rows) <= self.shown_count + 2:
+            return (self,)
+        first, rest = self.rows[: self.shown_count], self.rows[self.shown_count :]
+        title = f"{len(rest):,} more: {self.caption[:1].lower()}{self.caption[1:]}"
+        return (
+            dataclasses.replace(self, rows=first, shown_count=0, note=""),
+            dataclasses.replace(self, rows=rest, shown_count=0, folded=True, caption=title),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """Blocks behind a line that opens them."""
+
+    kind: ClassVar[str] = "fold"
+    title: str
+    blocks: tuple[Block, ...]
+    id: str = ""
+    """Unique in the page, where something links to it."""
+    strong: bool = False
+    """Whether it holds what another subject has to say, rather than details."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surface:
+    """Results under every combination of a few inputs, which the page lets its reader choose."""
+
+    kind: ClassVar[str] = "surface"
+    id: str
+    """Unique among the page's surfaces."""
+    facts: Mapping[str, Any]
+    """Inputs, outputs and their words, as plain JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +182,8 @@ class Prose:
     text: str
     calm: bool = False
     """Whether it says that something is missing."""
+    strong: bool = False
+    """Whether it names whose the blocks after it are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +213,8 @@ class Detail:
     id: str
     title: str
     value: str
+    name: str = ""
+    """The dotted name by which Python knows it."""
     formula: str = ""
     source: str = ""
     evidence: str = ""
@@ -178,7 +223,7 @@ class Detail:
     """Set where the inputs stand under another detail, to which this links."""
 
 
-Block = Table | Chart | KeyFacts | Prose | Pictures | Notes | Detail
+Block: TypeAlias = "Table | Chart | KeyFacts | Prose | Pictures | Notes | Detail | Fold | Surface"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

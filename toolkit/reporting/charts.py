@@ -25,6 +25,9 @@ _COUNTED: Final = {"images", "occurrences", "count", ""}
 
 def row_label(figure: go.Figure, place: int, text: str, note: str = "", *, above_px: int = 17) -> None:
     """Write a row's name above its bar, so that names of any length leave the bars their width, on a phone too."""
+    meta = dict(figure.layout.meta or {})
+    meta["rows"] = [*meta.get("rows", []), text]
+    figure.update_layout(meta=meta)
     shown = f'{text}  <span style="color:{MUTED}">{note}</span>' if note else text
     figure.add_annotation(
         text=shown, x=0, xref="paper", y=place, yshift=above_px, showarrow=False, xanchor="left", align="left",

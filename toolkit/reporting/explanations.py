@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from toolkit.reporting.blocks import Detail
+from toolkit.reporting.wording import begin, quantity_words
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["details_of", "last_month", "why_id"]
 
 _DEPTH: Final = 5
-_DETAILS_HELD: Final = 80
+_DETAILS_HELD: Final = 160
 
 
 def why_id(quantity: str, prefix: str = "") -> str:
@@ -37,7 +38,7 @@ def details_of(projection: Projection, prefix: str = "") -> tuple[Detail, ...]:
     details = []
     for quantity, month in months.head(_DETAILS_HELD).iter_rows():
         tree = projection.explain(quantity, month)
-        details.append(_detail(tree, known, prefix, title=f"{quantity}, month {month}", top=True))
+        details.append(_detail(tree, known, prefix, title=f"{begin(quantity_words(str(quantity)))}, month {month}", top=True))
     return tuple(details)
 
 
@@ -46,7 +47,8 @@ def _detail(tree: Explanation, known: set[str], prefix: str, *, title: str = "",
     deeper = () if elsewhere or depth >= _DEPTH else tree.inputs
     return Detail(
         id=why_id(tree.name, prefix) if top else "",
-        title=title or tree.name,
+        title=title or quantity_words(tree.name),
+        name=tree.name,
         value=show(tree.value, tree.unit),
         formula=tree.formula or "",
         source=tree.source or "",

@@ -45,6 +45,7 @@ def doubling(frame: pl.DataFrame) -> go.Figure | None:
         text=[[show(row[c], row["unit"]) for c in _MULTIPLES] for row in rows], texttemplate="%{text}", xgap=3,
         ygap=_CELL_GAP_PX, colorscale=[[0, PALE], [1, HEAT]], zmin=0, zmax=3, showscale=False,
         textfont={"color": INK, "size": 12}, customdata=[[f"{f:.3g}" for f in line] for line in factors],
+        meta=[[row[c] for c in _MULTIPLES] for row in rows],
         hovertemplate="%{x} the data: %{text} (%{customdata} times)<extra></extra>",
     )  # fmt: skip
     for place, row in enumerate(rows):

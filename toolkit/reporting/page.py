@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import functools
+import gzip
 import json
 import os
 import re
@@ -12,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.reporting.answer import Answer, answer_of_dataset, answer_of_measurements, answer_of_projection
-from toolkit.reporting.blocks import Chart, Section
-from toolkit.reporting.design import dark_twins
+from toolkit.reporting.blocks import Block, Chart, Fold, Prose, Section
+from toolkit.reporting.design import TEMPLATE, dark_twins
 from toolkit.reporting.evidence import Gallery
 from toolkit.reporting.sections_dataset import dataset_sections
 from toolkit.reporting.sections_measurements import measurement_sections
@@ -23,7 +25,7 @@ from toolkit.reporting.unsaid import unsaid
 from toolkit.reporting.wording import shorten, together, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import jinja2
     import plotly.graph_objects as go
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
 __all__ = ["render", "report"]
 
 _ORDER: Final = (
-    "plan", "came-in", "refused", "made-of", "alike", "measured", "growth", "load", "doubling", "sensitivity", "assumptions",
-    "unsaid", "formulas",
+    "plan", "came-in", "refused", "made-of", "alike", "measured", "growth", "load", "what-if", "doubling", "sensitivity",
+    "assumptions", "unsaid", "formulas",
 )  # fmt: skip
 """Sections in the order in which they are read."""
+
+_SCRIPTS: Final = ("report.js", "downloads.js", "whatif.js")
 
 _UNSAFE: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 """Characters that could end a script element or a line inside JSON, as their escapes."""
@@ -73,7 +77,7 @@ def render(subjects: Subjects) -> str:
     import toolkit
 
     sections = _sections(subjects)
-    has_charts = any(isinstance(block, Chart) for section in sections for block in section.blocks)
+    has_charts = any(isinstance(block, Chart) for section in sections for block in _all_blocks(section.blocks))
     answers = _answers(subjects)
     template = _environment().get_template("page.html.j2")
     return template.render(
@@ -84,8 +88,9 @@ def render(subjects: Subjects) -> str:
         sections=sections,
         has_charts=has_charts,
         css=Markup(_static("report.css")),  # noqa: S704  # our own files, not anybody's text
-        script=Markup(_static("report.js")),  # noqa: S704
-        plotly=Markup(_static("plotly-cartesian/plotly-cartesian.min.js")) if has_charts else "",  # noqa: S704
+        script=Markup("".join(_static(name) for name in _SCRIPTS)),  # noqa: S704
+        plotly=_packed_plotly() if has_charts else "",
+        template=_json(TEMPLATE.to_plotly_json()),
         dark_twins=dark_twins(),
     )
 
@@ -104,7 +109,7 @@ def _prefixed(items: tuple[Any, ...], letter: str) -> list[tuple[str, Any]]:
 
 def _sections(subjects: Subjects) -> list[Section]:
     """Return the sections in the order of the story: the plan, what came in, what was measured, what lies ahead, how."""
-    found: list[tuple[str, Section]] = []
+    found: list[tuple[str, Section, str]] = []
     makers: list[tuple[tuple[Any, ...], str, Callable[..., dict[str, Section]], Callable[[Any], str]]] = [
         (subjects.projections, "p", projection_sections, lambda projection: projection.name),
         (subjects.datasets, "d", dataset_sections, lambda evidence: evidence.profile.name),
@@ -112,15 +117,24 @@ def _sections(subjects: Subjects) -> list[Section]:
     ]
     for given, letter, make, name in makers:
         for prefix, subject in _prefixed(given, letter):
-            suffix = f": {shorten(name(subject), 40)}" if len(given) > 1 else ""
-            found += [(kind, _suffixed(section, suffix)) for kind, section in make(subject, prefix).items()]
-    found.append(("unsaid", unsaid(subjects)))
-    return [section for kind in _ORDER for name, section in found if name == kind]
+            whose = shorten(name(subject), 60) if len(given) > 1 else ""
+            found += [(kind, section, whose) for kind, section in make(subject, prefix).items()]
+    found.append(("unsaid", unsaid(subjects), ""))
+    kinds = {kind: [(section, whose) for name, section, whose in found if name == kind] for kind in _ORDER}
+    return [_merged(same) for same in kinds.values() if same]
 
 
-def _suffixed(section: Section, suffix: str) -> Section:
-    """Return the section with its subject's name in the title, where there are several subjects of a kind."""
-    return dataclasses.replace(section, title=section.title + suffix, short=section.short + suffix) if suffix else section
+def _merged(same: list[tuple[Section, str]]) -> Section:
+    """Return the sections of one kind as one: the first subject's in full, those of the others folded behind their names."""
+    (first, whose), *others = same
+    if not others:
+        return first
+    blocks: list[Block] = [Prose(text=f"{whose}.", strong=True), *first.blocks]
+    blocks += [
+        Fold(title=name, id=section.id, blocks=(Prose(text=section.lead), *section.blocks), strong=True)
+        for section, name in others
+    ]
+    return dataclasses.replace(first, blocks=tuple(blocks))
 
 
 @functools.cache
@@ -150,7 +164,26 @@ def _json(value: Any) -> Any:
 
 
 def _figure_json(figure: go.Figure) -> Any:
-    return _safe(figure.to_json(validate=False, engine="json"))
+    """Return a figure as JSON without the template, which the page holds once for all of them."""
+    facts = json.loads(figure.to_json(validate=False, engine="json"))
+    for name in ("template", "title"):
+        facts["layout"].pop(name, None)
+    facts["layout"]["meta"] = {"rows": facts["layout"].get("meta", {}).get("rows", [])}  # the page says the rest in words
+    return _json(facts)
+
+
+@functools.cache
+def _packed_plotly() -> str:
+    """Return plotly.js, gzipped and as base64: 0.7 MB in place of 1.5, unpacked by the browser after the first paint."""
+    packed = gzip.compress(_static("plotly-cartesian/plotly-cartesian.min.js").encode(), 9, mtime=0)
+    return base64.b64encode(packed).decode()
+
+
+def _all_blocks(blocks: tuple[Block, ...]) -> Iterator[Block]:
+    for block in blocks:
+        yield block
+        if isinstance(block, Fold):
+            yield from _all_blocks(block.blocks)
 
 
 def _safe(text: str) -> Any:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from toolkit.projection.explain import EVIDENCE
-from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Notes, Prose, Section, Table, text_rows
+from toolkit.reporting.blocks import Block, Cell, Chart, Fold, KeyFact, KeyFacts, Notes, Prose, Section, Table, text_rows
 from toolkit.reporting.explanations import details_of, last_month, why_id
+from toolkit.reporting.figures_plan import plan_by_quarter
 from toolkit.reporting.figures_projection import projection_figures
-from toolkit.reporting.wording import DASH, begin, interval, list_words, plural, quantity_words
+from toolkit.reporting.sections_assumptions import assumptions_section, badge
+from toolkit.reporting.sections_what_if import what_if_section
+from toolkit.reporting.wording import DASH, begin, interval, plural, quantity_words
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -22,8 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_facts", "projection_sections"]
 
+_PLAN_ROWS: Final = 6
+
 _MONTHS_SHOWN: Final = 7
 """Months in a table of quantities, at most."""
+
+_GROUP_WORDS: Final = {"bandwidth": "bandwidth of storage", "cache": "page cache", "dataset": "the dataset"}
 
 _ROWS_OPEN: Final = 4
 """A table of quantities with more rows is folded."""
@@ -32,15 +38,17 @@ _ROWS_OPEN: Final = 4
 def projection_sections(projection: Projection, prefix: str = "") -> dict[str, Section]:
     """Return the sections of a projection by name; ``prefix`` keeps the identifiers of several projections apart."""
     figures = projection_figures(projection)
-    return {
+    sections: dict[str, Section | None] = {
         "plan": _plan(projection, prefix),
         "growth": _growth(projection, figures, prefix),
         "load": _load(projection, figures, prefix),
         "doubling": _doubling(projection, figures, prefix),
         "sensitivity": _sensitivity(figures, prefix),
-        "assumptions": _assumptions(projection, prefix),
+        "what-if": what_if_section(projection, prefix),
+        "assumptions": assumptions_section(projection, prefix),
         "formulas": _formulas(projection, prefix),
     }
+    return {name: section for name, section in sections.items() if section is not None}
 
 
 def answer_facts(projection: Projection, prefix: str = "") -> KeyFacts:
@@ -87,6 +95,9 @@ def _plan(projection: Projection, prefix: str) -> Section:
         lead += (unpriced if plan.unpriced_items else "") + "."
         columns = ("what", "count", "by month", "unit price", "price", "power", "why", "known from")
         note = "A price that nobody gave is shown as 'needs input', and is in no sum."
+        quarters = plan_by_quarter(plan.frame)
+        if quarters is not None:
+            blocks.append(Chart(id=f"{prefix}quarters", figure=quarters))
         blocks.append(
             Table(
                 caption="The plan",
@@ -95,6 +106,7 @@ def _plan(projection: Projection, prefix: str) -> Section:
                 numeric=frozenset({1, 2, 3, 4, 5}),
                 note=note,
                 stacked=True,
+                shown_count=_PLAN_ROWS,
             )
         )
     if projection.flags:
@@ -112,17 +124,12 @@ def _plan_row(row: Mapping[str, Any]) -> list[object]:
         _price(row["price_usd"]),
         DASH if row["power_w"] is None else show(row["power_w"], "w"),
         Cell(text=str(row["reason"] or ""), quiet=True),
-        _badge(row["evidence"]),
+        badge(row["evidence"]),
     ]
 
 
 def _price(value: float | None) -> str:
     return "needs input" if value is None else show(value, "usd")
-
-
-def _badge(evidence: object) -> Cell:
-    kind = str(evidence or "").partition(":")[0].strip()
-    return Cell(text="", badge=kind) if kind else Cell(text=DASH)
 
 
 def _growth(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
@@ -208,44 +215,14 @@ def _sensitivity(figures: Mapping[str, go.Figure], prefix: str) -> Section:
     return Section(id=f"{prefix}sensitivity", title=title, short="Sensitivity", lead=lead, blocks=tuple(blocks))
 
 
-def _assumptions(projection: Projection, prefix: str) -> Section:
-    facts = list(projection.assumptions.iter_rows(named=True))
-    facts.sort(key=lambda row: (-_strength(row["evidence"]), row["name"]))
-    kinds = [str(row["evidence"]) for row in facts]
-    counts = [f"{kinds.count(kind)} {kind}" for kind in EVIDENCE if kind in kinds]
-    lead = (
-        f"{plural(len(facts), 'input')}: {list_words(counts)}. The weakest come first."
-        if facts
-        else "The projection names no input."
-    )
-    stated = [_assumption_row(row) for row in facts if row["evidence"] == "stated"]
-    rest = [_assumption_row(row) for row in facts if row["evidence"] != "stated"]
-    columns = ("what", "value", "known from", "source")
-    tables = (
-        Table(caption="What was measured, published or assumed", columns=columns, rows=text_rows(rest), stacked=True, named=True),
-        Table(caption="What the scenario states", columns=columns, rows=text_rows(stated), stacked=True, named=True, folded=True),
-    )
-    shown = tuple(table for table in tables if table.rows)
-    return Section(id=f"{prefix}assumptions", title="What was assumed", short="Assumptions", lead=lead, blocks=shown)
-
-
-def _assumption_row(row: Mapping[str, Any]) -> list[object]:
-    name = Cell(text=begin(quantity_words(row["name"])), below=row["name"])
-    return [name, str(row["shown"] or DASH), _badge(row["evidence"]), _source(row["source"])]
-
-
-def _strength(evidence: str) -> int:
-    return EVIDENCE.index(evidence) if evidence in EVIDENCE else len(EVIDENCE)
-
-
-def _source(source: object) -> Cell:
-    text = str(source or "")
-    link = next((word.strip("().,;") for word in text.split() if word.startswith("https://")), "")
-    return Cell(text=text, quiet=True, href=link)
-
-
 def _formulas(projection: Projection, prefix: str) -> Section:
-    details = details_of(projection, prefix)
+    groups: dict[str, list[Block]] = {}
+    for detail in details_of(projection, prefix):
+        groups.setdefault(detail.name.partition(".")[0], []).append(detail)
     lead = "Open a line for the formula, what went into it, and where that came from. Values are medians."
-    blocks: tuple[Block, ...] = details or (Prose(text="The projection holds no quantity.", calm=True),)
+    folds = tuple(
+        Fold(title=f"{begin(_GROUP_WORDS.get(name, name))}: {plural(len(found), 'number')}", blocks=tuple(found))
+        for name, found in groups.items()
+    )
+    blocks: tuple[Block, ...] = folds or (Prose(text="The projection holds no quantity.", calm=True),)
     return Section(id=f"{prefix}formulas", title="How each number is made", short="Formulas", lead=lead, blocks=blocks)

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
+from toolkit.reporting.vocabulary import QUANTITY_WORDS
 from toolkit.units import show
 
 __all__ = [
@@ -31,64 +32,6 @@ TIMES: Final = "\u00d7"
 _JOINERS: Final = "\u200c\u200d"
 """Format characters that scripts and emoji need."""
 
-_QUANTITIES: Final = {
-    "dataset.images": "images in the dataset",
-    "dataset.image_bytes": "encoded image bytes",
-    "dataset.component_bytes": "data beside the images",
-    "dataset.arriving_images_per_s": "arriving images",
-    "month_s": "length of a month",
-    "storage.logical_bytes": "stored before protection",
-    "storage.drive_count": "drives",
-    "cache.node_bytes": "page cache of a node",
-    "cache.hit_share": "reads that the page cache answers",
-    "growth.factor": "growth over what is stated",
-    "device.rate_images_per_s": "rate of a training device",
-    "start.images": "images at the start",
-    "start.bytes_per_image": "bytes per image",
-    "start.kept_share": "share of raw images kept",
-    "start.shard_overhead_ratio": "shard bytes per image byte",
-    "training.samples": "samples seen in training",
-    "training.goodput_share": "training time that is progress",
-    "training.failure_s": "time between failures",
-    "training.rate_images_per_s": "training rate",
-    "training.memory_bytes": "device memory in training",
-    "training.decode_images_per_s": "decoding supply",
-    "training.electricity_usd": "training electricity",
-    "storage.raw_bytes": "raw images",
-    "storage.curated_bytes": "curated dataset",
-    "storage.versions_bytes": "older versions",
-    "storage.checkpoint_bytes": "checkpoints",
-    "storage.protection_bytes": "replicas or parity",
-    "storage.headroom_bytes": "headroom",
-    "storage.quarantine_bytes": "quarantine",
-    "storage.derived_bytes": "derived caches",
-    "storage.small_file_bytes": "rounding of small files",
-    "storage.filesystem_bytes": "the filesystem's own",
-    "storage.small_parts_bytes": "quarantine, caches, filesystem",
-    "storage.capacity_bytes": "storage capacity",
-    "bandwidth.ingest_bytes_per_s": "ingest",
-    "bandwidth.epoch_read_bytes_per_s": "reading epochs",
-    "bandwidth.checkpoint_bytes_per_s": "writing checkpoints",
-    "bandwidth.storage_demand_bytes_per_s": "storage bandwidth needed",
-    "bandwidth.storage_supply_bytes_per_s": "storage bandwidth there",
-    "network.allreduce_bytes_per_s": "gradient all-reduce",
-    "network.node_bytes_per_s": "network of a node",
-    "network.transfer_s": "moving the dataset",
-    "training.flop": "training compute",
-    "training.gpu_count": "GPUs for training",
-    "training.node_count": "training nodes",
-    "training.elapsed_s": "length of a training run",
-    "training.decode_core_count": "cores for decoding",
-    "training.energy_j": "training energy",
-    "training.power_w": "training power",
-    "training.cost_usd": "training cost",
-    "inference.instance_count": "inference instances",
-    "inference.latency_p50_s": "inference latency, median request",
-    "inference.latency_p99_s": "inference latency, 99th percentile",
-    "inference.memory_bytes": "inference memory",
-    "inference.power_w": "inference power",
-    "inference.cost_usd": "inference cost",
-}
 _ENDINGS: Final = {
     "_usd_per_s": "price", "_usd_per_j": "price", "_bytes_per_s": "rate", "_images_per_s": "rate", "_per_s": "rate",
     "_bytes_per_image": "bytes per image", "_bytes": "size", "_usd": "cost", "_count": "count", "_flop": "compute",
@@ -97,17 +40,25 @@ _ENDINGS: Final = {
 """What a unit at the end of a name says of the quantity."""
 
 
+_COMPONENT: Final = re.compile(r"(?:dataset\.)?component\.(?P<name>\w+?)(?:_bytes|\.(?P<part>\w+))$")
+_COMPONENT_PARTS: Final = {"sample_count": "samples", "sample_bytes": "size of a sample", "yearly_factor": "yearly growth"}
+
+
 def quantity_words(quantity: str) -> str:
     """Return a dotted quantity as words.
 
     Examples
     --------
-    >>> quantity_words("training.gpu_count"), quantity_words("inference.load_share"), quantity_words("network.spine_bytes_per_s")
-    ('GPUs for training', 'inference load share', 'network spine rate')
+    >>> [quantity_words(name) for name in ("training.gpu_count", "component.video_clips.sample_bytes", "a.b_bytes_per_s")]
+    ['GPUs for training', 'video clips: size of a sample', 'a b rate']
     """
-    if quantity in _QUANTITIES:
-        return _QUANTITIES[quantity]
+    if quantity in QUANTITY_WORDS:
+        return QUANTITY_WORDS[quantity]
+    if found := _COMPONENT.match(quantity):
+        name, part = found["name"].replace("_", " "), found["part"]
+        return f"{name}: {_COMPONENT_PARTS.get(part, part)}" if part else name
     group, _, last = quantity.rpartition(".")
+    group = group.replace("_", " ").replace(".", " ")
     ending = next((ending for ending in _ENDINGS if last.endswith(ending)), "")
     words = f"{last.removesuffix(ending)} {_ENDINGS.get(ending, '')}".replace("_", " ").strip()
     return words if not group or words.startswith(group) else f"{group} {words}"

@@ -1,4 +1,8 @@
 "use strict";
+/* What the parts of the script share: words, colours of the screen, and the figures' own data. */
+const tonnage = {
+  figure: (name) => JSON.parse(document.querySelector(`[data-figure="${name}"]`).textContent),
+};
 (() => {
   const twins = JSON.parse(document.getElementById("dark-twins").textContent);
   const darkScreen = window.matchMedia("screen and (prefers-color-scheme: dark)");
@@ -23,14 +27,13 @@
   };
 
   const draw = (plot) => {
-    const source = document.querySelector(`[data-figure="${plot.dataset.plot}"]`);
-    let figure = JSON.parse(source.textContent);
+    let figure = tonnage.figure(plot.dataset.plot);
+    figure.layout.template = template;
     if (darkScreen.matches && !onPaper) figure = colored(figure);
     const layout = figure.layout;
     const paper = plot.closest(".half") ? HALF_PAPER_PX : PAPER_WIDTH_PX;
     const width = onPaper ? paper : plot.clientWidth;
     const narrow = width < 520;
-    delete layout.title;
     layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
     layout.autosize = !onPaper;
     if (onPaper) layout.width = width;
@@ -93,22 +96,48 @@
     axis.ticktext = axis.ticktext.filter((_, i) => i % 2 === 0);
   };
 
+  /* The library is packed: it is unpacked once the first screen is there. */
+  const packed = document.getElementById("plotly");
+  const template = packed && JSON.parse(document.getElementById("template").textContent);
+  const unpack = async () => {
+    const bytes = Uint8Array.from(atob(packed.textContent), (char) => char.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const script = document.createElement("script");
+    script.textContent = await new Response(stream).text();
+    document.head.append(script);
+    packed.remove();
+  };
+
   /* What comes into view is drawn first; the rest follows one by one, so that the page stays responsive. */
   const waiting = new Set(plots);
-  const drawOnce = (plot) => (waiting.delete(plot) ? draw(plot) : undefined);
+  const isFolded = (plot) => !onPaper && !plot.clientWidth;
+  const drawOnce = (plot) => (waiting.delete(plot) && !isFolded(plot) ? draw(plot) : undefined);
   const watch = new IntersectionObserver((seen) => seen.forEach((entry) => entry.isIntersecting && drawOnce(entry.target)), {
     rootMargin: "400px",
   });
-  plots.forEach((plot) => watch.observe(plot));
   const later = window.requestIdleCallback || ((work) => setTimeout(work, 30));
   const drawNext = () => {
     const [plot] = waiting;
     if (!plot) return void (document.documentElement.dataset.figures = "drawn");
     Promise.resolve(drawOnce(plot)).then(() => later(drawNext));
   };
-  later(drawNext);
+  let ready = !packed;
+  const begin = () => {
+    ready = true;
+    plots.forEach((plot) => watch.observe(plot));
+    later(drawNext);
+  };
+  const cannot = () => plots.forEach((plot) => {
+    plot.textContent = "This browser cannot unpack the figures; the numbers stand in the tables.";
+    plot.style.height = "auto";
+  });
+  if (packed) setTimeout(() => (window.DecompressionStream ? unpack().then(begin) : cannot()), 0);
+  else document.documentElement.dataset.figures = "drawn";
 
-  const drawAll = () => plots.forEach((plot) => (waiting.delete(plot), draw(plot)));
+  const drawAll = () => ready && plots.forEach((plot) => (waiting.delete(plot), isFolded(plot) ? undefined : draw(plot)));
+  document.querySelectorAll("details.fold").forEach((fold) => fold.addEventListener("toggle", () => {
+    if (ready && fold.open) plots.forEach((plot) => fold.contains(plot) && !isFolded(plot) && draw(plot));
+  }));
   darkScreen.addEventListener("change", drawAll);
   const folded = [...document.querySelectorAll("details.alone:not([open])")];
   const turn = (toPaper) => {
@@ -122,8 +151,9 @@
   /* A link to a number's explanation opens it. */
   const openTarget = () => {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (target && target.tagName === "DETAILS") {
-      target.open = true;
+    if (!target) return;
+    for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    if (target.tagName === "DETAILS") {
       target.scrollIntoView({ block: "center" });
       target.querySelector("summary").focus({ preventScroll: true });
     }
