@@ -292,6 +292,7 @@ def _quiet_dask() -> Iterator[None]:
     import dask.config
 
     settings: dict[str, Any] = {
+        "distributed.worker.profile.enabled": False,  # it takes the interpreter's lock a hundred times a second
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
         "distributed.admin.tick.limit": "1h",

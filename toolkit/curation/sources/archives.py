@@ -19,12 +19,12 @@ from toolkit.curation.sources.units import (
     MAX_PAYLOAD_BYTES,
     SYSTEM_NAMES,
     UNIT_BYTES,
-    UNIT_ITEMS,
     Item,
     OtherFile,
     SourceUnit,
     class_folders,
     printable,
+    unit_items,
 )
 
 if TYPE_CHECKING:
@@ -112,16 +112,16 @@ def _corrupt(path: Path, key: str, etag: str, fault: Exception) -> Item:
 
 def _units(kind: str, path: Path, key: str, etag: str, found: Iterable[Item | OtherFile]) -> Iterator[SourceUnit | OtherFile]:
     items: list[Item] = []
-    size_bytes = 0
+    size_bytes = unit_count = 0
     for item in found:
         if isinstance(item, OtherFile):
             yield item
             continue
         items.append(item)
         size_bytes += item.size_bytes
-        if len(items) >= UNIT_ITEMS or size_bytes >= UNIT_BYTES:
+        if len(items) >= unit_items(unit_count) or size_bytes >= UNIT_BYTES:
             yield SourceUnit(kind=kind, path=str(path), source=key, items=tuple(items), etag=etag)
-            items, size_bytes = [], 0
+            items, size_bytes, unit_count = [], 0, unit_count + 1
     if items:
         yield SourceUnit(kind=kind, path=str(path), source=key, items=tuple(items), etag=etag)
 

@@ -19,12 +19,12 @@ from toolkit.curation.sources.tables import list_table
 from toolkit.curation.sources.units import (
     SYSTEM_NAMES,
     UNIT_BYTES,
-    UNIT_ITEMS,
     Item,
     OtherFile,
     SourceUnit,
     class_folders,
     printable,
+    unit_items,
 )
 
 if TYPE_CHECKING:
@@ -54,12 +54,13 @@ class _Filling:
     def __init__(self) -> None:
         self.items: list[Item] = []
         self.size_bytes = 0
+        self.unit_count = 0
 
     def add(self, item: Item) -> SourceUnit | None:
         """Take an item; return a unit when it is full."""
         self.items.append(item)
         self.size_bytes += item.size_bytes
-        return self.flush() if len(self.items) >= UNIT_ITEMS or self.size_bytes >= UNIT_BYTES else None
+        return self.flush() if len(self.items) >= unit_items(self.unit_count) or self.size_bytes >= UNIT_BYTES else None
 
     def flush(self) -> SourceUnit | None:
         """Return what is there as a unit, if anything is."""
@@ -67,6 +68,7 @@ class _Filling:
             return None
         unit = SourceUnit(kind="files", path="", source="", items=tuple(self.items))
         self.items, self.size_bytes = [], 0
+        self.unit_count += 1
         return unit
 
 

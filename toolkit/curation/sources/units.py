@@ -38,6 +38,20 @@ UNIT_ITEMS: Final = 64
 UNIT_BYTES: Final = 32 * 2**20
 """A unit is one task: large enough that its overhead does not count, small enough that all cores have some."""
 
+_FIRST_UNITS: Final = 16
+_LATER_UNIT_ITEMS: Final = 256
+
+
+def unit_items(units_before: int) -> int:
+    """Return how many items the next unit of a folder or archive may hold: more, once there is enough for all cores.
+
+    Examples
+    --------
+    >>> unit_items(0), unit_items(16)
+    (64, 256)
+    """
+    return UNIT_ITEMS if units_before < _FIRST_UNITS else _LATER_UNIT_ITEMS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
