@@ -292,8 +292,12 @@ def plan(*rows: tuple[Any, ...]) -> Plan:
         ("training", "NVMe storage server", 3.0, None, None, 2_400.0, 13, "demand passes 1.9 GB/s", "measured"),
         ("inference", "L4 instance", 5.0, 2_500.0, 12_500.0, 360.0, 8, "p99 under 60 ms at 300 requests/s", "vendor"),
     )
+
+    def whole(row: tuple[Any, ...]) -> tuple[Any, ...]:
+        return row + (None,) * (len(PLAN_SCHEMA) - len(row))
+
     return Plan(
-        frame=pl.DataFrame(list(rows) or list(usual), schema=PLAN_SCHEMA, orient="row"),
+        frame=pl.DataFrame([whole(row) for row in rows or usual], schema=PLAN_SCHEMA, orient="row"),
         summary="Two GPU servers now and three NVMe storage servers by month 13 carry the dataset from 40 M to 162 M images.",
         bottleneck="Storage bandwidth limits training from month 13.",
         next_bottleneck="After it, decoding on the CPU does.",

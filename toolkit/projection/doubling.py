@@ -10,6 +10,7 @@ import polars as pl
 
 from toolkit.projection.hardware_facts import models
 from toolkit.projection.model import evaluate
+from toolkit.projection.regimes import side_by_side_values
 from toolkit.projection.result import DOUBLING_SCHEMA
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["doubling_table"]
 
 _SCALES = (1.0, 2.0, 4.0, 8.0)
+_NEAR = 0.03
+"""How far an exponent may be from 0 or 1 and still be called that: whole devices and shards round."""
 
 _FOLLOWED = (
     ("drives", "storage.capacity_bytes", "bytes", "every part that holds images doubles; checkpoints do not"),
@@ -33,8 +36,20 @@ _FOLLOWED = (
     ("decoding cores", "training.decode_core_count", "count", "as fast as the devices take in"),
     ("energy of a month", "training.energy_j", "j", "devices x time"),
     ("checkpoint", "training.checkpoint_bytes", "bytes", "the model's size, not the data's"),
+    ("failures met in a run", "training.failure_count", "count", "more nodes within the same deadline fail more often"),
+    ("time between checkpoints", "training.checkpoint_interval_s", "s",
+     "the optimum shrinks with the root of the time between failures (Young 1974)"),
+    ("duplicate search of a batch", "curation.search_s", "s", "what is new is held against all that is there"),
     ("serving", "inference.instance_count", "count", "the load's size, not the data's"),
 )  # fmt: skip
+
+
+_COMPARED = (
+    ("devices", "training.gpu_count", "count"),
+    ("energy of a month", "training.energy_j", "j"),
+    ("checkpoint bytes", "training.checkpoint_bytes", "bytes"),
+    ("drives", "storage.capacity_bytes", "bytes"),
+)
 
 
 def doubling_table(scenario: Scenario, givens: Mapping[str, Given], month: float) -> pl.DataFrame:
@@ -51,6 +66,7 @@ def doubling_table(scenario: Scenario, givens: Mapping[str, Given], month: float
             continue
         rows.append(_row(resource, quantity, unit, [ledger.median(quantity) for ledger in ledgers], why))
     rows += _regimes(scenario, ledgers[0].median("dataset.images"))
+    rows += side_by_side(scenario, givens, months)
     rows += _searches(ledgers[0].median("dataset.images"))
     return pl.DataFrame(rows, schema=DOUBLING_SCHEMA)
 
@@ -59,7 +75,25 @@ def _row(resource: str, quantity: str, unit: str, values: list[float], why: str)
     is_growing = values[0] > 0 and values[-1] > 0
     exponent = math.log(values[-1] / values[0]) / math.log(_SCALES[-1]) if is_growing else 0.0
     cells = dict(zip(("x1", "x2", "x4", "x8"), values, strict=True))
-    return {"resource": resource, "quantity": quantity, "unit": unit, "exponent": round(exponent, 6), "why": why} | cells
+    said = f"{_verdict(exponent)}: {why}"
+    return {"resource": resource, "quantity": quantity, "unit": unit, "exponent": round(exponent, 6), "why": said} | cells
+
+
+def _verdict(exponent: float) -> str:
+    """Return in words what twice the data does.
+
+    Examples
+    --------
+    >>> [_verdict(exponent) for exponent in (-0.5, 0.0, 0.5, 1.0, 2.0)]
+    ['shrinks', 'stays', 'less than doubles', 'doubles', 'more than doubles']
+    """
+    if exponent < -_NEAR:
+        return "shrinks"
+    if exponent <= _NEAR:
+        return "stays"
+    if exponent < 1 - _NEAR:
+        return "less than doubles"
+    return "doubles" if exponent <= 1 + _NEAR else "more than doubles"
 
 
 def _regimes(scenario: Scenario, images: float) -> list[dict[str, Any]]:
@@ -77,6 +111,16 @@ def _regimes(scenario: Scenario, images: float) -> list[dict[str, Any]]:
         _row(name, f"training.flop_order_{power}", "flop", [base * scale**power for scale in _SCALES], why)
         for name, power, why in regimes
     ]
+
+
+def side_by_side(scenario: Scenario, givens: Mapping[str, Given], months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+    """Return what more data does to devices, energy, checkpoints and drives under each way to train on it."""
+    rows = []
+    for regime, why, ledgers in side_by_side_values(scenario, givens, months, _SCALES):
+        for resource, quantity, unit in _COMPARED:
+            values = [ledger.median(quantity) for ledger in ledgers]
+            rows.append(_row(f"{resource}, {regime}", quantity, unit, values, why))
+    return rows
 
 
 def _searches(images: float) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ import statistics
 from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import ScenarioError
-from toolkit.projection.hardware_facts import accelerators, media, models
+from toolkit.projection.givens_costs import gather_costs
+from toolkit.projection.hardware_facts import accelerators, cards, collections, media, models, switches
 from toolkit.projection.measured import step_of
 from toolkit.projection.uncertainty import Given
 from toolkit.units import GB, MONTH_S
@@ -76,6 +77,7 @@ def gather(scenario: Scenario, profile: DatasetProfile | None, measured: Measure
     givens.add("price.electricity_usd_per_j", "usd_per_j", scenario.prices.electricity, source, "assumed")
     source = "model card of Llama 2: 420 g/kWh, unless stated"
     givens.add("price.carbon_g_per_j", "g_per_j", scenario.prices.carbon, source, "published", spread=(0.5, 1.5))
+    gather_costs(givens, scenario)
     givens.add("price.pue_factor", "ratio", scenario.prices.pue, "Uptime Institute 2024, unless stated", "published")
     return givens
 
@@ -86,6 +88,9 @@ def _dataset(givens: Givens, scenario: Scenario, profile: DatasetProfile | None)
         givens.state("start.images", "images", start.images)
     elif profile is not None and profile.image_count:
         givens.add("start.images", "images", profile.image_count, where, "measured")
+    elif start.like is not None:
+        known = collections()[start.like]
+        givens.add("start.images", "images", known.images, *known.origin("images"))
     else:
         raise ScenarioError(
             "the scenario states no 'dataset.images' and no dataset was given; state it, or name one with --dataset"
@@ -94,6 +99,9 @@ def _dataset(givens: Givens, scenario: Scenario, profile: DatasetProfile | None)
         givens.state("start.bytes_per_image", "bytes", start.image_size)
     elif profile is not None and profile.image_count:
         givens.add("start.bytes_per_image", "bytes", profile.mean_image_bytes, where, "measured")
+    elif start.like is not None:
+        known = collections()[start.like]
+        givens.add("start.bytes_per_image", "bytes", known.size / known.images, *known.origin("images", "size"))
     else:
         raise ScenarioError(
             "the scenario states no 'dataset.image_size' and no dataset was given; state it, or name one with --dataset"
@@ -143,7 +151,11 @@ def _storage(givens: Givens, scenario: Scenario, measured: MeasurementSet | None
     givens.add("drive.read_bytes_per_s", "bytes_per_s", medium.read, *medium.origin("read"), spread=(0.8, 1.0))
     givens.add("drive.write_bytes_per_s", "bytes_per_s", medium.write, *medium.origin("write"), spread=(0.7, 1.0))
     givens.add("ingest.peak_factor", "ratio", 4.0, "data arrives in working hours and bursts", "assumed", spread=(0.5, 2.0))
-    givens.state("network.node_link_bytes_per_s", "bytes_per_s", scenario.network.node_link)
+    if scenario.network.nic is not None:
+        card = cards()[scenario.network.nic]
+        givens.add("network.node_link_bytes_per_s", "bytes_per_s", card.rate, *card.origin("rate"))
+    else:
+        givens.state("network.node_link_bytes_per_s", "bytes_per_s", scenario.network.node_link)
     givens.state("network.transfer_link_bytes_per_s", "bytes_per_s", scenario.network.transfer_link)
     source = "stas00/ml-engineering: plan 90 to 95 % of the line rate; less over TCP"
     givens.add("network.payload_share", "share", scenario.network.efficiency, source, "assumed", spread=(0.9, 1.03))
@@ -175,7 +187,11 @@ def _upkeep(givens: Givens, scenario: Scenario) -> None:
     givens.add("storage.shuffled_share", "share", 0.0, "shards are shuffled when they are packed", "published")
     if storage.owned is not None:
         givens.state("storage.owned_bytes", "bytes", storage.owned)
-    givens.state("network.switch_port_count", "count", network.switch_port_count)
+    if network.switch is not None:
+        switch = switches()[network.switch]
+        givens.add("network.switch_port_count", "count", switch.port_count, *switch.origin("port_count"))
+    else:
+        givens.state("network.switch_port_count", "count", network.switch_port_count)
     givens.state("network.oversubscription_factor", "ratio", network.oversubscription_factor)
     givens.add("network.hop_latency_s", "s", network.hop_latency, "assumed 5 microseconds, unless stated", "assumed")
     source = "prior of 0.6 to 0.9 for data-parallel training"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Accelerator", "Collection", "Instance", "Medium", "Model", "NetworkCard", "Processor", "Serving", "Switch", "Tier",
-    "accelerators", "cards", "collections", "hardware_kinds", "instances", "media", "models", "pick", "processors",
+    "accelerators", "cards", "collections", "figure", "hardware_kinds", "instances", "media", "models", "pick", "processors",
     "shipped_facts", "switches", "tiers",
 ]  # fmt: skip
 
@@ -119,6 +119,12 @@ def collections() -> dict[str, Collection]:
 def hardware_kinds() -> dict[str, Mapping[str, Any]]:
     """Return every entry by kind and name."""
     return {kind: _entries(kind) for kind in KINDS}
+
+
+def figure(fact: Any, name: str) -> float | None:
+    """Return a figure of an entry, or nothing where it is not known."""
+    value = getattr(fact, name)
+    return None if value is None else float(value)
 
 
 def pick(kind: Mapping[str, Any], name: str, what: str) -> Any:

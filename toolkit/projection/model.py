@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.projection import growth, serving, sizing, training_run, upkeep
+from toolkit.projection import costs, growth, serving, sizing, training_run, upkeep
 from toolkit.projection.explain import Ledger
 
 if TYPE_CHECKING:
@@ -52,8 +52,9 @@ def evaluate(
         training_run.derive_nothing(ledger)
     sizing.derive(ledger)
     if scenario.training is not None:
-        training_run.derive_outcome(ledger)
+        training_run.derive_outcome(ledger, scenario.training)
     upkeep.derive(ledger, is_training=scenario.training is not None)
+    costs.derive(ledger, is_training=scenario.training is not None)
     if scenario.inference is not None:
         serving.derive(ledger, scenario.inference, months)
     return ledger

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.projection.hardware_facts import accelerators, media
+from toolkit.projection.alternatives import alternatives
+from toolkit.projection.hardware_facts import accelerators, cards, figure, media, switches
 from toolkit.projection.result import BOTTLENECK_SCHEMA, PLAN_SCHEMA, Plan
-from toolkit.units import show
+from toolkit.units import MONTH_S, show
 
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
@@ -21,6 +22,8 @@ __all__ = ["bottlenecks", "make_plan"]
 
 _PREPARED_SHARE = 0.9
 """Load from which a resource counts as about to bind."""
+
+_QUARTER_MONTHS = 3
 
 _EASY_SHARE = 0.5
 """Load below which nothing is said to limit."""
@@ -80,39 +83,62 @@ def _row(month: int, phase: str, resource: str, demand: float, supply: float, un
 
 def make_plan(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any], loads: pl.DataFrame) -> Plan:
     """Return the plan: whole units that meet the 90th percentile of demand, by the month it is needed."""
-    rows = [*_drives(ledger, scenario, months), *_devices(ledger, scenario, months), *_instances(ledger, scenario, months)]
-    frame = pl.DataFrame(rows, schema=PLAN_SCHEMA)
+    makers = (_drives, _devices, _fabric, _instances, _racks)
+    frame = pl.DataFrame([row for maker in makers for row in maker(ledger, scenario, months)], schema=PLAN_SCHEMA)
     first, second = _limits(loads)
-    return Plan(frame=frame, summary=_summary(ledger, scenario, months, frame), bottleneck=first, next_bottleneck=second)
+    summary = _summary(ledger, scenario, months, frame)
+    return Plan(
+        frame=frame, summary=summary, bottleneck=first, next_bottleneck=second, alternatives=alternatives(ledger, scenario)
+    )
 
 
 def _p90(ledger: Ledger, name: str) -> np.ndarray[Any, Any]:
     return ledger.percentiles(name)[2]
 
 
-def _steps(ledger: Ledger, name: str, months: np.ndarray[Any, Any]) -> list[tuple[int, float]]:
-    """Return when how many units must be added: now, then each half year in which the 90th percentile has grown past what is there.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """Units that are added at a month."""
 
-    Buying for half a year ahead at a time is what procurement does; buying at the 90th percentile is what running out costs.
+    month: int
+    count: float
+    budget_count: float
+
+
+def _steps(ledger: Ledger, name: str, months: np.ndarray[Any, Any], per_unit: float = 1.0) -> list[_Step]:
+    """Return when how many units must be added: now, then each quarter in which the 90th percentile has grown past what is there.
+
+    Buying for a quarter ahead at a time is what procurement does; buying at the 90th percentile is what running out costs, and
+    the median is what the purchase is expected to be, which is budgeted. ``per_unit`` is how many make one whole unit.
     """
-    needed = np.ceil(_p90(ledger, name) - 1e-9)
-    needed = np.broadcast_to(needed, months.shape)
-    steps, owned = [], 0.0
-    for start in range(0, len(months), 6):
-        goal = float(needed[start : start + 6].max())
+    _, middle, high = ledger.percentiles(name)
+    wanted = (np.broadcast_to(np.ceil(part / per_unit - 1e-9), months.shape) for part in (high, middle))
+    needed, expected = wanted
+    steps, owned, budgeted = [], 0.0, 0.0
+    for start in range(0, len(months), _QUARTER_MONTHS):
+        goal, plan = (float(part[start : start + _QUARTER_MONTHS].max()) for part in (needed, expected))
         if goal > owned:
-            steps.append((int(months[start]), goal - owned))
-            owned = goal
+            steps.append(_Step(month=int(months[start]), count=goal - owned, budget_count=max(0.0, plan - budgeted)))
+            owned, budgeted = goal, max(plan, budgeted)
     return steps
 
 
-def _item(
-    phase: str, item: str, count: float, price: float | None, power_w: float | None, month: int, **why: str
-) -> dict[str, Any]:
-    return {
-        "phase": phase, "item": item, "count": count, "unit_price_usd": price, "price_usd": None if price is None else price * count,
-        "power_w": None if power_w is None else power_w * count, "needed_by_month": month, "reason": why["reason"], "evidence": why["evidence"],
-    }  # fmt: skip
+def _items(
+    phase: str, item: str, steps: list[_Step], price: float | None, power_w: float | None, lead_s: float, **why: str
+) -> list[dict[str, Any]]:
+    """Return a line for each step. What is needed sooner than it can come is ordered at once, and the reason says when it comes."""
+    lead_months = math.ceil(lead_s / MONTH_S - 1e-9)
+    lines = []
+    for step in steps:
+        late = "" if step.month >= lead_months else f"; ordered now, it comes at month {lead_months}"
+        lines.append({
+            "phase": phase, "item": item, "count": step.count, "unit_price_usd": price,
+            "price_usd": None if price is None else price * step.count, "power_w": None if power_w is None else power_w * step.count,
+            "needed_by_month": step.month, "reason": why["reason"] + late, "evidence": why["evidence"],
+            "order_by_month": max(0, step.month - lead_months), "budget_count": step.budget_count,
+            "budget_usd": None if price is None else price * step.budget_count,
+        })  # fmt: skip
+    return lines
 
 
 def _drives(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
@@ -121,10 +147,9 @@ def _drives(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) ->
     by_rate = ledger.median("bandwidth.storage_demand_bytes_per_s") / medium.read
     reason = "capacity with protection and headroom" if by_capacity >= by_rate else "reads of a training run, not capacity"
     evidence = ledger.evidence("storage.drive_count")
-    return [
-        _item("storage", medium.title, count, medium.price, float(medium.power), month, reason=reason, evidence=evidence)
-        for month, count in _steps(ledger, "storage.drive_count", months)
-    ]
+    steps = _steps(ledger, "storage.drive_count", months)
+    lead_s = scenario.site.drive_lead
+    return _items("storage", medium.title, steps, medium.price, float(medium.power), lead_s, reason=reason, evidence=evidence)
 
 
 def _devices(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
@@ -136,10 +161,48 @@ def _devices(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -
     item = f"node of {per_node} x {device.title}"
     reason = f"a run within {show(scenario.training.deadline, 's')}"
     evidence = ledger.evidence("training.node_count")
-    return [
-        _item("training", item, count, None, power, month, reason=reason, evidence=evidence)
-        for month, count in _steps(ledger, "training.node_count", months)
-    ]
+    steps = _steps(ledger, "training.node_count", months)
+    return _items("training", item, steps, scenario.prices.node, power, scenario.site.node_lead, reason=reason, evidence=evidence)
+
+
+def _fabric(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+    """Return cards and switches, where there is more than one node to connect."""
+    if scenario.training is None or float(_p90(ledger, "training.node_count").max()) < 2:
+        return []
+    network, lead_s = scenario.network, scenario.site.network_lead
+    card = None if network.nic is None else cards()[network.nic]
+    switch = None if network.switch is None else switches()[network.switch]
+    lines = []
+    for quantity, fact, plain, reason in (
+        ("network.nic_count", card, f"network card of {show(network.node_link, 'bytes_per_s')}", "traffic of the nodes"),
+        (
+            "network.switch_count",
+            switch,
+            f"switch of {network.switch_port_count} ports",
+            "cards in two tiers at the oversubscription",
+        ),
+    ):
+        price, power = (None, None) if fact is None else (figure(fact, "price"), figure(fact, "power"))
+        lines += _items("network", plain if fact is None else fact.title, _steps(ledger, quantity, months), price,
+                        None if power is None else float(power), lead_s, reason=reason, evidence=ledger.evidence(quantity))  # fmt: skip
+    return lines
+
+
+def _racks(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+    """Return racks for the training nodes, as many nodes in each as its power allows."""
+    if scenario.training is None:
+        return []
+    trained, site = scenario.training, scenario.site
+    node_w = trained.accelerators_per_node * float(accelerators()[trained.accelerator].power) + scenario.prices.node_power
+    per_rack = max(1, int(site.rack_power // node_w))
+    item = f"rack of {show(site.rack_power, 'w')}"
+    reason = (
+        f"{per_rack} nodes of {show(node_w, 'w')} in each" if node_w <= site.rack_power else "one node takes more than its power"
+    )
+    steps = _steps(ledger, "training.node_count", months, per_rack)
+    return _items(
+        "training", item, steps, None, None, site.node_lead, reason=reason, evidence=ledger.evidence("training.node_count")
+    )
 
 
 def _instances(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
@@ -153,10 +216,8 @@ def _instances(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any])
     )
     reason = f"{served} with 99 % of answers within {show(scenario.inference.latency_p99, 's')}"
     evidence = ledger.evidence("inference.instance_count")
-    return [
-        _item("inference", device.title, count, None, float(device.power), month, reason=reason, evidence=evidence)
-        for month, count in _steps(ledger, "inference.instance_count", months)
-    ]
+    steps, lead_s = _steps(ledger, "inference.instance_count", months), scenario.site.node_lead
+    return _items("inference", device.title, steps, None, float(device.power), lead_s, reason=reason, evidence=evidence)
 
 
 def _limits(loads: pl.DataFrame) -> tuple[str, str]:

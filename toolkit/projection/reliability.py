@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,9 +109,11 @@ def spare_count(node_count: int, node_interval_s: float, repair_s: float, shorta
     >>> spare_count(128, 1000 / 6.5 * 86_400, 86_400)
     4
     """
-    from scipy.stats import poisson
+    from scipy.special import pdtr, pdtrik  # scipy.stats would take a second to import
 
-    return int(poisson.ppf(1 - shortage_share, node_count * repair_s / node_interval_s))
+    mean, share = node_count * repair_s / node_interval_s, 1 - shortage_share
+    count = max(0, math.ceil(pdtrik(share, mean))) if mean > 0 else 0
+    return count - 1 if count and pdtr(count - 1, mean) >= share else count
 
 
 @formula("count", "99th percentile of the failures within a repair: Poisson, at the median of each month")

@@ -28,7 +28,12 @@ FRAME_SCHEMA: Final = {
 }  # fmt: skip
 PLAN_SCHEMA: Final = {
     "phase": _TEXT, "item": _TEXT, "count": _NUMBER, "unit_price_usd": _NUMBER, "price_usd": _NUMBER, "power_w": _NUMBER,
-    "needed_by_month": pl.Int32(), "reason": _TEXT, "evidence": _TEXT,
+    "needed_by_month": pl.Int32(), "reason": _TEXT, "evidence": _TEXT, "order_by_month": pl.Int32(), "budget_count": _NUMBER,
+    "budget_usd": _NUMBER,
+}  # fmt: skip
+ALTERNATIVE_SCHEMA: Final = {
+    "phase": _TEXT, "name": _TEXT, "item": _TEXT, "count": _NUMBER, "price_usd": _NUMBER, "power_w": _NUMBER,
+    "is_chosen": pl.Boolean(), "verdict": _TEXT,
 }  # fmt: skip
 DOUBLING_SCHEMA: Final = {
     "resource": _TEXT, "quantity": _TEXT, "unit": _TEXT, "x1": _NUMBER, "x2": _NUMBER, "x4": _NUMBER, "x8": _NUMBER,
@@ -63,18 +68,27 @@ class Plan:
     """What to buy or rent, when, and what limits."""
 
     frame: pl.DataFrame
-    """phase, item, count, unit_price_usd, price_usd, power_w, needed_by_month, reason, evidence. An unknown price is null."""
+    """phase, item, count, unit_price_usd, price_usd, power_w, needed_by_month, reason, evidence, order_by_month, budget_count,
+    budget_usd. An unknown price is null. ``count`` is what is bought, at the 90th percentile; ``budget_count`` what is budgeted,
+    at the median."""
     summary: str
     """The answer in a sentence or two."""
     bottleneck: str
     """What limits, and by how much."""
     next_bottleneck: str
     """What would limit next, once that is widened."""
+    alternatives: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ALTERNATIVE_SCHEMA))
+    """phase, name, item, count, price_usd, power_w, is_chosen, verdict: what else could be taken, and why it was not."""
 
     @property
     def total_price_usd(self) -> float:
         """Sum of the prices that are known."""
         return float(self.frame["price_usd"].sum())
+
+    @property
+    def total_budget_usd(self) -> float:
+        """Sum of what is budgeted, at the median, of the prices that are known."""
+        return float(self.frame["budget_usd"].sum())
 
     @property
     def unpriced_items(self) -> list[str]:
@@ -163,6 +177,7 @@ class Projection:
                 "summary": self.plan.summary,
                 "bottleneck": self.plan.bottleneck,
                 "next_bottleneck": self.plan.next_bottleneck,
+                "alternatives": self.plan.alternatives.to_dict(as_series=False),
             },
             "flags": list(self.flags),
             "limits": list(self.limits),
@@ -188,7 +203,7 @@ class Projection:
             name=facts["name"],
             scenario=facts["scenario"],
             months=tuple(facts["months"]),
-            plan=Plan(**(plan | {"frame": pl.DataFrame(plan["frame"], schema=PLAN_SCHEMA)})),
+            plan=_plan(plan),
             flags=tuple(facts["flags"]),
             limits=tuple(facts["limits"]),
             explanations={node.name: node for node in nodes},
@@ -207,6 +222,20 @@ class Projection:
     def load(cls, path: str | Path) -> Self:
         """Return the projection saved at ``path``."""
         return cls.from_dict(read_facts(path, "projection"))
+
+
+def _plan(facts: Mapping[str, Any]) -> Plan:
+    """Return a plan from plain JSON types; columns that an older file lacks are null."""
+
+    def read(name: str, schema: dict[str, Any]) -> pl.DataFrame:
+        columns: Mapping[str, list[Any]] = facts.get(name, {})
+        nothing = [None] * len(next(iter(columns.values()), []))
+        return pl.DataFrame({key: columns.get(key, nothing) for key in schema}, schema=schema)
+
+    return Plan(
+        frame=read("frame", PLAN_SCHEMA), summary=facts["summary"], bottleneck=facts["bottleneck"],
+        next_bottleneck=facts["next_bottleneck"], alternatives=read("alternatives", ALTERNATIVE_SCHEMA),
+    )  # fmt: skip
 
 
 def _plain(node: NodeSummary) -> dict[str, Any]:

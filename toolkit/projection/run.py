@@ -29,7 +29,17 @@ if TYPE_CHECKING:
 
 __all__ = ["project"]
 
-_RESULT_PREFIXES: Final = ("dataset.", "storage.", "bandwidth.", "network.", "training.", "inference.", "cache.", "curation.")
+_RESULT_PREFIXES: Final = (
+    "dataset.",
+    "storage.",
+    "bandwidth.",
+    "network.",
+    "training.",
+    "inference.",
+    "cache.",
+    "curation.",
+    "cost.",
+)
 _HEADLINES: Final = (
     "storage.capacity_bytes",
     "training.gpu_count",

@@ -25,6 +25,7 @@ from toolkit.projection.scenario_parts import (
     Prices,
     Protection,
     Scenario,
+    Site,
     Storage,
     Training,
 )
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "Component", "Curation", "DatasetStart", "Growth", "Inference", "Network", "Prices", "Protection", "Scenario", "Storage",
-    "Training", "load_scenario", "scenario_problems",
+    "Component", "Curation", "DatasetStart", "Growth", "Inference", "Network", "Prices", "Protection", "Scenario", "Site",
+    "Storage", "Training", "load_scenario", "scenario_problems",
 ]  # fmt: skip
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping  # noqa: TC003 -- used where a validator runs
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
-from toolkit.projection.hardware_facts import accelerators, media, models
-from toolkit.units import parse_quantity
+from toolkit.projection.hardware_facts import hardware_kinds
+from toolkit.units import MONTH_S, parse_quantity
 
 __all__ = [
-    "Component", "Curation", "DatasetStart", "Growth", "Inference", "Network", "Prices", "Protection", "Scenario", "Storage",
-    "Training",
+    "Component", "Curation", "DatasetStart", "Growth", "Inference", "Network", "Prices", "Protection", "Scenario", "Site",
+    "Storage", "Training",
 ]  # fmt: skip
 
 
@@ -27,8 +26,7 @@ def _quantity(unit: str) -> BeforeValidator:
 
 def _named(kind: str) -> BeforeValidator:
     def check(name: Any) -> Any:
-        kinds: dict[str, Mapping[str, Any]] = {"accelerator": accelerators(), "model": models(), "medium": media()}
-        known = kinds[kind]
+        known = hardware_kinds()[kind]
         if name is not None and name not in known:
             raise ValueError(f"is not a known {kind}; there are {', '.join(sorted(known))}")
         return name
@@ -116,6 +114,8 @@ class Component(_Part):
 class DatasetStart(_Part):
     """The dataset now. What is left out is taken from the profile."""
 
+    like: Annotated[str, _named("dataset")] | None = None
+    """A published dataset whose images and mean size are taken where they are not stated."""
     images: Count | None = None
     """Images kept."""
     image_size: Bytes | None = None
@@ -176,6 +176,10 @@ class Storage(_Part):
     """Share of the drives that the filesystem takes for itself. Default: ext4 reserves 1.6 % for inodes; XFS 1 to 3 %."""
     rebuild_time: Seconds = 86_400.0
     """Time within which a lost drive is to be rebuilt. Default: a day, assumed."""
+    shared_tier: Annotated[str, _named("tier")] | None = None
+    """Rented storage, priced for what runs read and write. Default: none is rented; drives hold everything."""
+    archive_tier: Annotated[str, _named("tier")] | None = None
+    """Rented storage, priced for what is kept but hardly read. Default: none is rented."""
     owned: Bytes | None = None
     """Capacity there is already, headroom included; asks when it is full."""
     supply: Literal["measured", "drives"] | BytesPerS = "measured"
@@ -215,6 +219,12 @@ class Training(_Part):
     """Number format of the arithmetic."""
     batch_per_accelerator: Annotated[int, Field(ge=1)] = 256
     """Samples of a step on one device."""
+    tensor_count: Annotated[int, Field(ge=1, le=64)] = 1
+    """Devices that share each layer (tensor parallel). Default: each device holds whole layers."""
+    pipeline_count: Annotated[int, Field(ge=1, le=128)] = 1
+    """Stages that the layers are split into (pipeline parallel). Default: one."""
+    micro_batch_count: Annotated[int, Field(ge=1, le=100_000)] = 8
+    """Parts that a step is cut into so that the stages of a pipeline wait less. Default: 8, assumed."""
     optimizer: Literal["sgd", "adam"] = "sgd"
     """What state a checkpoint holds beside the weights."""
     checkpoint_interval: Literal["optimal"] | Seconds = "optimal"
@@ -293,6 +303,10 @@ class Network(_Part):
     """Network link of a node, per direction. Default: 100 Gb/s."""
     transfer_link: BytesPerS = 1.25e9
     """Link over which the dataset is copied to another site. Default: 10 Gb/s."""
+    nic: Annotated[str, _named("nic")] | None = None
+    """Network card of a node, from the hardware facts; its rate takes the place of ``node_link``."""
+    switch: Annotated[str, _named("switch")] | None = None
+    """Switch, from the hardware facts; its ports take the place of ``switch_port_count``."""
     switch_port_count: Annotated[int, Field(ge=2, le=1024)] = 64
     """Ports of a switch. Default: 64 of 400 Gb/s, a current switch, assumed."""
     oversubscription_factor: Annotated[float, Field(ge=1, le=100)] = 1.0
@@ -316,6 +330,29 @@ class Prices(_Part):
     """Carbon dioxide of electricity. Default: 420 g/kWh, as the model card of Llama 2 states it."""
     node_power: Watts = 2_000.0
     """Power of a training node beside its accelerators. Default: assumed."""
+    node: Usd | None = None
+    """Price of a training node with its accelerators; by default unknown, and nothing that rests on it is told."""
+    interest: Share = 0.08
+    """Yearly interest on what is bought. Default: assumed."""
+    life: Seconds = 4 * 12 * MONTH_S
+    """Time after which what was bought is replaced. Default: 4 years, assumed."""
+    support: Share = 0.1
+    """Support, spares and space each year, as a share of what was paid. Default: assumed."""
+
+
+class Site(_Part):
+    """Where machines stand, and how long they take to come."""
+
+    rack_power: Watts = 40_000.0
+    """Power that a rack may take. Default: 40 kW, a rack of four nodes with eight accelerators each, assumed."""
+    power_limit: Watts | None = None
+    """Power of the site, cooling included; asks when it is used up."""
+    drive_lead: Annotated[float, _quantity("s"), Field(ge=0)] = 2 * MONTH_S
+    """Time from ordering drives to having them. Default: 2 months, assumed."""
+    node_lead: Annotated[float, _quantity("s"), Field(ge=0)] = 6 * MONTH_S
+    """Time from ordering nodes and devices to having them. Default: 6 months, assumed."""
+    network_lead: Annotated[float, _quantity("s"), Field(ge=0)] = 4 * MONTH_S
+    """Time from ordering switches and cards to having them. Default: 4 months, assumed."""
 
 
 class Scenario(_Part):
@@ -341,3 +378,5 @@ class Scenario(_Part):
     """What is served; leave it out if nothing is."""
     prices: Prices = Prices()
     """What power and machines cost."""
+    site: Site = Site()
+    """Where machines stand, and how long they take to come."""

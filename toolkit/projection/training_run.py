@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.projection import caching, economics, memory, reliability, training
+from toolkit.projection import caching, economics, memory, parallel, reliability, training
 
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
@@ -45,11 +45,11 @@ def derive_demand(ledger: Ledger, trained: Training) -> None:
     _reliability(ledger, trained)
     work = {
         "rate_images_per_s": "device.rate_images_per_s",
-        "scaling_share": "training.scaling_share",
+        "scaling_share": _split_share(ledger, trained),
         "goodput_share": "training.goodput_share",
         "own_share": "training.own_share",
     }
-    derive("training.gpu_count", training.device_count, samples="training.samples", deadline_s="training.deadline_s", **work)
+    _device_count(ledger, trained, work)
     derive(
         "training.node_count",
         training.node_count,
@@ -80,20 +80,65 @@ def derive_demand(ledger: Ledger, trained: Training) -> None:
     derive(
         "training.device_state_bytes",
         memory.sharded_state_bytes,
-        param_count="model.param_count",
+        param_count="training.part_param_count" if _is_split(trained) else "model.param_count",
         weight_bytes="training.gradient_bytes",
         gradient_bytes="training.gradient_bytes",
         optimizer_bytes="training.optimizer_bytes",
         shard_stage_index="training.shard_stage_index",
-        replica_count="training.gpu_count",
+        replica_count="training.replica_count" if _is_split(trained) else "training.gpu_count",
     )
     derive(
         "training.memory_bytes",
         training.memory,
         device_state_bytes="training.device_state_bytes",
-        activation_bytes="model.activation_bytes",
+        activation_bytes="training.part_activation_bytes" if _is_split(trained) else "model.activation_bytes",
         batch_images="training.batch_images",
     )
+
+
+def _is_split(trained: Training) -> bool:
+    return trained.tensor_count * trained.pipeline_count > 1
+
+
+def _split_share(ledger: Ledger, trained: Training) -> str:
+    """Return the name of the share of the rate that is left; the bubble of a pipeline is entered where there is one."""
+    if trained.pipeline_count == 1:
+        return "training.scaling_share"
+    ledger.derive("training.bubble_share", parallel.bubble_share, pipeline_count="training.pipeline_count",
+                  micro_batch_count="training.micro_batch_count")  # fmt: skip
+    ledger.derive("training.split_share", parallel.split_share, scaling_share="training.scaling_share",
+                  bubble_share="training.bubble_share")  # fmt: skip
+    return "training.split_share"
+
+
+def _device_count(ledger: Ledger, trained: Training, work: dict[str, str]) -> None:
+    """Enter the devices; of a model that is split, in whole replicas."""
+    derive: Any = ledger.derive
+    needed = "training.needed_count" if _is_split(trained) else "training.gpu_count"
+    derive(needed, training.device_count, samples="training.samples", deadline_s="training.deadline_s", **work)
+    if _is_split(trained):
+        derive("training.split_count", parallel.split_count, tensor_count="training.tensor_count",
+               pipeline_count="training.pipeline_count")  # fmt: skip
+        derive("training.gpu_count", parallel.whole_replicas, needed_count=needed, split_count="training.split_count")
+        derive("training.replica_count", parallel.replica_count, device_count="training.gpu_count",
+               split_count="training.split_count")  # fmt: skip
+        derive("training.part_param_count", parallel.part_params, param_count="model.param_count",
+               split_count="training.split_count")  # fmt: skip
+        derive("training.part_activation_bytes", parallel.part_activations, activation_bytes="model.activation_bytes",
+               tensor_count="training.tensor_count")  # fmt: skip
+
+
+def _split_traffic(ledger: Ledger) -> None:
+    """Enter what a model that is split sends between its parts; inside a node it takes the devices' own links."""
+    derive: Any = ledger.derive
+    shape = {"batch_images": "training.batch_images", "token_count": "model.token_count", "width_count": "model.width_count",
+             "tensor_count": "training.tensor_count", "activation_bytes": "training.gradient_bytes"}  # fmt: skip
+    derive("network.tensor_bytes", parallel.tensor_bytes, layer_count="model.layer_count", **shape)
+    derive("network.pipeline_bytes", parallel.pipeline_bytes, pipeline_count="training.pipeline_count", **shape)
+    for kind in ("tensor", "pipeline"):
+        derive(f"network.{kind}_bytes_per_s", parallel.split_rate, step_bytes=f"network.{kind}_bytes",
+               rate_images_per_s="training.rate_images_per_s", device_count="training.gpu_count",
+               batch_images="training.batch_images", split_count="training.split_count")  # fmt: skip
 
 
 def _reliability(ledger: Ledger, trained: Training) -> None:
@@ -148,7 +193,7 @@ def _reliability(ledger: Ledger, trained: Training) -> None:
     )
 
 
-def derive_outcome(ledger: Ledger) -> None:
+def derive_outcome(ledger: Ledger, trained: Training) -> None:
     """Derive time, cores, network, power and cost of a run on the planned machines."""
     derive: Any = ledger.derive
     derive(
@@ -183,11 +228,13 @@ def derive_outcome(ledger: Ledger) -> None:
         supply_bytes_per_s="bandwidth.storage_supply_bytes_per_s",
         read_bytes_per_image="training.read_bytes_per_image",
     )
+    if _is_split(trained):
+        _split_traffic(ledger)
     derive(
         "network.allreduce_bytes_per_s",
         training.allreduce,
-        device_count="training.gpu_count",
-        param_count="model.param_count",
+        device_count="training.replica_count" if _is_split(trained) else "training.gpu_count",
+        param_count="training.part_param_count" if _is_split(trained) else "model.param_count",
         gradient_bytes="training.gradient_bytes",
         rate_images_per_s="training.rate_images_per_s",
         batch_images="training.batch_images",

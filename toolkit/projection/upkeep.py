@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from toolkit.projection import capacity, curation_load, fabric, network, traffic
+from toolkit.projection import capacity, curation_load, fabric, network, parallel, traffic
 
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
@@ -89,8 +89,13 @@ def _fabric(ledger: Ledger) -> None:
     enter(
         "training.step_s", network.step_time, batch_images="training.batch_images", rate_images_per_s="device.rate_images_per_s"
     )
+    enter("training.gradient_sum_bytes", parallel.gradient_sum, param_count="model.param_count",
+          gradient_bytes="training.gradient_bytes")  # fmt: skip
     enter("network.allreduce_s", network.node_allreduce_time, node_count="training.node_count", param_count="model.param_count",
           gradient_bytes="training.gradient_bytes", link_bytes_per_s="network.node_link_bytes_per_s",
+          latency_s="network.hop_latency_s")  # fmt: skip
+    enter("network.tree_allreduce_s", parallel.tree_allreduce_time, member_count="training.node_count",
+          gradient_bytes="training.gradient_sum_bytes", link_bytes_per_s="network.node_link_bytes_per_s",
           latency_s="network.hop_latency_s")  # fmt: skip
     enter("network.exposed_s", network.exposed_time, network_s="network.allreduce_s", step_s="training.step_s",
           overlap_share="network.overlap_share")  # fmt: skip

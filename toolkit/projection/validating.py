@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Case", "CaseResult", "recompute", "shipped_cases", "validate"]
 
 _MODULES: Final = (
-    "arithmetic", "caching", "demand", "economics", "growth", "inference", "memory", "model_shapes", "network", "packaging",
-    "queueing", "reliability", "scaling", "storage", "training", "utilisation",
+    "arithmetic", "caching", "demand", "economics", "growth", "inference", "memory", "model_shapes", "network", "ownership",
+    "packaging", "parallel", "queueing", "reliability", "scaling", "storage", "training", "utilisation",
 )  # fmt: skip
 """Modules whose formulas a case may name."""
 

@@ -1,0 +1,140 @@
+"""What is bought, when it is ordered, what it costs to own or rent, and what else could have been taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+import toolkit
+from toolkit.errors import ScenarioError
+from toolkit.projection.result import Projection
+
+WHOLE: dict[str, Any] = {
+    "name": "whole", "horizon_months": 24, "dataset": {"like": "datacomp_medium"},
+    "growth": {"kind": "exponential", "yearly_factor": 2},
+    "training": {"model": "vit_l16", "epochs": 40, "deadline": "7 days", "batch_per_accelerator": 64},
+    "inference": {"model": "retinanet", "accelerator": "l4", "requests_per_s": 900, "latency_p99": "60 ms"},
+    "prices": {"node": "300000 USD"}, "network": {"nic": "ndr_400g", "switch": "qm9700_64x400g"},
+}  # fmt: skip
+
+
+def asked(**parts: Any) -> Projection:
+    changed = {name: WHOLE.get(name, {}) | part if isinstance(part, dict) else part for name, part in parts.items()}
+    found: Projection = toolkit.project(WHOLE | changed, draws=100)
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole() -> Projection:
+    return asked()
+
+
+def test_more_is_bought_than_budgeted_and_ordered_before_it_is_needed(whole: Projection) -> None:
+    plan = whole.plan.frame
+    assert plan["needed_by_month"].unique().to_list() == [
+        month for month in plan["needed_by_month"].unique().to_list() if month % 3 == 0
+    ]
+    assert (plan["order_by_month"] <= plan["needed_by_month"]).all()
+    drives = plan.filter(pl.col("phase") == "storage")
+    assert drives["count"].sum() >= whole.frame.filter(pl.col("quantity") == "storage.drive_count")["p90"].max()
+    assert drives["budget_count"].sum() < drives["count"].sum()
+    assert whole.plan.total_budget_usd < whole.plan.total_price_usd
+    later = drives.filter(pl.col("needed_by_month") >= 3)
+    assert (later["needed_by_month"] - later["order_by_month"] == 2).all()
+    first = plan.filter((pl.col("needed_by_month") == 0) & (pl.col("phase") == "training"))
+    assert all("ordered now, it comes at month 6" in reason for reason in first["reason"])
+
+
+def test_racks_and_links_are_whole_and_follow_the_nodes(whole: Projection) -> None:
+    plan = whole.plan.frame
+    nodes = plan.filter(pl.col("item").str.starts_with("node of"))["count"].sum()
+    racks = plan.filter(pl.col("item").str.starts_with("rack"))["count"].sum()
+    assert nodes > 5
+    assert racks == -(-nodes // 5)  # 8 x 700 W + 2 kW, 40 kW in a rack
+    assert plan.filter(pl.col("item").str.contains("QM9700"))["count"].sum() >= 1
+    assert plan.filter(pl.col("item").str.contains("NDR"))["count"].sum() >= nodes
+    narrow = asked(site={"rack_power": "10 kW"}).plan.frame
+    assert narrow.filter(pl.col("item").str.starts_with("rack"))["count"].sum() == nodes
+
+
+def test_what_else_could_be_taken_is_told_with_why_it_was_not(whole: Projection) -> None:
+    listed = whole.plan.alternatives
+    chosen = listed.filter(pl.col("is_chosen"))
+    assert chosen["name"].to_list() == ["nvme_gen4_7.68tb", "h100_sxm", "l4"]
+    assert set(chosen["verdict"]) == {"chosen"}
+    verdicts = {(row["phase"], row["name"]): row["verdict"] for row in listed.iter_rows(named=True)}
+    assert verdicts["training", "l4"].startswith("rejected: too little memory")
+    assert verdicts["training", "a100_sxm_80gb"].startswith("rejected: ")
+    assert verdicts["storage", "nvme_gen5_7.68tb"].startswith("rejected: 1.3 times the price")
+    assert "needs input" in verdicts["training", "h200_sxm"]
+    tight = asked(inference={"latency_p99": "8 ms"}).plan.alternatives
+    slow = tight.filter((pl.col("phase") == "inference") & (pl.col("name") == "orin_agx_64gb"))["verdict"][0]
+    assert slow == "rejected: too slow: one answer takes longer than 8 ms"
+
+
+def test_the_alternatives_survive_a_file_and_older_files_have_none(whole: Projection) -> None:
+    facts = whole.to_dict()
+    assert Projection.from_dict(facts).plan.alternatives.equals(whole.plan.alternatives)
+    del facts["plan"]["alternatives"], facts["plan"]["frame"]["budget_usd"]
+    older = Projection.from_dict(facts).plan
+    assert older.alternatives.is_empty()
+    assert older.frame["budget_usd"].null_count() == older.frame.height > 0
+
+
+def test_owning_adds_up_and_is_told_beside_rent(whole: Projection) -> None:
+    parts = ("monthly_capital", "support", "tier")
+    owned = toolkit.project(WHOLE | {"growth": {}}, draws=1)
+    total = sum(owned.value(f"cost.{part}_usd") for part in parts) + owned.value("training.electricity_usd")
+    assert owned.value("cost.owned_usd") == pytest.approx(total)
+    capital = owned.value("training.node_count") * 300_000 + owned.value("storage.drive_count") * 768
+    assert owned.value("cost.capital_usd") == pytest.approx(capital)
+    assert owned.value("cost.owned_so_far_usd") == pytest.approx(25 * owned.value("cost.owned_usd"))
+    assert owned.value("cost.breakeven_share") == pytest.approx(owned.value("cost.owned_usd") / owned.value("cost.held_usd"))
+    unknown = toolkit.project(WHOLE | {"prices": {}}, draws=5)
+    for name in ("cost.owned_usd", "cost.breakeven_share"):
+        rows = unknown.frame.filter(pl.col("quantity") == name)
+        assert rows["p50"].null_count() == rows.height
+
+
+def test_rented_tiers_are_priced_by_what_lies_in_them() -> None:
+    rented = toolkit.project(WHOLE | {"storage": {"shared_tier": "s3_standard", "archive_tier": "s3_deep_archive"}}, draws=1)
+    for role, price in (("shared", 0.023), ("archive", 0.00099)):
+        stored = rented.value(f"storage.{role}_tier_bytes")
+        assert rented.value(f"cost.{role}_tier_usd") == pytest.approx(stored / 1e9 * price, rel=1e-6)
+    assert rented.value("cost.tier_usd") == pytest.approx(
+        rented.value("cost.shared_tier_usd") + rented.value("cost.archive_tier_usd")
+    )
+
+
+def test_a_model_that_is_split_holds_less_and_sends_more() -> None:
+    training = {"model": "clip_vit_h14", "epochs": 40, "deadline": "7 days", "batch_per_accelerator": 64}
+    plain, tensor, both = (
+        asked(training=training | split) for split in ({}, {"tensor_count": 4}, {"tensor_count": 4, "pipeline_count": 4})
+    )
+    held = [found.value("training.device_state_bytes") for found in (plain, tensor, both)]
+    assert held == pytest.approx([held[0], held[0] / 4, held[0] / 16])
+    assert both.value("training.gpu_count") % 16 == 0
+    assert both.value("training.gpu_count") > tensor.value("training.gpu_count")  # stages wait for each other
+    assert tensor.value("network.pipeline_bytes") == 0 < both.value("network.pipeline_bytes")
+    # 32 layers, four all-reduces each, 2 (t - 1) / t of 64 x 257 tokens of 1280 at two bytes
+    assert tensor.value("network.tensor_bytes") == pytest.approx(32 * 4 * 1.5 * 64 * 257 * 1280 * 2)
+    with pytest.raises(ScenarioError, match=r"'training.tensor_count': ResNet-50.*cannot be split"):
+        asked(training={"model": "resnet50", "tensor_count": 2})
+    with pytest.raises(ScenarioError, match=r"'training.pipeline_count' \('64'\): .* has 32 layers"):
+        asked(training=training | {"pipeline_count": 64})
+
+
+def test_ways_to_use_more_data_stand_side_by_side(whole: Projection) -> None:
+    exponents = dict(whole.doubling.select("resource", "exponent").iter_rows())
+    said = dict(whole.doubling.select("resource", "why").iter_rows())
+    for what, same, epochs, optimal in (
+        ("devices", 0, 1, 2), ("energy of a month", 0, 1, 2), ("checkpoint bytes", 0, 0, 1), ("drives", 1, 1, 1),
+    ):  # fmt: skip
+        for regime, expected in (("same samples seen", same), ("same epochs", epochs), ("compute-optimal", optimal)):
+            assert exponents[f"{what}, {regime}"] == pytest.approx(expected, abs=0.12), (what, regime)
+    assert said["energy of a month, compute-optimal"].startswith("more than doubles: ")
+    assert said["checkpoint bytes, same epochs"].startswith("stays: ")
+    assert said["copying to another site"].startswith("doubles: ")
+    assert said["time between checkpoints"].startswith("shrinks: ")

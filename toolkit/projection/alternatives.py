@@ -1,0 +1,160 @@
+"""What else could be bought: every device and medium of the hardware facts held against the chosen one, and why it was not."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from toolkit.projection.hardware_facts import accelerators, figure, media, models
+from toolkit.projection.inference import capacity_at
+from toolkit.projection.result import ALTERNATIVE_SCHEMA
+from toolkit.units import show
+
+if TYPE_CHECKING:
+    from toolkit.projection.explain import Ledger
+    from toolkit.projection.hardware_entries import Accelerator, Medium
+    from toolkit.projection.scenario import Inference, Scenario
+
+__all__ = ["alternatives"]
+
+_UTILISED_SHARE = 0.28
+"""Share of the peak that training reaches where no rate is published.  Source: OpenCLIP and MLPerf runs, 11 to 45 %."""
+
+
+def alternatives(ledger: Ledger, scenario: Scenario) -> pl.DataFrame:
+    """Return every choice with its count, price, power and verdict at the last month.
+
+    Counts are those of the 90th percentile, so that each choice meets the deadline or the objective in nine of ten draws. A
+    price is that of buying for drives, and of a month's rent for devices; where none is known the choice is not called cheap
+    or dear.
+    """
+    rows = [*_media(ledger, scenario)]
+    if scenario.training is not None:
+        rows += _trainers(ledger, scenario)
+    if scenario.inference is not None:
+        rows += _servers(ledger, scenario)
+    return pl.DataFrame(
+        [row for phase in ("storage", "training", "inference") for row in _judged(rows, phase)], schema=ALTERNATIVE_SCHEMA
+    )
+
+
+def _row(
+    phase: str, name: str, fact: Medium | Accelerator, count: float, price: float | None, refusal: str, *, is_chosen: bool
+) -> dict[str, Any]:
+    return {
+        "phase": phase, "name": name, "item": fact.title, "count": count, "price_usd": price,
+        "power_w": count * float(fact.power), "is_chosen": is_chosen, "verdict": refusal,
+    }  # fmt: skip
+
+
+def _p90(ledger: Ledger, name: str) -> float:
+    return float(ledger.percentiles(name)[2][-1])
+
+
+def _media(ledger: Ledger, scenario: Scenario) -> list[dict[str, Any]]:
+    held, demand = _p90(ledger, "storage.capacity_bytes"), _p90(ledger, "bandwidth.storage_demand_bytes_per_s")
+    rows = []
+    for name, medium in media().items():
+        count = math.ceil(max(held / medium.capacity, demand / medium.read))
+        each = figure(medium, "price")
+        price = None if each is None else each * count
+        rows.append(_row("storage", name, medium, count, price, "", is_chosen=name == scenario.storage.medium))
+    return rows
+
+
+def _trainers(ledger: Ledger, scenario: Scenario) -> list[dict[str, Any]]:
+    trained = scenario.training
+    if trained is None:
+        return []
+    model, chosen_rate = models()[trained.model], ledger.median("device.rate_images_per_s")
+    chosen, needed = _p90(ledger, "training.gpu_count"), _p90(ledger, "training.memory_bytes")
+    busy_s = min(_p90(ledger, "training.elapsed_s"), trained.deadline) * trained.runs_per_month
+    rows = []
+    for name, device in accelerators().items():
+        is_chosen = name == trained.accelerator
+        peaks = {precision: float(peak) for precision, peak in device.peak.items()}
+        derived = peaks.get(trained.precision, 0.0) * _UTILISED_SHARE / (6 * model.forward_macs)
+        rate = chosen_rate if is_chosen else device.train_images_per_s.get(trained.model) or derived
+        if not rate:
+            continue
+        memory = float(device.memory)
+        refusal = "" if needed <= memory else f"too little memory: {show(needed, 'bytes')} of {show(memory, 'bytes')}"
+        count = chosen if is_chosen else math.ceil(chosen * chosen_rate / rate - 1e-9)
+        price = _asked(scenario.prices.accelerator_hour if is_chosen else None, device)
+        cost = None if price is None else price * busy_s * count
+        rows.append(_row("training", name, device, count, cost, refusal, is_chosen=is_chosen))
+    return rows
+
+
+def _asked(stated_hour: float | None, device: Accelerator) -> float | None:
+    return stated_hour / 3600 if stated_hour is not None else figure(device, "price_per_hour")
+
+
+def _servers(ledger: Ledger, scenario: Scenario) -> list[dict[str, Any]]:
+    served = scenario.inference
+    if served is None:
+        return []
+    offered, month_s = _p90(ledger, "inference.offered_per_s"), ledger.median("month_s")
+    rows = []
+    for name, device in accelerators().items():
+        rates, is_chosen = device.serving.get(served.model), name == served.accelerator
+        if rates is None:
+            continue
+        capacity = capacity_at(served.latency_p99, float(rates.single), rates.offline_per_s, served.max_batch)
+        refusal = _unfit(served, device, capacity)
+        count = _p90(ledger, "inference.instance_count") if is_chosen else float(_instances(served, offered, capacity))
+        price = _asked(served.accelerator_hour if is_chosen else None, device)
+        cost = None if price is None else price * month_s * count
+        rows.append(_row("inference", name, device, count, cost, refusal, is_chosen=is_chosen))
+    return rows
+
+
+def _unfit(served: Inference, device: Accelerator, capacity_per_s: float) -> str:
+    """Return why a device cannot serve at all, or an empty text."""
+    if capacity_per_s <= 0:
+        return f"too slow: one answer takes longer than {show(served.latency_p99, 's')}"
+    if served.streams is not None and capacity_per_s < served.frames_per_s:
+        return f"too slow: {show(capacity_per_s, 'per_s')} is less than one stream of {served.frames_per_s:g} frames"
+    if served.device_power_limit is not None and device.power > served.device_power_limit:
+        return f"too much power: {show(float(device.power), 'w')} of {show(served.device_power_limit, 'w')}"
+    if served.placement == "edge" and not device.is_edge:
+        return "not made for the edge: it needs a server around it"
+    return ""
+
+
+def _instances(served: Inference, offered_per_s: float, capacity_per_s: float) -> int:
+    if capacity_per_s <= 0:
+        return 0
+    if served.streams is None:
+        return math.ceil(offered_per_s / capacity_per_s) + served.spare_instances
+    each = max(1, math.floor(capacity_per_s / served.frames_per_s))
+    return math.ceil(offered_per_s / served.frames_per_s / each) + served.spare_instances
+
+
+def _judged(rows: list[dict[str, Any]], phase: str) -> list[dict[str, Any]]:
+    """Return the rows of a phase with their verdicts: those that fit by price first, then those that do not."""
+    found = [row for row in rows if row["phase"] == phase]
+    chosen = next((row for row in found if row["is_chosen"]), None)
+    for row in found:
+        row["verdict"] = _verdict(row, chosen)
+    unknown = math.inf
+    return sorted(
+        found,
+        key=lambda row: (not row["is_chosen"], row["price_usd"] if row["price_usd"] is not None else unknown, row["power_w"]),
+    )
+
+
+def _verdict(row: dict[str, Any], chosen: dict[str, Any] | None) -> str:
+    refusal = str(row["verdict"])
+    if row["is_chosen"]:
+        return f"chosen, but {refusal}" if refusal else "chosen"
+    if refusal:
+        return f"rejected: {refusal}"
+    if row["price_usd"] is None or chosen is None or not chosen["price_usd"]:
+        if chosen is None or not chosen["power_w"]:
+            return "not compared: no price"
+        return f"not compared by price (needs input); {row['power_w'] / chosen['power_w']:.2g} times the power"
+    ratio = row["price_usd"] / chosen["price_usd"]
+    return f"rejected: {ratio:.2g} times the price" if ratio >= 1 else f"cheaper: {ratio:.2g} times the price of what was chosen"

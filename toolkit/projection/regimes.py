@@ -1,0 +1,53 @@
+"""Ways to train on more data, side by side: the same samples seen, the same epochs, and a model that grows with the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.projection.model import evaluate
+from toolkit.projection.uncertainty import Given
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from toolkit.projection.explain import Ledger
+    from toolkit.projection.scenario import Scenario
+
+__all__ = ["side_by_side_values"]
+
+_GROWING = ("model.param_count", "model.forward_mac_count")
+"""What grows with the data where the model does, in proportion: N ~ D."""
+
+
+def side_by_side_values(
+    scenario: Scenario, givens: Mapping[str, Given], months: np.ndarray[Any, Any], scales: Sequence[float]
+) -> Iterator[tuple[str, str, list[Ledger]]]:
+    """Yield each regime: its name, why it does what it does, and the ledgers at once, twice, ... the data.
+
+    Source: Hoffmann et al. 2022 (arXiv 2203.15556): at the optimum parameters and data grow alike, so that the arithmetic
+    grows with the square of the data; for few epochs repeated data is as good as new (Muennighoff et al. 2023,
+    arXiv 2305.16264).
+    """
+    if scenario.training is None:
+        return
+    middle = {name: np.full((1, 1), given.at("p50")) for name, given in givens.items()}
+    epochs = float(scenario.training.epochs or 90)
+    base = evaluate(scenario, givens, middle, months).median("training.samples")
+    seen = Given(name="training.samples_seen", unit="images", value=base, source="as many as now", evidence="stated")
+    passes = Given(name="training.epoch_count", unit="count", value=epochs, source="as many as now", evidence="stated")
+    plain = {name: given for name, given in givens.items() if name not in {seen.name, passes.name}}
+
+    def at(given: Given, value: float, growth: float, scale: float) -> Ledger:
+        values = {name: middle[name] for name in plain} | {given.name: np.full((1, 1), value)}
+        for name in _GROWING:
+            values[name] = values[name] * growth
+        if "device.rate_images_per_s" in plain:
+            values["device.rate_images_per_s"] = values["device.rate_images_per_s"] / growth
+        return evaluate(scenario, plain | {given.name: given}, values, months, scale)
+
+    yield "same samples seen", "as many steps, whatever there is to choose from", [at(seen, base, 1, s) for s in scales]
+    yield "same epochs", "as many passes over more images", [at(passes, epochs, 1, s) for s in scales]
+    optimal = [at(seen, base * scale, scale, scale) for scale in scales]
+    yield "compute-optimal", "the model grows with the data, so that each sample costs more too (N ~ D)", optimal
