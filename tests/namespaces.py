@@ -27,6 +27,12 @@ def call(*command: str) -> str:
     return done.stdout
 
 
+def burst_of(rate: str) -> str:
+    """Return 8 ms of a rate: less, and a busy machine cannot keep the link full; more, and it sends above its rate for long."""
+    mbit = int(rate.removesuffix("gbit")) * 1_000 if rate.endswith("gbit") else int(rate.removesuffix("mbit"))
+    return f"{mbit}kb"
+
+
 @contextlib.contextmanager
 def hosts(count: int, rates: tuple[str, ...]) -> Iterator[list[tuple[str, str]]]:
     """Give ``(namespace, address)`` of hosts on one switch, each of which sends at most at its rate (``1gbit``)."""
@@ -64,7 +70,7 @@ def hosts(count: int, rates: tuple[str, ...]) -> Iterator[list[tuple[str, str]]]
             for link in ("lo", "eth0"):
                 call(*inside, "ip", "link", "set", link, "up")
             call("ip", "netns", "exec", switch, "ip", "link", "set", f"p{number}", "master", "br0", "up")
-            shape = ("root", "tbf", "rate", rate, "burst", "1mb", "latency", "20ms")
+            shape = ("root", "tbf", "rate", rate, "burst", burst_of(rate), "latency", "20ms")
             call(*inside, "tc", "qdisc", "add", "dev", "eth0", *shape)
         yield [(name, f"10.77.0.{number + 1}") for number, name in enumerate(names)]
     finally:

@@ -32,8 +32,10 @@ FLAGS: Final = {
     "not_cold": "meant to come from the device, but some windows were served from the page cache",
     "not_warm": "meant to come from the page cache, but some windows read from the device",
     "retransmits": "TCP had to send segments again: a link that is full, or loses",
+    "shared_host": "some of these workers share one machine: as many hosts would give more",
     "short_window": "windows were shorter than half of what the plan asks for",
     "small_dataset": "what was read fits the processor's cache: memory was not reached",
+    "stragglers": "some hosts took more than 1.25 times as long as the middle one; they are named in its samples",
 }
 """What each flag says, for people."""
 

@@ -11,6 +11,8 @@ from toolkit.facts import Environment
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from toolkit.measurement.cluster import ClusterRun
+
 __all__ = ["HostLines", "environment_of_hosts", "nothing_measured"]
 
 
@@ -58,10 +60,13 @@ class HostLines:
         raise kind(line["message"])
 
 
-def environment_of_hosts(hosts: Sequence[HostLines], *, is_whole: bool) -> Environment:
+def environment_of_hosts(hosts: Sequence[HostLines], *, is_whole: bool, together: ClusterRun | None = None) -> Environment:
     """Return the environment of the first host, with what could not be measured, and the other hosts below it."""
     facts = dict(hosts[0].facts)
     faults = {_name(fault): fault["message"] for host in hosts for fault in host.faults}
+    if together is not None:
+        faults |= together.faults
+        facts["cluster"] = {"workers": list(together.workers), "start_skew_s": together.start_skew_s()}
     if faults:
         facts["not_measured"] = faults
     if not is_whole:

@@ -21,6 +21,8 @@ from toolkit.dataset.reading import open_dataset
 from toolkit.engine import engine
 from toolkit.errors import TonnageError, UsageError
 from toolkit.facts import MeasurementSet
+from toolkit.measurement.cluster import ClusterRun
+from toolkit.measurement.cluster_findings import cluster_findings
 from toolkit.measurement.findings import curation_of, findings_of, understated
 from toolkit.measurement.hosts import HostLines, environment_of_hosts, nothing_measured
 from toolkit.measurement.invocation import Job, job_stages
@@ -66,7 +68,8 @@ def measure(
     only : sequence of str, optional
         Families to measure: ``read``, ``decode``, ``loader``, ``transfer``; by default all. Their ceilings are always taken.
     scheduler : str or Client, optional
-        An existing Dask cluster: one worker of each host measures its host, one host at a time.
+        An existing Dask cluster: one worker of each host measures its host, one host at a time; then 1, 2, 4, ... all of
+        them at once, and the links between them.
     to : str, optional
         Where to transfer: ``host:port`` of ``tonnage serve``, ``s3://bucket/prefix``, or a folder that is there. Then by
         default nothing but the transfer is measured.
@@ -117,7 +120,7 @@ def measure(
         plan=chosen.name,
         started_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
         elapsed_s=time.perf_counter() - started_s,
-        environment=environment_of_hosts(hosts, is_whole=is_whole),
+        environment=environment_of_hosts(hosts, is_whole=is_whole, together=run.together),
         measurements=measurements,
         models=models_of(measurements),
     )
@@ -149,6 +152,10 @@ class _Run:
         self.progress = progress
         self.options = options
         self.hosts = [HostLines(worker) for worker in _one_worker_per_host(cluster)]
+        workers = [host.worker for host in self.hosts]
+        self.together = (
+            ClusterRun(dataset, plan, families, cluster, workers) if len(workers) > 1 and "to" not in options else None
+        )
 
     def gather(self) -> bool:
         """Run all invocations; return False if the user stopped it."""
@@ -160,6 +167,8 @@ class _Run:
                 passed = understated(self._findings(host))
                 if passed:
                     self._invoke(host, self.plan.invocation_count, passed)
+            if self.together is not None:
+                self.together.gather(self.progress)
         except KeyboardInterrupt:
             return False
         return True
@@ -167,6 +176,7 @@ class _Run:
     def findings(self, hosts: Sequence[HostLines], *, is_whole: bool) -> Iterator[Measurement]:
         """Yield the measurements of all hosts, ceilings first."""
         found = [m for host in hosts for m in self._findings(host, {"host": host.host} if len(hosts) > 1 else {})]
+        found += [] if self.together is None else cluster_findings(self.together.lines, self._mean_image_bytes)
         if "decode" in self.families:
             state = self.dataset.state
             curated = curation_of(state.curation, state.committed_at, found)

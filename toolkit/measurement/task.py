@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["parsed_lines", "run_invocation"]
+__all__ = ["SET_BY_DASK", "parsed_lines", "run_invocation"]
 
-_SET_BY_DASK: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")
+SET_BY_DASK: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")
 """Variables that a Dask worker sets for itself, and which would limit the process that is measured."""
 
 
@@ -28,7 +28,7 @@ def run_invocation(task: dict[str, Any]) -> list[dict[str, Any]]:
     job, lines_path = task["job"], task["lines_path"]
     if not Path(job["dataset"]).is_dir():
         return [{"kind": "fault", "metric": "", "error": "ClusterError", "message": "the dataset is not visible"}]
-    surroundings = {name: value for name, value in os.environ.items() if name not in _SET_BY_DASK}
+    surroundings = {name: value for name, value in os.environ.items() if name not in SET_BY_DASK}
     command = [sys.executable, "-m", "toolkit.measurement.invocation"]
     with tempfile.TemporaryDirectory() as spare:
         path = Path(lines_path or f"{spare}/lines.jsonl")
