@@ -57,6 +57,20 @@ print(json.dumps(found))
 """
 
 
+DROPPING = """
+import json, sys
+from toolkit.measurement.peers import RemotePeer
+from toolkit.measurement.transfer import TcpStream
+from toolkit.measurement.windows import run_window
+
+peer = RemotePeer(sys.argv[1], sys.argv[2])
+before = peer.account()
+wire = run_window(TcpStream(peer, "memory", 8), 0.5).wire
+after = peer.account()
+print(json.dumps([wire, *(after[name] - before[name] for name in ("retransmit_count", "system_retransmit_count"))]))
+"""
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("there") / "dataset", 24)
@@ -117,6 +131,22 @@ def test_a_gigabit_link_is_measured_as_what_tcp_leaves_of_it(place: Path) -> Non
         assert wire["first_byte_p50_s"] < wire["latency_p50_s"] <= wire["latency_p99_s"]
         in_flight = operations / elapsed_s * wire["latency_mean_s"]  # Little's law: four connections, always busy
         assert in_flight == pytest.approx(4, rel=0.1)
+
+
+def test_segments_sent_again_are_told_alike_by_the_sockets_and_by_the_system(place: Path) -> None:
+    """A short queue before a slow link drops what many streams send at once; nobody else is in the sender's namespace."""
+    with (
+        hosts(2, ("20mbit", "20mbit")) as [(there, address), (here, _)],
+        serving(place, "--host", address, inside=("ip", "netns", "exec", there)) as facts,
+    ):
+        command = ["ip", "netns", "exec", here, sys.executable, "-c", DROPPING, f"{address}:8470", str(facts["token"])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    wire, of_sockets, of_system = json.loads(done.stdout)
+    assert wire["retransmit_evidence"] == "tcp_info"
+    assert wire["retransmit_count"] > 0
+    assert of_sockets > 0
+    assert of_system == pytest.approx(of_sockets, rel=0.05)  # what is sent between the two readings
 
 
 def test_every_stage_to_a_server_runs_and_says_that_it_is_the_loopback(place: Path, served: dict[str, object]) -> None:
