@@ -9,7 +9,7 @@ INTEROP := .venv-interop
 TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check bench bench-curate bench-near interop lint types imports lock notebooks sample clean
+.PHONY: help demo install test check bench bench-curate bench-near bench-near-truth interop lint types imports lock notebooks sample clean
 
 help: ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -56,6 +56,9 @@ bench-curate: $(VENV)/.installed-dev ## curation beside its ceiling and its peer
 
 bench-near: $(VENV)/.installed-dev ## how the search for near duplicates grows; writes benchmarks/results/
 	$(BIN)/python -m benchmarks.near_duplicate_scaling
+
+bench-near-truth: $(VENV)/.installed-dev ## near duplicates found and missed on a truth set made of FOLDER's photos (default sample_data/photos)
+	$(BIN)/python -m benchmarks.near_duplicates $(or $(FOLDER),sample_data/photos)
 
 notebooks: install ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

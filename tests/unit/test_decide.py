@@ -124,7 +124,34 @@ def test_earlier_groups_that_a_new_image_bridges_are_told_and_stay():
     ]
     decisions = decide(found({"perceptual_hash": 0b11}), kept_before(*old), Recipe())
     assert decisions.frame["split"].to_list() == ["train"]
-    assert decisions.bridges.rows() == [("a" * 32, "b" * 32)]
+    assert decisions.bridges.rows() == [(0, "a" * 32, "b" * 32, "train", "test")]
+    left_out = decide(found({"perceptual_hash": 0b11}), kept_before(*old), Recipe(late_bridges="exclude_from_train"))
+    assert outcomes(left_out) == [("dropped", "late_bridge", None)]
+    assert left_out.bridges.rows() == decisions.bridges.rows()
+
+
+def test_a_bridge_is_left_out_of_train_alone_and_bridges_within_a_split_are_none():
+    def old(other):
+        return [
+            {"image_id": x * 32, "sha256": x, "perceptual_hash": h, "entropy_bits": 7.0, "duplicate_group": x * 32, "split": s}
+            for x, h, s in [("a", 0b1, "test"), ("b", 0b1111 << 1, other)]
+        ]
+
+    rules = Recipe(late_bridges="exclude_from_train")
+    rows = found({"perceptual_hash": 0b11}, {"perceptual_hash": 0b10000000011})
+    in_test = decide(rows, kept_before(*old("train")), rules)
+    assert in_test.frame["split"].to_list() == ["test", "test"]
+    assert in_test.bridges["row"].to_list() == [0, 1]
+    assert decide(rows, kept_before(*old("test")), rules).bridges.is_empty()
+
+
+def test_of_equal_size_and_bytes_the_smallest_id_is_kept_whatever_the_names():
+    rows = found(
+        {"perceptual_hash": 0b1, "image_id": "b" * 32, "source": "a.jpg"},
+        {"perceptual_hash": 0b11, "image_id": "a" * 32, "source": "b.jpg"},
+    )
+    kept = decide(rows, kept_before(), Recipe.load({"near_duplicates": {"action": "drop"}}))
+    assert outcomes(kept) == [("dropped", "near_duplicate", "a" * 32), ("kept", None, None)]
 
 
 def test_nothing_found_is_decided_too():

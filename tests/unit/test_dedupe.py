@@ -1,3 +1,4 @@
+import numpy as np
 import polars as pl
 
 from toolkit.curation.dedupe import exact_duplicates, near_groups, near_pairs, twin_candidates
@@ -89,7 +90,30 @@ def test_an_earlier_group_is_joined_and_a_late_bridge_is_told():
     history = pl.DataFrame([(0, "g1"), (0b1111111, "g2"), (-1, "g3")], schema=HASHES, orient="row")
     groups = near_groups(rows, history, 4)
     assert groups.members["duplicate_group"].to_list() == ["g1", "g1"]
-    assert groups.bridges.rows() == [("g1", "g2")]
+    assert groups.bridges.rows() == [(0, "g1", "g2"), (1, "g1", "g2")]
+
+
+def test_an_image_is_found_in_another_position_among_new_and_earlier_ones_if_asked():
+    mirrored = 0x5555555555555555
+    new, old = 0x0FEDCBA987651234, 0x123456789ABCDEF0
+    rows = hashed((0, "a", "i0", new), (1, "b", "i1", new ^ mirrored ^ 0b1), (2, "c", "i2", old ^ mirrored ^ 0b1110))
+    history = pl.DataFrame([(old, "g")], schema=HASHES, orient="row")
+    assert near_groups(rows, history, 4).members["duplicate_group"].to_list() == ["i0", "i1", "i2"]
+    for transforms in ("flips", "all"):
+        found = near_groups(rows, history, 4, transforms=transforms).members["duplicate_group"].to_list()
+        assert found == ["i0", "i0", "g"], transforms
+    assert near_groups(rows, history, 4, transforms="rotations").members["duplicate_group"].to_list() == ["i0", "i1", "i2"]
+
+
+def test_earlier_images_are_compared_in_parts_that_fit_the_memory_and_none_is_missed():
+    count = 3_000
+    old = np.random.default_rng(0).integers(-(2**63), 2**63 - 1, count)
+    history = pl.DataFrame({"perceptual_hash": old, "duplicate_group": [f"g{i}" for i in range(count)]}, schema=HASHES)
+    chosen = range(0, count, 7)
+    rows = hashed(*((row, f"{row:05}", f"i{row}", int(old[i]) ^ 0b101) for row, i in enumerate(chosen)))
+    for memory_bytes in (2**30, 2**17):
+        found = near_groups(rows, history, 4, memory_bytes=memory_bytes).members["duplicate_group"].to_list()
+        assert found == [f"g{i}" for i in chosen]
 
 
 def test_no_images_give_no_groups():

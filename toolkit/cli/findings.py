@@ -1,12 +1,15 @@
-"""What did not fit together, listed by name: annotations and images without each other, copies whose labels differ."""
+"""What did not fit together, listed by name: annotations without image and the like, copies whose labels differ, bridges."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from toolkit.cli.app import AsJson, app, print_json, print_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["findings"]
 
@@ -14,11 +17,11 @@ __all__ = ["findings"]
 @app.command()
 def findings(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset made by curate.")],
-    name: Annotated[str, typer.Argument(metavar="LIST", help="unmatched or conflicts.")] = "unmatched",
+    name: Annotated[str, typer.Argument(metavar="LIST", help="unmatched, conflicts or bridges.")] = "unmatched",
     limit: Annotated[int, typer.Option(min=0, help="Show at most so many; 0 shows all.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List what did not fit together: annotations without image, images without annotation, copies with other labels."""
+    """List what did not fit: annotations without image, images without annotation, copies of other labels, bridges of splits."""
     from toolkit.dataset.reading import open_dataset
 
     found = open_dataset(dataset).findings(name)
@@ -27,7 +30,7 @@ def findings(
         print_json({"list": name, "count": len(found), "findings": shown.to_dicts()})
         return
     for row in shown.iter_rows(named=True):
-        print_line(_problem(row) if name == "unmatched" else _conflict(row))
+        print_line(_LINES[name](row))
     rest = f", {len(found) - len(shown):,} of them not shown (--limit 0 shows all)" if len(found) > len(shown) else ""
     print_line(f"{len(found):,} found{rest}")
 
@@ -43,3 +46,11 @@ def _conflict(row: dict[str, object]) -> str:
 
 def _names(labels: object) -> str:
     return ", ".join(map(str, labels)) if isinstance(labels, list) and labels else "(no label)"
+
+
+def _bridge(row: dict[str, object]) -> str:
+    place = f"in {row['split']}" if row["is_kept"] else f"left out of {row['split']}"
+    return f"{row['image_id']}: {place}, near to group {row['other_group']} in {row['other_split']}: {row['source']}"
+
+
+_LINES: Final[dict[str, Callable[[dict[str, Any]], str]]] = {"unmatched": _problem, "conflicts": _conflict, "bridges": _bridge}

@@ -19,11 +19,14 @@ from toolkit.errors import DatasetError
 if TYPE_CHECKING:
     from toolkit.curation.recipe import Recipe
 
-__all__ = ["DECISION_COLUMNS", "HISTORY_COLUMNS", "Decisions", "decide"]
+__all__ = ["DECISION_COLUMNS", "HISTORY_COLUMNS", "LATE_BRIDGE", "Decisions", "decide"]
 
 LOW_ENTROPY_BITS: Final = 1.0
 """Images whose luma histogram holds less are nearly one flat colour; what their perceptual hash compares is noise, and
 thousands of blank scans would all be each other's near duplicates. Exact duplicates among them are still found."""
+
+LATE_BRIDGE: Final = "late_bridge"
+"""Reason of what was left out of train because something like it lies in another split."""
 
 DECISION_COLUMNS: Final = (
     "row",
@@ -63,7 +66,8 @@ class Decisions:
     frame: pl.DataFrame
     """``row``, ``state``, ``reason``, ``duplicate_of``, ``duplicate_group``, ``split``; one line per occurrence, by row."""
     bridges: pl.DataFrame
-    """``duplicate_group``, ``other_group``: earlier groups that a new image joins; they stay in their splits."""
+    """``row``, ``duplicate_group``, ``other_group``, ``split``, ``other_split``: new images near to earlier images of another
+    split than their own; what was settled stays."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -109,6 +113,11 @@ def decide(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe, barred: pl
     if "split_key" in rows.columns:
         alone = alone.join(rows.select("row", "split_key"), on="row", how="left", maintain_order="left")
     kept = settled_splits(alone, history, recipe.splits, recipe.seed)
+    late = _late_bridges(kept, bridges, history)
+    if recipe.late_bridges == "exclude_from_train":
+        barred_rows = late.filter(pl.col("split") == "train").select("row").unique()
+        outcomes = pl.concat([outcomes, _outcomes(barred_rows, "dropped", LATE_BRIDGE)])
+        kept = kept.join(barred_rows, on="row", how="anti", maintain_order="left")
     frame = (
         rows.select("row")
         .join(outcomes, on="row", how="left", maintain_order="left")
@@ -116,7 +125,7 @@ def decide(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe, barred: pl
         .with_columns(state=pl.when(pl.col("split").is_not_null()).then(pl.lit("kept")).otherwise(pl.col("state")))
     )
     _check_accounts(rows, frame, outcomes, kept)
-    return Decisions(frame=frame, bridges=bridges)
+    return Decisions(frame=frame, bridges=late)
 
 
 def _outcomes(found: pl.DataFrame, state: str, reason: str | pl.Expr) -> pl.DataFrame:
@@ -163,16 +172,27 @@ def _is_odd_size(rows: pl.DataFrame, history: pl.DataFrame) -> pl.Expr:
 def _grouped(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return ``row``, ``duplicate_group`` of each image; flat images are compared with none and found their own groups."""
     has_detail = pl.col("perceptual_hash").is_not_null() & (pl.col("entropy_bits").fill_null(8) >= LOW_ENTROPY_BITS)
-    near = near_groups(rows.filter(has_detail), history.filter(has_detail), recipe.near_duplicates.distance)
+    rules = recipe.near_duplicates
+    near = near_groups(
+        rows.filter(has_detail),
+        history.filter(has_detail),
+        rules.distance,
+        transforms=rules.transforms,
+        memory_bytes=rules.memory_bytes,
+    )
     alone = rows.filter(~has_detail).select("row", duplicate_group="image_id")
     return pl.concat([near.members, alone]).sort("row"), near.bridges
 
 
 def _similar(rows: pl.DataFrame, groups: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
-    """Return the outcome of all but the best of each new group, and of all that joined an earlier group."""
+    """Return the outcome of all but the best of each new group, and of all that joined an earlier group.
+
+    The best has most pixels, then most bytes, then the smallest id: it does not depend on names or on the order of coming. An
+    image of an earlier batch stays, even where a better one comes later: versions of it are in use.
+    """
     pixels = pl.col("width_px").cast(pl.Int64) * pl.col("height_px")
     ranked = rows.join(groups, on="row").with_columns(pixels=pixels)
-    ranked = ranked.sort("pixels", "size_bytes", "source", descending=[True, True, False])
+    ranked = ranked.sort("pixels", "size_bytes", "image_id", "source", descending=[True, True, False, False])
     ranked = ranked.with_columns(
         is_joined=pl.col("duplicate_group").is_in(history["duplicate_group"].implode()),
         best=pl.col("image_id").first().over("duplicate_group"),
@@ -181,6 +201,16 @@ def _similar(rows: pl.DataFrame, groups: pl.DataFrame, history: pl.DataFrame) ->
     of = pl.when("is_joined").then("duplicate_group").otherwise("best")
     dropped = ranked.filter(pl.col("is_joined") | (pl.col("rank") > 0)).with_columns(duplicate_of=of)
     return _outcomes(dropped, "dropped", "near_duplicate")
+
+
+def _late_bridges(kept: pl.DataFrame, bridges: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
+    """Return the bridges (``Decisions.bridges``): of what is kept, the images near to a group in a split that is not theirs."""
+    of_group = history.select(other_group="duplicate_group", other_split="split").unique()
+    near = kept.select("row", "duplicate_group", "split").join(bridges.select("row", "other_group"), on="row")
+    own = kept.select("row", "duplicate_group", "split", other_group="duplicate_group")
+    columns = ["row", "duplicate_group", "other_group", "split", "other_split"]
+    every = pl.concat([near.select(own.columns), own]).join(of_group, on="other_group").select(columns)
+    return every.filter(pl.col("split") != pl.col("other_split")).sort("row", "other_group", "other_split")
 
 
 def _check_accounts(rows: pl.DataFrame, frame: pl.DataFrame, outcomes: pl.DataFrame, kept: pl.DataFrame) -> None:

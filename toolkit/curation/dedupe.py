@@ -13,16 +13,23 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
 from toolkit.curation.neighbours import near_edges
+from toolkit.curation.turning import Transforms, turned_hashes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["NearGroups", "exact_duplicates", "near_groups", "near_pairs", "twin_candidates"]
 
 _HASH_BITS: Final = 64
+
+_COMPARED_BYTES: Final = 128
+"""Memory that a join takes per hash of either side, with its index and what meets by chance; taken generously."""
 
 _TWIN: Final = ("width_px", "height_px", "luma_hash")
 """What two images have in common before a full decode is worth it."""
@@ -152,10 +159,18 @@ class NearGroups:
     members: pl.DataFrame
     """``row``, ``duplicate_group``: one line per image that was compared; alone, an image founds its own group."""
     bridges: pl.DataFrame
-    """``duplicate_group``, ``other_group``: earlier groups that a new image turned out to join; they are left as they were."""
+    """``row``, ``duplicate_group``, ``other_group``: earlier groups that new images turned out to join, one line per image and
+    group beside its own; they are left as they were."""
 
 
-def near_groups(rows: pl.DataFrame, history: pl.DataFrame, distance: int) -> NearGroups:
+def near_groups(
+    rows: pl.DataFrame,
+    history: pl.DataFrame,
+    distance: int,
+    *,
+    transforms: Transforms = "none",
+    memory_bytes: int = 2**30,
+) -> NearGroups:
     """Return the group of each new image: an earlier group where one is near, else one named after its founder.
 
     A group is closed under nearness: two images of one may be further apart than the distance if others lie between. Its
@@ -169,47 +184,63 @@ def near_groups(rows: pl.DataFrame, history: pl.DataFrame, distance: int) -> Nea
         Images kept before: ``perceptual_hash``, ``duplicate_group``.
     distance : int
         Largest number of differing bits.
+    transforms : str
+        Positions in which an image is still the same: its hash in each of them is compared as well.
+    memory_bytes : int
+        Memory of the search, beside the hashes and what is found.
     """
     hashes = rows["perceptual_hash"].unique().sort()
-    new = hashes.reinterpret(signed=False)
-    nodes = pl.DataFrame({"perceptual_hash": hashes, "component": _components(new, distance)})
+    new = hashes.reinterpret(signed=False).to_numpy()
+    turned = [new, *turned_hashes(new, transforms)]
+    nodes = pl.DataFrame({"perceptual_hash": hashes, "component": _components(turned, distance, memory_bytes)})
     found = rows.join(nodes, on="perceptual_hash", how="left", maintain_order="left")
     founder = pl.col("image_id").sort_by("source").first().over("component")
-    earlier = _earlier_groups(new, nodes["component"], history, distance)
+    earlier = _earlier_groups(turned, nodes["component"], history, distance, memory_bytes)
     nearest = earlier.group_by("component", maintain_order=True).agg(joined=pl.col("duplicate_group").first())
     members = found.join(nearest, on="component", how="left", maintain_order="left").select(
-        "row", duplicate_group=pl.coalesce("joined", founder)
+        "row", "component", duplicate_group=pl.coalesce("joined", founder)
     )
     bridges = (
-        earlier.join(nearest, on="component")
-        .filter(pl.col("duplicate_group") != pl.col("joined"))
-        .select(duplicate_group="joined", other_group="duplicate_group")
-        .unique()
-        .sort("duplicate_group", "other_group")
+        members.join(earlier.rename({"duplicate_group": "other_group"}), on="component")
+        .filter(pl.col("other_group") != pl.col("duplicate_group"))
+        .select("row", "duplicate_group", "other_group")
+        .sort("row", "other_group")
     )
-    return NearGroups(members=members, bridges=bridges)
+    return NearGroups(members=members.drop("component"), bridges=bridges)
 
 
-def _components(hashes: pl.Series, distance: int) -> pl.Series:
-    """Return the number of the connected component of each hash."""
+def _components(turned: list[NDArray[np.uint64]], distance: int, memory_bytes: int) -> pl.Series:
+    """Return the number of the connected component of each image, whose hashes in all positions are one node."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    ordered = np.sort(hashes.to_numpy())
-    left, right = near_edges(ordered, distance)
-    ends = (np.searchsorted(ordered, left), np.searchsorted(ordered, right))
-    graph = coo_matrix((np.ones(len(left), dtype=np.int8), ends), shape=(len(ordered), len(ordered)))
-    found = connected_components(graph, directed=False)[1]
-    return pl.Series(found[np.searchsorted(ordered, hashes.to_numpy())], dtype=pl.Int64)
+    image_count = len(turned[0])
+    ordered, positions = np.unique(np.concatenate(turned), return_inverse=True)
+    left, right = near_edges(ordered, distance, memory_bytes=memory_bytes)
+    images = np.tile(np.arange(image_count), len(turned))
+    first = np.empty(len(ordered), dtype=np.int64)
+    first[positions[::-1]] = images[::-1]
+    ends = (
+        np.concatenate([first[np.searchsorted(ordered, left)], images]),
+        np.concatenate([first[np.searchsorted(ordered, right)], first[positions]]),
+    )
+    graph = coo_matrix((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(image_count, image_count))
+    return pl.Series(connected_components(graph, directed=False)[1], dtype=pl.Int64)
 
 
-def _earlier_groups(new: pl.Series, components: pl.Series, history: pl.DataFrame, distance: int) -> pl.DataFrame:
+def _earlier_groups(
+    turned: list[NDArray[np.uint64]], components: pl.Series, history: pl.DataFrame, distance: int, memory_bytes: int
+) -> pl.DataFrame:
     """Return ``component``, ``duplicate_group`` of every earlier group near a component, nearest first."""
     known = history.drop_nulls("perceptual_hash").group_by("perceptual_hash").agg(pl.col("duplicate_group").min())
     old = known["perceptual_hash"].reinterpret(signed=False)
-    pairs = near_pairs(new, old, distance)
-    attached = pairs.select(
-        "distance", component=components.gather(pairs["left"]), duplicate_group=known["duplicate_group"].gather(pairs["right"])
-    )
-    nearest = attached.group_by("component", "duplicate_group").agg(pl.col("distance").min())
+    size = max(1, memory_bytes // _COMPARED_BYTES // 2)
+    schema = {"distance": pl.UInt8, "component": pl.Int64, "duplicate_group": pl.String}
+    attached = [pl.DataFrame(schema=schema)]
+    for hashes in turned:
+        for start, low in itertools.product(range(0, len(hashes), size), range(0, len(old), size)):
+            pairs = near_pairs(pl.Series(hashes[start : start + size]), old.slice(low, size), distance)
+            component, group = components.gather(pairs["left"] + start), known["duplicate_group"].gather(pairs["right"] + low)
+            attached.append(pairs.select("distance", component=component, duplicate_group=group))
+    nearest = pl.concat(attached).group_by("component", "duplicate_group").agg(pl.col("distance").min())
     return nearest.sort("component", "distance", "duplicate_group").select("component", "duplicate_group")

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["describe"]
 
 _SENTENCES: Final = {
-    "late_bridge_count": "pairs of earlier groups are bridged by one new image; each group stays in its split.",
+    "late_bridge_count": "images of the last batch are near to earlier ones of another split (`tonnage findings`: bridges).",
+    "ungrouped_image_count": "images of the last batch lack the key that binds images to one split; they go by themselves.",
     "unlabelled_image_count": "images of the last batch have no label.",
     "unmatched_annotation_count": "annotations of the last batch name an image that was not found.",
     "unannotated_image_count": "images of the last batch have no annotation where others beside them have one.",

@@ -1,4 +1,4 @@
-"""What does not fit together in a batch, by name: annotations and images without each other, copies of other labels."""
+"""What does not fit together in a batch, by name: annotations without image and the like, copies of other labels, bridges."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from toolkit.curation.masks import Misfit
     from toolkit.dataset.reading import Dataset
 
-__all__ = ["label_conflicts", "misfit_list", "unmatched_list", "without_masks"]
+__all__ = ["bridge_list", "keyless_list", "label_conflicts", "misfit_list", "unmatched_list", "without_masks"]
 
 
 def unmatched_list(labelling: Labelling, unread: Sequence[str], late: pl.DataFrame) -> pl.DataFrame:
@@ -50,6 +50,30 @@ def misfit_list(rows: pl.DataFrame, misfits: Sequence[Misfit]) -> pl.DataFrame:
     )
     images = rows.select("row", target="source")
     return found.join(images, on="row", how="left", maintain_order="left").select("problem", "file", "target", "kind")
+
+
+def keyless_list(outcomes: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the kept images that lack the key by which images are bound to one split, as ``findings.FINDINGS``.
+
+    Parameters
+    ----------
+    outcomes : pl.DataFrame
+        ``row``, ``source``, ``state``.
+    rows : pl.DataFrame
+        ``row`` and, where the recipe names a key, ``split_key``.
+    """
+    if "split_key" not in rows.columns:
+        return rows.clear().select(*(pl.lit("").alias(name) for name in ("problem", "file", "target", "kind")))
+    lacking = rows.filter(pl.col("split_key").is_null()).select("row")
+    kept = outcomes.filter(pl.col("state") == "kept").join(lacking, on="row", how="semi", maintain_order="left")
+    nothing = pl.lit(None, pl.String)
+    return kept.select(problem=pl.lit("no_group_key"), file=nothing, target="source", kind=nothing)
+
+
+def bridge_list(outcomes: pl.DataFrame, bridges: pl.DataFrame) -> pl.DataFrame:
+    """Return the images that lie near to earlier ones of another split, as ``findings.FINDINGS``."""
+    named = outcomes.select("row", "source", "image_id", is_kept=pl.col("state") == "kept")
+    return bridges.join(named, on="row", how="left", maintain_order="left").drop("row")
 
 
 def without_masks(batch: Batch, misfits: Sequence[Misfit]) -> Batch:

@@ -21,7 +21,6 @@ Span: TypeAlias = tuple[float, float]
 
 _GRID: Final = 32
 _LOW: Final = 8
-_BITS: Final = _LOW * _LOW
 _DECIMALS: Final = 2
 """Coefficients are rounded to this: what is left of a flat image is noise of the arithmetic, and must not become bits."""
 
@@ -83,7 +82,9 @@ def perceptual_hash(luma: NDArray[np.uint8], spans: tuple[Span, Span] | None = N
         taken as a whole it would be stretched by up to a fiftieth, which is a crop to this hash.
 
     Source: the DCT hash of Zauner 2010, "Implementation and benchmarking of perceptual image hash functions": luma averaged
-    to 32 x 32, its 8 x 8 lowest frequencies against their median.
+    to 32 x 32, its 8 x 8 lowest frequencies. Each gives a bit, its sign, where Zauner's is held against the median of all: a
+    mirrored or turned image has the same frequencies with other signs, or in other places, so that its hash follows from
+    this one bit by bit (``turning.turned_hashes``). The first frequency, the mean, gives none.
 
     Examples
     --------
@@ -93,7 +94,6 @@ def perceptual_hash(luma: NDArray[np.uint8], spans: tuple[Span, Span] | None = N
     height, width = luma.shape
     down, across = spans or ((0.0, float(height)), (0.0, float(width)))
     low = _low_frequencies(height, *down) @ luma.astype(np.float32) @ _low_frequencies(width, *across).T
-    values = np.round(low.ravel(), _DECIMALS)
-    ordered = np.sort(values)
-    bits = values > (ordered[_BITS // 2 - 1] + ordered[_BITS // 2]) / 2
+    bits = np.round(low.ravel(), _DECIMALS) > 0
+    bits[0] = False
     return int(np.packbits(bits).view(">i8")[0])

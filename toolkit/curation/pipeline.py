@@ -24,8 +24,8 @@ from toolkit import __version__
 from toolkit.curation.annotating import read_annotation_files
 from toolkit.curation.assembly import Batch
 from toolkit.curation.committing import Outcome, commit_batch
-from toolkit.curation.decide import DECISION_COLUMNS, Decisions, decide
-from toolkit.curation.discrepancies import label_conflicts, misfit_list, unmatched_list, without_masks
+from toolkit.curation.decide import DECISION_COLUMNS, decide
+from toolkit.curation.discrepancies import bridge_list, keyless_list, label_conflicts, misfit_list, unmatched_list, without_masks
 from toolkit.curation.download_rates import download_rates
 from toolkit.curation.examine import Limits
 from toolkit.curation.history import KnownSources, kept_images, removed_contents
@@ -224,9 +224,13 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
         packed = pack_shards(run, batch, batch.identity, store.images_path)
         if not packed.lost:
             batch = without_masks(batch, packed.misfits)
-            unmatched = pl.concat([labelling.listed, misfit_list(rows, packed.misfits)])
-            findings = {"unmatched": unmatched, "conflicts": label_conflicts(batch, inputs.before)}
-            notes = _notes(batch, decisions, findings)
+            unmatched = pl.concat([labelling.listed, misfit_list(rows, packed.misfits), keyless_list(outcomes, rows)])
+            findings = {
+                "unmatched": unmatched,
+                "conflicts": label_conflicts(batch, inputs.before),
+                "bridges": bridge_list(outcomes, decisions.bridges),
+            }
+            notes = _notes(batch, findings)
             return Outcome(
                 batch=batch, packed=packed, refusals=inputs.reading.refusals, lost=lost, notes=notes, findings=findings
             )
@@ -273,13 +277,14 @@ def _needed_bytes(outcomes: pl.DataFrame) -> int:
     return int(kept["size_bytes"].sum()) + _ROW_BYTES * len(outcomes)
 
 
-def _notes(batch: Batch, decisions: Decisions, findings: Mapping[str, pl.DataFrame]) -> dict[str, float]:
+def _notes(batch: Batch, findings: Mapping[str, pl.DataFrame]) -> dict[str, float]:
     """Return what a reader of the batch should know, as counts."""
     kept = batch.outcomes.filter(pl.col("state") == "kept").select("row")
     labelled = batch.labels.filter(pl.col("labels").is_not_null()).select("row")
     problems = dict(findings["unmatched"]["problem"].value_counts().iter_rows())
     return {
-        "late_bridge_count": float(decisions.bridges.height),
+        "late_bridge_count": float(findings["bridges"]["image_id"].n_unique()),
+        "ungrouped_image_count": float(problems.get("no_group_key", 0)),
         "unlabelled_image_count": float(kept.join(labelled, on="row", how="anti").height),
         "unmatched_annotation_count": float(problems.get("no_image", 0)),
         "misfit_mask_count": float(problems.get("mask_size", 0) + problems.get("mask_unreadable", 0)),

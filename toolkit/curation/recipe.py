@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from toolkit.curation.turning import Transforms  # noqa: TC001 -- pydantic resolves it at run time
 from toolkit.dataset.schema import SCORE_FIELDS, SPLITS
 from toolkit.errors import MissingError, RecipeError
 from toolkit.units import parse_quantity
@@ -74,7 +75,13 @@ class NearDuplicates(_Part):
     distance: int = Field(default=4, ge=0, le=8)
     """Perceptual hashes of 64 bits that differ in at most so many bits are near duplicates; 0 finds equal hashes alone."""
     action: Literal["group", "drop"] = "group"
-    """``group`` keeps them all in one split; ``drop`` keeps the best of each group (most pixels, then most bytes)."""
+    """``group`` keeps them all in one split; ``drop`` keeps the best of each group (most pixels, then most bytes, then the
+    smallest id)."""
+    transforms: Transforms = "none"
+    """Positions in which an image is still the same: ``none`` but its own, ``flips`` (mirrored left to right, top to bottom,
+    both), ``rotations`` (by quarters), ``all`` of both."""
+    memory_bytes: Bytes = 2**30
+    """Memory of the search, beside 16 bytes per image, for example ``4 GiB``; less takes longer."""
 
 
 class Filter(_Part):
@@ -134,7 +141,11 @@ class Recipe(_Part):
     exact_duplicates: bool = True
     """Whether images with equal bytes or equal pixels are kept once."""
     near_duplicates: NearDuplicates = NearDuplicates()
-    """What counts as a near duplicate, and what happens to it."""
+    """What counts as a near duplicate, and what happens to it. transforms: none, flips, rotations (by quarters) or all of
+    them count as the same image; memory_bytes: memory of the search."""
+    late_bridges: Literal["keep", "exclude_from_train"] = "keep"
+    """An image that is near to images of earlier batches in different splits is listed (``tonnage findings bridges``), and
+    ``exclude_from_train`` drops it where it would go to train: what was settled stays."""
     filters: dict[str, Filter] = Field(default_factory=dict)
     """Ranges by score, for example ``sharpness_score: {at_least: 20}``; images outside are dropped."""
     odd_sizes: Literal["keep", "drop"] = "keep"

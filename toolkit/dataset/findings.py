@@ -18,7 +18,8 @@ FINDINGS: Final = {
     "unmatched": pl.Schema(
         {
             # no_image; no_annotation; late: its image came in an earlier batch, and stays as it was; mask_size; mask_unreadable;
-            # unread: a file that looks like an annotation and that no reader understands
+            # unread: a file that looks like an annotation and that no reader understands; no_group_key: an image that lacks the
+            # metadata key by which the recipe binds images to one split
             "problem": pl.String(),
             "file": pl.String(),  # the annotation file; null for an image without annotation
             "target": pl.String(),  # the source it names; the image that has no annotation
@@ -33,6 +34,17 @@ FINDINGS: Final = {
             "source": pl.String(),  # a copy of it, which says something else
             "label": pl.String(),
             "labels": pl.List(pl.String),
+        }
+    ),
+    "bridges": pl.Schema(
+        {
+            "image_id": pl.String(),  # an image of the batch that is near to earlier ones in another split than its own
+            "source": pl.String(),
+            "duplicate_group": pl.String(),  # the group that it joined
+            "split": pl.String(),  # where it went, or would have gone
+            "other_group": pl.String(),  # the earlier group that it is near to as well
+            "other_split": pl.String(),
+            "is_kept": pl.Boolean(),  # false: left out of train, as the recipe said
         }
     ),
 }
@@ -58,8 +70,9 @@ def read_finding(dataset: Dataset, name: str) -> pl.DataFrame:
     dataset : Dataset
         The dataset, opened at a version.
     name : str
-        ``unmatched`` (annotations without image, images without annotation, annotation files that cannot be read) or
-        ``conflicts`` (copies of an image whose labels differ).
+        ``unmatched`` (annotations without image, images without annotation, annotation files that cannot be read,
+        images without the key that binds images to one split), ``conflicts`` (copies of an image whose labels differ) or
+        ``bridges`` (images near to earlier ones in another split).
 
     Raises
     ------

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from toolkit.curation.decide import DECISION_COLUMNS, decide
+from toolkit.curation.decide import DECISION_COLUMNS, LATE_BRIDGE, decide
 from toolkit.curation.history import FORGOTTEN, REMOVED
 from toolkit.curation.recipe import Recipe
 from toolkit.curation.revising.revision import Revision, revise
 from toolkit.curation.revising.revival import Revival, revive
 from toolkit.curation.splits import split_key
+from toolkit.dataset.findings import read_finding
 from toolkit.dataset.reading import Dataset, open_dataset
 from toolkit.errors import UsageError
 
@@ -85,9 +86,10 @@ def redecide(
         before = Dataset(before.store)
         _check_recipe(Recipe.load(before.state.recipe), rules)
         rows = _rows(before, rules.group_by)
+        bridging = read_finding(before, "bridges")["image_id"].unique()
         absent = pl.DataFrame(schema={"row": pl.UInt32})
         for _ in range(_TRIES):
-            changed = _changed(rows.join(absent, on="row", how="anti", maintain_order="left"), rules)
+            changed = _changed(rows.join(absent, on="row", how="anti", maintain_order="left"), rules, bridging)
             entering = changed.filter((pl.col("new_state") == "kept") & (pl.col("state") != "kept"))
             revival = revive(before, entering, rules, scheduler=scheduler, workers=workers, progress=progress)
             if revival.absent.is_empty():
@@ -127,7 +129,7 @@ def _rows(before: Dataset, group_by: str | None) -> pl.DataFrame:
     return frame.collect(engine="streaming").sort("key").with_row_index("row")
 
 
-def _changed(rows: pl.DataFrame, rules: Recipe) -> pl.DataFrame:
+def _changed(rows: pl.DataFrame, rules: Recipe, bridging: pl.Series) -> pl.DataFrame:
     """Return the occurrences whose outcome is another, with ``new_`` columns beside those they had."""
     history = rows.clear()
     decisions = decide(rows.with_columns(source="key"), history, rules)
@@ -142,8 +144,22 @@ def _changed(rows: pl.DataFrame, rules: Recipe) -> pl.DataFrame:
         new_split=pl.when(pl.col("new_state") == "kept").then(lasting).otherwise(pl.col("split")),
         new_duplicate_group=pl.coalesce("new_duplicate_group", "duplicate_group"),
     )
+    if rules.late_bridges == "exclude_from_train":
+        settled = _without_bridges(settled, bridging)
     is_other = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"new_{name}")) for name in _OUTCOME)
     return settled.filter(is_other)
+
+
+def _without_bridges(settled: pl.DataFrame, bridging: pl.Series) -> pl.DataFrame:
+    """Return the outcomes with those images left out of train that came late between groups of different splits."""
+    is_kept = pl.col("new_state") == "kept"
+    barred = is_kept & (pl.col("new_split") == "train") & pl.col("image_id").is_in(bridging.implode())
+    return settled.with_columns(
+        new_state=pl.when(barred).then(pl.lit("dropped")).otherwise("new_state"),
+        new_reason=pl.when(barred).then(pl.lit(LATE_BRIDGE)).otherwise("new_reason"),
+        new_split=pl.when(barred).then("split").otherwise("new_split"),
+        new_duplicate_group=pl.when(barred).then("duplicate_group").otherwise("new_duplicate_group"),
+    )
 
 
 def _revision(changed: pl.DataFrame, rules: Recipe, revival: Revival, *, absent_count: int) -> Revision:
