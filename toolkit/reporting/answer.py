@@ -15,10 +15,11 @@ from toolkit.reporting.wording import begin, interval, list_words, plural, sente
 from toolkit.units import show
 
 if TYPE_CHECKING:
+    from toolkit.backtest_facts import Backtest
     from toolkit.facts import DatasetProfile, MeasurementSet
     from toolkit.projection.result import Plan, Projection
 
-__all__ = ["Answer", "answer_of_dataset", "answer_of_measurements", "answer_of_projection"]
+__all__ = ["Answer", "answer_of_backtest", "answer_of_dataset", "answer_of_measurements", "answer_of_projection"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,3 +134,8 @@ def answer_of_dataset(profile: DatasetProfile) -> Answer:
         points=(("Left out", (list_words(left_out) or "nothing") + "."),),
         facts=KeyFacts(items=facts),
     )
+
+
+def answer_of_backtest(found: Backtest) -> Answer:
+    """Return how well sizes that were measured small foretold the large ones."""
+    return Answer(of=f"Back-test of {found.dataset}", headline=f"{found.sentence}.", points=())

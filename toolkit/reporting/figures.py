@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from toolkit.backtest_facts import Backtest
 from toolkit.errors import UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet
 from toolkit.reporting.figures_dataset import dataset_figures
 from toolkit.reporting.figures_measurements import measurement_figures
 from toolkit.reporting.figures_projection import projection_figures
+from toolkit.reporting.sections_backtest import backtest_figures
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -17,7 +19,7 @@ __all__ = ["figures"]
 
 
 def figures(subject: Any) -> dict[str, go.Figure]:
-    """Return the figures of a dataset, a profile, measurements or a projection, by name.
+    """Return the figures of a dataset, a profile, measurements, a projection or a back-test, by name.
 
     Figures with nothing to show are left out.
 
@@ -37,6 +39,9 @@ def figures(subject: Any) -> dict[str, go.Figure]:
         return measurement_figures(subject)
     if isinstance(subject, Projection):
         return projection_figures(subject)
+    if isinstance(subject, Backtest):
+        return backtest_figures(subject)
     raise UsageError(
-        f"there are no figures of a {type(subject).__name__}: give a dataset, a profile, measurements or a projection"
+        f"there are no figures of a {type(subject).__name__}: give a dataset, a profile, measurements, "
+        "a projection or a back-test"
     )

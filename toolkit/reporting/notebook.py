@@ -15,9 +15,11 @@ from toolkit.units import show
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from toolkit.backtest_facts import Backtest
     from toolkit.dataset.reading import Dataset
     from toolkit.facts import DatasetProfile, Measurement, MeasurementSet
     from toolkit.projection.result import Plan, Projection
+    from toolkit.projection.scenario import Scenario
 
 __all__ = ["register"]
 
@@ -136,6 +138,39 @@ def _plan(plan: Plan) -> str:
     return _page("Plan", plan.summary, rows, ("what", "count", "price", "by month", "why"), note=plan.bottleneck)
 
 
+def _backtest(found: Backtest) -> str:
+    rows = [
+        (
+            score.title,
+            f"{score.prediction_count:,}",
+            show(score.median_error_share, "share"),
+            f"{show(score.farthest_error_share, 'share')} at {score.farthest_factor:.3g} times",
+            show(score.coverage_share, "share"),
+        )
+        for score in found.scores
+    ]
+    columns = ("what", "predictions", "median error", "farthest out", "within 80 % interval")
+    return _page("Back-test", f"{found.sentence}.", rows, columns, note=" ".join(found.flags))
+
+
+def _scenario(scenario: Scenario) -> str:
+    start, growth = scenario.dataset, scenario.growth
+    images = "as profiled" if start.images is None else show(start.images, "images")
+    size = "as profiled" if start.image_size is None else show(start.image_size, "bytes")
+    rows = [
+        ("dataset", f"{images}, {size} each"),
+        ("beside the images", list_words([part.name for part in start.components]) or "nothing"),
+        ("growth", f"{growth.kind}, over {plural(scenario.horizon_months, 'month')}"),
+        ("storage", f"{scenario.storage.medium}, {scenario.storage.protection.factor:.3g} bytes on drives for a byte stored"),
+    ]
+    if scenario.training is not None:
+        deadline = show(scenario.training.deadline, "s")
+        rows.append(("training", f"{scenario.training.model} on {scenario.training.accelerator}, a run within {deadline}"))
+    if scenario.inference is not None:
+        rows.append(("inference", f"{scenario.inference.model} on {scenario.inference.accelerator}"))
+    return _page(f"Scenario {scenario.name}", f"{plural(scenario.horizon_months, 'month')} ahead.", rows)
+
+
 def _price(value: float | None) -> str:
     return "needs input" if value is None else show(value, "usd")
 
@@ -151,5 +186,7 @@ _FORMATTERS: Final[dict[tuple[str, str], Callable[[Any], str]]] = {
     ("toolkit.facts", "Measurement"): _measurement,
     ("toolkit.projection.result", "Projection"): _projection,
     ("toolkit.projection.result", "Plan"): _plan,
+    ("toolkit.projection.scenario", "Scenario"): _scenario,
+    ("toolkit.backtest_facts", "Backtest"): _backtest,
 }
 """By module and name, so that nothing is imported for a type that is never shown."""

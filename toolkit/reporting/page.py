@@ -13,10 +13,11 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.reporting.answer import Answer, answer_of_dataset, answer_of_measurements, answer_of_projection
+from toolkit.reporting.answer import Answer, answer_of_backtest, answer_of_dataset, answer_of_measurements, answer_of_projection
 from toolkit.reporting.blocks import Block, Chart, Fold, Prose, Section
 from toolkit.reporting.design import TEMPLATE, dark_twins
 from toolkit.reporting.evidence import Gallery
+from toolkit.reporting.sections_backtest import backtest_sections
 from toolkit.reporting.sections_dataset import dataset_sections
 from toolkit.reporting.sections_measurements import measurement_sections
 from toolkit.reporting.sections_projection import projection_sections
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["render", "report"]
 
 _ORDER: Final = (
-    "plan", "came-in", "refused", "made-of", "alike", "measured", "growth", "load", "what-if", "doubling", "sensitivity",
-    "assumptions", "unsaid", "formulas",
+    "plan", "came-in", "refused", "made-of", "alike", "measured", "backtest", "growth", "load", "what-if", "doubling",
+    "sensitivity", "assumptions", "unsaid", "formulas",
 )  # fmt: skip
 """Sections in the order in which they are read."""
 
@@ -100,7 +101,9 @@ def _answers(subjects: Subjects) -> list[Answer]:
         return [answer_of_projection(p, prefix) for prefix, p in _prefixed(subjects.projections, "p")]
     if subjects.measurements:
         return [answer_of_measurements(found) for found in subjects.measurements]
-    return [answer_of_dataset(evidence.profile) for evidence in subjects.datasets]
+    if subjects.datasets:
+        return [answer_of_dataset(evidence.profile) for evidence in subjects.datasets]
+    return [answer_of_backtest(tested) for tested in subjects.backtests]
 
 
 def _prefixed(items: tuple[Any, ...], letter: str) -> list[tuple[str, Any]]:
@@ -114,6 +117,7 @@ def _sections(subjects: Subjects) -> list[Section]:
         (subjects.projections, "p", projection_sections, lambda projection: projection.name),
         (subjects.datasets, "d", dataset_sections, lambda evidence: evidence.profile.name),
         (subjects.measurements, "m", measurement_sections, lambda taken: taken.started_at),
+        (subjects.backtests, "b", backtest_sections, lambda tested: tested.started_at),
     ]
     for given, letter, make, name in makers:
         for prefix, subject in _prefixed(given, letter):

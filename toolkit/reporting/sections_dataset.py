@@ -21,6 +21,7 @@ __all__ = ["dataset_sections"]
 
 _LABELS_IN_TABLE = 200
 _REFUSALS_IN_TABLE = 100
+_REFUSALS_OPEN = 8
 
 
 def dataset_sections(evidence: DatasetEvidence, prefix: str = "") -> dict[str, Section]:
@@ -135,6 +136,7 @@ def _refusals_table(evidence: DatasetEvidence) -> Table:
         note=note,
         stacked=True,
         named=True,
+        shown_count=_REFUSALS_OPEN,
     )
 
 

@@ -27,6 +27,9 @@ _HIGHLIGHTS: Final = {
 """What stands at the top of the section, the first four that are there."""
 
 
+_ROWS_OPEN: Final = 5
+
+
 def measurement_sections(found: MeasurementSet, prefix: str = "") -> dict[str, Section]:
     """Return the sections of a set of measurements by name; ``prefix`` keeps the identifiers of several sets apart."""
     windows = sum(len(m.samples) for m in found.measurements)
@@ -41,7 +44,11 @@ def measurement_sections(found: MeasurementSet, prefix: str = "") -> dict[str, S
         charts = [Chart(id=f"{prefix}{name.replace('_', '-')}", figure=figure) for name, figure in figures.items()]
         ceilings = [m for m in found.measurements if m.metric.startswith("ceiling.")]
         stages = [m for m in found.measurements if m not in ceilings]
-        tables = [_rates(stages, "Every stage"), _rates(ceilings, "Every ceiling", folded=True), _limits(found)]
+        tables = [
+            _rates(stages, "Every stage", shown_count=_ROWS_OPEN),
+            _rates(ceilings, "Every ceiling", folded=True),
+            _limits(found),
+        ]
         blocks = [_highlights(found), *charts, *(table for table in tables if table.rows)]
     blocks.append(_environment(found))
     title = "What this machine does, against its ceilings"
@@ -60,7 +67,7 @@ def _highlights(found: MeasurementSet) -> KeyFacts:
     return KeyFacts(items=tuple(items[:4]) or (KeyFact(label=first.title, value=show(first.median, first.unit)),))
 
 
-def _rates(found: Sequence[Measurement], caption: str, *, folded: bool = False) -> Table:
+def _rates(found: Sequence[Measurement], caption: str, *, folded: bool = False, shown_count: int = 0) -> Table:
     return Table(
         caption=caption,
         columns=("what", "median", "95 % interval", "ceiling", "share", "cache, as proven"),
@@ -69,6 +76,7 @@ def _rates(found: Sequence[Measurement], caption: str, *, folded: bool = False) 
         note="Medians over fresh processes; the interval is a bootstrap over processes. Loopback rates are no network rates.",
         stacked=True,
         folded=folded,
+        shown_count=shown_count,
     )
 
 

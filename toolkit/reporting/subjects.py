@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.backtest_facts import Backtest
 from toolkit.errors import DatasetError, MissingError, UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet, read_facts
 from toolkit.projection.result import Projection
@@ -22,6 +23,7 @@ class Subjects:
     datasets: tuple[DatasetEvidence, ...] = ()
     measurements: tuple[MeasurementSet, ...] = ()
     projections: tuple[Projection, ...] = ()
+    backtests: tuple[Backtest, ...] = ()
 
 
 def subjects_of(given: tuple[Any, ...], gallery: Gallery) -> Subjects:
@@ -38,20 +40,23 @@ def subjects_of(given: tuple[Any, ...], gallery: Gallery) -> Subjects:
 
     if not given:
         raise UsageError("there is nothing to report: name a dataset, measurements or a projection")
-    found: dict[type, list[Any]] = {DatasetEvidence: [], MeasurementSet: [], Projection: []}
+    found: dict[type, list[Any]] = {DatasetEvidence: [], MeasurementSet: [], Projection: [], Backtest: []}
     for item in [part for one in given for part in _loaded(one)]:
         if isinstance(item, Dataset):
             found[DatasetEvidence].append(gather(item, gallery))
         elif isinstance(item, DatasetProfile):
             found[DatasetEvidence].append(DatasetEvidence(profile=item))
-        elif isinstance(item, DatasetEvidence | MeasurementSet | Projection):
+        elif isinstance(item, DatasetEvidence | MeasurementSet | Projection | Backtest):
             kind = next(kind for kind in found if isinstance(item, kind))
             if item not in found[kind]:
                 found[kind].append(item)
         else:
             raise UsageError(f"a report cannot be made of a {type(item).__name__}: give a dataset, measurements or a projection")
     return Subjects(
-        datasets=tuple(found[DatasetEvidence]), measurements=tuple(found[MeasurementSet]), projections=tuple(found[Projection])
+        datasets=tuple(found[DatasetEvidence]),
+        measurements=tuple(found[MeasurementSet]),
+        projections=tuple(found[Projection]),
+        backtests=tuple(found[Backtest]),
     )
 
 
@@ -68,7 +73,9 @@ def _folder(path: Path) -> list[Any]:
     from toolkit.dataset.reading import open_dataset
 
     taken = sorted((path / "measurements").glob("*.json"))
-    return [open_dataset(path), *([MeasurementSet.load(taken[-1])] if taken else [])]
+    tested = sorted((path / "backtests").glob("*.json"))
+    newest = [*([MeasurementSet.load(taken[-1])] if taken else []), *([Backtest.load(tested[-1])] if tested else [])]
+    return [open_dataset(path), *newest]
 
 
 def _file(path: Path) -> Any:
@@ -80,4 +87,6 @@ def _file(path: Path) -> Any:
         return DatasetProfile.from_dict(facts)
     if schema.startswith("tonnage.projection/"):
         return Projection.load(path)
-    raise DatasetError(f"'{path}' holds neither measurements, a profile nor a projection; its schema is {json.dumps(schema)}")
+    if schema.startswith("tonnage.backtest/"):
+        return Backtest.from_dict(facts)
+    raise DatasetError(f"'{path}' holds no measurements, profile, projection or back-test; its schema is {json.dumps(schema)}")

@@ -1,0 +1,68 @@
+"""A back-test in a report: every prediction drawn where it belongs, the calm of one without any."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import reporting_facts as facts
+
+import toolkit
+from toolkit.backtest_facts import Backtest, FittedLaw, Prediction
+
+LAWS = (
+    FittedLaw(kind="shard_bytes", title="bytes of the shards", unit="bytes", driver="images", formula="slope x images",
+              terms={"slope": 1e4}, noise_share=0.01, limits=""),
+    FittedLaw(kind="curate_s", title="time to <curate>", unit="s", driver="images", formula="fixed + slope x images",
+              terms={"fixed": 1.0, "slope": 0.01}, noise_share=0.1, limits=""),
+)  # fmt: skip
+
+
+def _prediction(kind: str, factor: float, predicted: float, value: float) -> Prediction:
+    return Prediction(
+        kind=kind, trial_index=0, driver_count=100 * factor, size_factor=factor,
+        p10=predicted * 0.9, p50=predicted, p90=predicted * 1.1, value=value,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def found() -> Backtest:
+    predictions = (
+        _prediction("shard_bytes", 2, 2e6, 2.02e6),
+        _prediction("shard_bytes", 8, 8e6, 8.1e6),
+        _prediction("curate_s", 2, 3.0, 3.1),
+        _prediction("curate_s", 8, 9.0, 18.0),
+    )
+    return Backtest(
+        dataset="flowers", dataset_version=1, started_at="2026-01-02T11:00:05Z", elapsed_s=60.0, limit_s=60.0, seed=0,
+        environment=facts.measurements().environment, trial_count=1, fitted_image_counts=(100,),
+        predicted_image_counts=(200, 800), varied_share=0.0, chance_share=0.6, laws=LAWS, predictions=predictions, observations=(),
+    )  # fmt: skip
+
+
+def test_each_prediction_is_a_dot_at_measured_over_predicted(found: Backtest) -> None:
+    figure = toolkit.figures(found)["backtest_ratios"]
+    dots = sorted(x for trace in figure.data for x in trace.x)
+    assert dots == pytest.approx(sorted([1.01, 1.0125, 3.1 / 3.0, 2.0]))
+    outside = next(trace for trace in figure.data if trace.name == "outside it")
+    assert list(outside.x) == [2.0]
+    assert "Bytes" not in figure.layout.title.text.partition("farthest")[2]
+
+
+def test_the_newest_back_test_of_a_file_is_a_section_and_an_answer(found: Backtest, tmp_path: Path) -> None:
+    saved = tmp_path / "backtest.json"
+    saved.write_text(json.dumps(found.to_dict()), encoding="utf-8")
+    text = toolkit.report(saved, out=tmp_path / "page.html").read_text(encoding="utf-8")
+    assert 'id="backtest"' in text
+    assert "4 predictions up to 8 times" in text
+    assert "time to &lt;curate&gt;" in text.lower()
+    assert "<curate>" not in text
+
+
+def test_one_without_predictions_is_reported_calmly(found: Backtest, tmp_path: Path) -> None:
+    none = dataclasses.replace(found, predictions=(), laws=())
+    text = toolkit.report(none, out=tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Nothing could be predicted and measured" in text
+    assert toolkit.figures(none) == {}
