@@ -290,4 +290,5 @@ def _show_file(path: Path, *, draw: bool) -> MeasurementSet | Projection | Backt
         if draw:
             show_backtest(found)
         return found
-    raise UsageError(f"'{path}' holds schema {json.dumps(schema)}, which is neither measurements nor a projection, nor a back-test")
+    said = "which is neither measurements nor a projection, nor a back-test"
+    raise UsageError(f"'{path}' holds schema {json.dumps(schema)}, {said}")
