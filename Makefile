@@ -9,7 +9,8 @@ INTEROP := .venv-interop
 TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check bench bench-curate bench-near bench-near-truth interop lint types imports lock notebooks sample clean
+.PHONY: help demo install test check bench bench-curate bench-memory bench-near bench-near-truth interop lint types imports lock notebooks \
+	sample clean
 
 help: ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -53,6 +54,9 @@ bench: $(VENV)/.installed-dev ## measure Tonnage beside ceilings and peers; writ
 
 bench-curate: $(VENV)/.installed-dev ## curation beside its ceiling and its peers; writes benchmarks/results/curate.json
 	$(BIN)/python -m benchmarks.curate
+
+bench-memory: $(VENV)/.installed-dev ## peak memory of a curation while its images grow tenfold; writes benchmarks/results/curate_memory.json
+	$(BIN)/python -m benchmarks.curate_memory
 
 bench-near: $(VENV)/.installed-dev ## how the search for near duplicates grows; writes benchmarks/results/
 	$(BIN)/python -m benchmarks.near_duplicate_scaling

@@ -29,6 +29,7 @@ from PIL import Image
 
 import toolkit
 from benchmarks.corpus import make_corpus
+from benchmarks.curate_budget import CEILING_PX, budget_ms
 from toolkit.curation.examine import examine
 from toolkit.engine import core_count
 from toolkit.measurement.environment import environment_of
@@ -36,15 +37,15 @@ from toolkit.measurement.environment import environment_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SCALED_PX = 96
 SHARD_IMAGES = 1_000
+BUDGET_IMAGES = 300
 
 
 def strictly_decoded(path: Path) -> None:
     """Decode by the fastest way that runs the whole entropy decode and refuses damage: the ceiling."""
     payload = path.read_bytes()
     if path.suffix == ".jpg":
-        simplejpeg.decode_jpeg(payload, colorspace="GRAY", min_height=SCALED_PX, min_width=SCALED_PX, strict=True)
+        simplejpeg.decode_jpeg(payload, colorspace="GRAY", min_height=CEILING_PX, min_width=CEILING_PX, strict=True)
     else:
         pillow_checked(path)
 
@@ -113,6 +114,7 @@ def run(small_count: int, large_count: int, rounds: int, folder: Path) -> dict[s
     make_corpus(small, small_count)
     size_bytes = make_corpus(large, large_count)
     files = sorted(path for path in large.rglob("*") if path.is_file())
+    jpegs = sorted((folder / "jpegs").rglob("*.jpg")) if make_corpus(folder / "jpegs", BUDGET_IMAGES, others=False) else []
     work = folder / "work"
     contestants: dict[str, tuple[int, Callable[[], float]]] = {
         "strict decode, all cores (ceiling)": (large_count, lambda: timed(lambda: on_all_cores(strictly_decoded, files))),
@@ -146,6 +148,7 @@ def run(small_count: int, large_count: int, rounds: int, folder: Path) -> dict[s
         "rates_images_per_s": rates,
         "median_images_per_s": {name: statistics.median(values) for name, values in rates.items()},
         "fixed_cost_s": statistics.median(fixed_s),
+        "budget_ms_per_jpeg": budget_ms(jpegs),
         "ratios": {
             f"{name} over the ceiling": ratio(rates[name], rates["strict decode, all cores (ceiling)"])
             for name in ("examine, all cores", "curate, steady state", "curate, large", "processes, Pillow, Parquet",
@@ -177,6 +180,8 @@ def main() -> None:
         print(f"{name:44} {rate:10,.0f} images/s")
     for name, spread in result["ratios"].items():  # type: ignore[attr-defined]  # a dict, as run() makes it
         print(f"{name:58} {spread['median']:.2f} ({spread['low']:.2f} to {spread['high']:.2f})")
+    for name, step_ms in result["budget_ms_per_jpeg"].items():  # type: ignore[attr-defined]  # a dict, as run() makes it
+        print(f"  {name:42} {step_ms:10.3f} ms a JPEG on one core")
     print(f"{'fixed cost of a curation':44} {result['fixed_cost_s']:10.1f} s")
     print(arguments.out)
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from toolkit.errors import ClusterError, UsageError
+from toolkit.units import MIB, show
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -38,6 +39,8 @@ _WINDOW_PER_THREAD: Final = 3
 """Tasks in flight per worker thread: one running, one waiting, one on its way."""
 
 _CONNECT_TIMEOUT_S: Final = 10
+
+_LEAST_MEMORY_BYTES: Final = 256 * MIB
 
 _COLLECTED_AT: Final = (50_000, 20, 50)
 """New objects, and collections, after which Python's collector looks for cycles in workers: rows of facts have none, and looking
@@ -165,7 +168,7 @@ def engine(
     threads : int, optional
         Threads per worker; by default the cores divided over the workers.
     memory_bytes : int, optional
-        Memory limit per local worker; by default Dask's own choice.
+        Memory limit per local worker; by default Dask's own choice: the machine's, divided by the workers.
     worker_modules, driver_modules : sequence of str
         What the workers of a LocalCluster import as they start, and what this process imports while it waits for them:
         the first task is not kept waiting for it.
@@ -175,7 +178,7 @@ def engine(
     ClusterError
         If the named scheduler cannot be reached within 10 s.
     UsageError
-        If ``workers`` is not positive.
+        If ``workers`` is not positive, or ``memory_bytes`` too little to start in.
     """
     from distributed import Client, LocalCluster
 
@@ -189,6 +192,9 @@ def engine(
     worker_count = core_count() if workers is None else workers
     if worker_count < 1:
         raise UsageError(f"workers must be 1 or more, not {worker_count}")
+    if memory_bytes is not None and memory_bytes < _LEAST_MEMORY_BYTES:
+        least = f"{_LEAST_MEMORY_BYTES // MIB} MiB"
+        raise UsageError(f"a worker cannot start in {show(memory_bytes, 'bytes')}; give it {least} or more")
     thread_count = threads or max(1, core_count() // worker_count)
     started_s = time.perf_counter()
     with (

@@ -61,6 +61,8 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("curate", "{}/photos", "{}/out", "--recipe", "{}/broken.yaml"), 2, ("broken.yaml",)),
         (("curate", "{}/photos", "{}/out", "--recipe", "{}/none.yaml"), 2, ("none.yaml",)),
         (("curate", "{}/photos", "{}/out", "--workers", "0"), 2, ("workers",)),
+        (("curate", "{}/photos", "{}/out", "--worker-memory", "lots"), 2, ("'lots' is not a quantity",)),
+        (("curate", "{}/photos", "{}/out", "--worker-memory", "10 MB"), 2, ("10 MB", "256 MiB")),
         (("curate", "{}/photos", "{}/out", "--workers", "two"), 2, ("--workers", "integer")),
         (("curate", "{}/photos", "{}/out", "--scheduler", "tcp://127.0.0.1:1"), 1, ("no Dask scheduler answers",)),
         (("measure", "{}/nowhere"), 2, ("nowhere",)),

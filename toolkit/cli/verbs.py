@@ -23,6 +23,7 @@ def curate(
     places: Annotated[
         list[str], typer.Argument(metavar="SOURCE... DATASET", help="Folders, archives and tables; last, where the dataset lies.")
     ],
+    *,
     recipe: Annotated[
         str | None, typer.Option(help="YAML file with a recipe; by default only exact copies are left out.")
     ] = None,
@@ -32,6 +33,7 @@ def curate(
     ] = False,
     scheduler: Scheduler = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes of the LocalCluster.")] = None,
+    worker_memory: Annotated[str | None, typer.Option(help="Memory that each of them may take, such as '1 GiB'.")] = None,
     storage_option: StorageOptions = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -48,7 +50,14 @@ def curate(
     with progress_bars(quiet=quiet) as progress:
         options = _options(storage_option or [])
         dataset = toolkit.curate(
-            places[:-1], places[-1], recipe, scheduler, workers=workers, progress=progress, storage_options=options
+            places[:-1],
+            places[-1],
+            recipe,
+            scheduler,
+            workers=workers,
+            worker_memory=worker_memory,
+            progress=progress,
+            storage_options=options,
         )
     profile = dataset.profile
     print_json(profile.to_dict()) if as_json else show_profile(profile)

@@ -47,7 +47,7 @@ from toolkit.dataset.tables import DatasetStore
 from toolkit.engine import engine, silent
 from toolkit.errors import DatasetError, RefusedShareError, UsageError
 from toolkit.locations import Location
-from toolkit.units import show
+from toolkit.units import parse_quantity, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -72,6 +72,7 @@ def curate(
     scheduler: Scheduler | None = None,
     *,
     workers: int | None = None,
+    worker_memory: str | float | None = None,
     progress: Progress | None = None,
     storage_options: Mapping[str, str] | None = None,
 ) -> Dataset:
@@ -89,7 +90,10 @@ def curate(
     scheduler : str or Client, optional
         An existing Dask cluster; by default one is started on this machine.
     workers : int, optional
-        Worker processes of the local cluster.
+        Worker processes of the local cluster; by default one per core.
+    worker_memory : str or float, optional
+        Memory that each of them may take, as text (``"1 GiB"``) or in bytes; by default the machine's, divided by them. A
+        worker that takes more is ended, and the image that it was at quarantined if that happens again.
     progress : callable, optional
         Called as ``progress(stage, done, total, detail)`` for the stages ``read``, ``compare`` and ``write``.
     storage_options : mapping, optional
@@ -111,6 +115,7 @@ def curate(
     """
     started_s = time.perf_counter()
     rules = Recipe.load(recipe)
+    memory_bytes = None if worker_memory is None else int(parse_quantity(worker_memory, "bytes"))
     places = [_place(source) for source in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
     store = DatasetStore(Location.of(dataset))
     check_places(places, store)
@@ -123,7 +128,13 @@ def curate(
     listed = discover(places, with_masks=rules.masks == "auto", remote=remote, access=access)
     found = _with_images(listed, others, places, remote)
     with (
-        engine(scheduler, workers=workers, worker_modules=WORKER_MODULES, driver_modules=DRIVER_MODULES) as running,
+        engine(
+            scheduler,
+            workers=workers,
+            memory_bytes=memory_bytes,
+            worker_modules=WORKER_MODULES,
+            driver_modules=DRIVER_MODULES,
+        ) as running,
         store.writing(),
     ):
         run = Run(engine=running, recipe=rules, limits=limits, staging=store.staging(way), tell=progress or silent)
