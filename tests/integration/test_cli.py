@@ -72,7 +72,7 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("project", "{}/scenario_key.yaml"), 2, ("horizonn",)),
         (("report", "{}/nowhere"), 2, ("nowhere",)),
         (("report", "{}/empty"), 2, ("empty",)),
-        (("show", "{}/text.json"), 2, ("neither measurements nor a projection",)),
+        (("show", "{}/text.json"), 2, ("which is neither measurements",)),
         (("show", "{}/nowhere"), 2, ("nowhere",)),
         (("verify", "{}/full"), 2, ("full",)),
         (("versions", "{}/nowhere"), 2, ("nowhere",)),
