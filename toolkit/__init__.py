@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from toolkit.dataset.reading import open_dataset
     from toolkit.measurement.run import measure
     from toolkit.measurement.steps import measure_step
+    from toolkit.projection.calibration import calibrate
     from toolkit.projection.run import project
     from toolkit.reporting.figures import figures
     from toolkit.reporting.page import report
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 __all__ = [
     "__version__",
     "backtest",
+    "calibrate",
     "compact",
     "curate",
     "export",
@@ -48,6 +50,7 @@ __all__ = [
 
 _VERBS = {
     "backtest": "toolkit.backtesting",
+    "calibrate": "toolkit.projection.calibration",
     "curate": "toolkit.curation.pipeline",
     "compact": "toolkit.curation.revising",
     "redecide": "toolkit.curation.revising",

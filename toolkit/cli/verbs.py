@@ -123,6 +123,7 @@ def project(
     measurements: Annotated[
         list[str] | None, typer.Option(help="Measurements to use, may be repeated; by default the newest of the dataset.")
     ] = None,
+    calibration: Annotated[str | None, typer.Option(help="Calibration to use; by default the newest of the dataset.")] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file to write the projection to.")] = None,
     explain: Annotated[str | None, typer.Option(metavar="QUANTITY", help="Print why a quantity is what it is.")] = None,
     month: Annotated[int | None, typer.Option(help="Month that --explain looks at; by default the last.")] = None,
@@ -133,7 +134,7 @@ def project(
     from toolkit.terminal import show_projection
 
     profile = toolkit.open_dataset(dataset) if dataset else None
-    projection = toolkit.project(scenario, profile, measurements)
+    projection = toolkit.project(scenario, profile, measurements, calibration=calibration)
     if out is not None:
         projection.save(out)
     if explain is not None:

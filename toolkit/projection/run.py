@@ -12,6 +12,8 @@ import polars as pl
 from toolkit.errors import ScenarioError, UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet
 from toolkit.projection import growth
+from toolkit.projection.calibrated import apply as apply_calibration
+from toolkit.projection.calibration import newest_calibration
 from toolkit.projection.doubling import doubling_table
 from toolkit.projection.givens import Givens, gather
 from toolkit.projection.influence import influences
@@ -25,6 +27,7 @@ from toolkit.units import MONTH_S, show
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from toolkit.calibration_facts import Calibration
     from toolkit.projection.explain import Ledger, NodeSummary
 
 __all__ = ["project"]
@@ -55,6 +58,7 @@ def project(
     profile: Any = None,
     measurements: MeasurementSet | str | Path | Sequence[MeasurementSet | str | Path] | None = None,
     *,
+    calibration: Calibration | str | Path | None = None,
     draws: int = 2_000,
     seed: int = 0,
 ) -> Projection:
@@ -69,6 +73,8 @@ def project(
     measurements : MeasurementSet, path or sequence of these, optional
         Rates measured on the target, such as those of ``measure`` and of ``measure_step``; by default the newest of each that
         lie with the dataset, if one was given that has any.
+    calibration : Calibration or path, optional
+        Laws fitted to measured points, as ``calibrate`` makes them; by default the newest of the dataset.
     draws : int
         Monte Carlo draws.
     seed : int
@@ -92,6 +98,7 @@ def project(
     measured = measurements_of(measurements, location)
     asked, fitted = _with_fitted_growth(asked, facts)
     givens = gather(asked, facts, measured)
+    apply_calibration(givens, asked, newest_calibration(calibration, location))
     months = np.arange(0, asked.horizon_months + 1, dtype=np.float64)
     generator = np.random.default_rng(seed)
     values = {name: given.draw(generator, draws) for name, given in givens.by_name.items()}

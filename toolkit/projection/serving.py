@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from toolkit.projection.explain import Ledger
+    from toolkit.projection.hardware_entries import Accelerator
     from toolkit.projection.scenario import Inference
 
     Draws = NDArray[np.float64]
@@ -93,16 +94,7 @@ def derive(ledger: Ledger, inference: Inference, months: Draws) -> None:
         If the device has no published serving rate for the model, or cannot meet the objective even for one request.
     """
     device = accelerators()[inference.accelerator]
-    served = device.serving.get(inference.model)
-    if served is None:
-        raise ScenarioError(
-            f"'inference.model': no serving rate of {inference.model} on {device.title} is known; "
-            f"there are {', '.join(device.serving) or 'none for this device'}"
-        )
-    source = f"{device.title}: {device.serving_source}"
-    for name, unit, value in (("single_s", "s", served.single), ("offline_per_s", "per_s", served.offline_per_s)):
-        evidence = "assumed" if name == "single_s" and served.is_single_assumed else "published"
-        ledger.give(f"inference.{name}", unit, np.full((1, 1), float(value)), source=source, evidence=evidence)
+    evidence, source = _enter_rates(ledger, inference, device)
     ledger.give(
         "inference.batch_count",
         "count",
@@ -110,8 +102,9 @@ def derive(ledger: Ledger, inference: Inference, months: Draws) -> None:
         source="stated in the scenario",
         evidence="assumed",
     )
-    capacity = _capacity(inference, device.title, float(served.single), served.offline_per_s)
-    ledger.give("inference.simulated_per_s", "per_s", np.full((1, 1), capacity), source=source, evidence="published")
+    single_s, offline_per_s = (ledger.median(f"inference.{name}") for name in ("single_s", "offline_per_s"))
+    capacity = _capacity(inference, device.title, single_s, offline_per_s)
+    ledger.give("inference.simulated_per_s", "per_s", np.full((1, 1), capacity), source=source, evidence=evidence)
     ledger.derive(
         "inference.capacity_per_s",
         within_objective,
@@ -120,6 +113,23 @@ def derive(ledger: Ledger, inference: Inference, months: Draws) -> None:
     )
     _instances(ledger, inference, months)
     _latency_and_power(ledger)
+
+
+def _enter_rates(ledger: Ledger, inference: Inference, device: Accelerator) -> tuple[str, str]:
+    """Enter the latency of one and the rate of many where they were not calibrated; return their evidence and source."""
+    if "inference.single_s" in ledger.values:
+        return ledger.evidence("inference.single_s"), f"{device.title}: calibrated"
+    served = device.serving.get(inference.model)
+    if served is None:
+        raise ScenarioError(
+            f"'inference.model': no serving rate of {inference.model} on {device.title} is known; "
+            f"there are {', '.join(device.serving) or 'none for this device'}; or calibrate it: tonnage calibrate"
+        )
+    source = f"{device.title}: {device.serving_source}"
+    for name, unit, value in (("single_s", "s", served.single), ("offline_per_s", "per_s", served.offline_per_s)):
+        evidence = "assumed" if name == "single_s" and served.is_single_assumed else "published"
+        ledger.give(f"inference.{name}", unit, np.full((1, 1), float(value)), source=source, evidence=evidence)
+    return "published", source
 
 
 def _capacity(inference: Inference, title: str, single_s: float, offline_per_s: float) -> float:
