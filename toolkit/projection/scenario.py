@@ -111,6 +111,8 @@ def _sentence(error: Mapping[str, Any]) -> str:
         allowed = _keys(parts[:-1])
         close = difflib.get_close_matches(parts[-1], allowed, n=1)
         return f"'{key}' is not a key" + (f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(allowed)}")
+    if error["type"] in {"model_type", "model_attributes_type"}:
+        return f"'{key}' ('{value}'): holds keys of its own; there are {', '.join(_keys(parts))}"
     if error["type"] == "missing":
         return f"'{key}' is missing"
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
