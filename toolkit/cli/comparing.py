@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toolkit.cli.app import AsJson, app, print_json
+from toolkit.cli.app import AsJson, app, print_json, print_line
 
 if TYPE_CHECKING:
     from toolkit.measurement.comparing import Comparison, Ratio
@@ -17,12 +17,17 @@ __all__ = ["compare"]
 
 @app.command()
 def compare(
-    before: Annotated[str, typer.Argument(metavar="A", help="Measurements (.json), or a dataset, whose newest are taken.")],
+    before: Annotated[str, typer.Argument(metavar="A", help="Measurements, or a dataset; or a projection or scenario.")],
     after: Annotated[str, typer.Argument(metavar="B", help="The same, to hold beside A.")],
     limit: Annotated[int, typer.Option(min=0, help="Show at most so many ratios; 0 shows all.")] = 25,
     as_json: AsJson = False,
 ) -> None:
-    """Say what changed between two runs of measure: each ratio with its 95 % interval, and what else is not the same."""
+    """Say what changed between two runs of measure, or two projections or scenarios: each ratio, and what else differs."""
+    from toolkit.projection.contrasting import is_projection
+
+    if is_projection(before) and is_projection(after):
+        _contrast(before, after, limit, as_json=as_json)
+        return
     from toolkit.measurement.comparing import compare as compare_runs
 
     found = compare_runs(before, after)
@@ -30,6 +35,28 @@ def compare(
         print_json(found.to_dict())
     else:
         _draw(found, limit)
+
+
+def _contrast(before: str, after: str, limit: int, *, as_json: bool) -> None:
+    """Show two projections side by side, what changes most first."""
+    from toolkit.projection.contrasting import contrast
+    from toolkit.units import show
+
+    found = contrast(before, after)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    print_line(
+        f"A {found.before}\nB {found.after}\nat month {found.month}, medians; * where the ranges from p10 to p90 are apart"
+    )
+    for key, old, new in found.changes:
+        print_line(f"  {key}: {old} -> {new}")
+    rows = [row for row in found.frame.iter_rows(named=True) if row["before"] is not None and row["before"] != row["after"]]
+    rows.sort(key=lambda row: abs(math.log(row["ratio"])) if row["ratio"] and row["ratio"] > 0 else math.inf, reverse=True)
+    for row in rows[:limit] if limit else rows:
+        ends = [("needs input" if row[side] is None else show(row[side], row["unit"])) for side in ("before", "after")]
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.3g}x"
+        print_line(f"{row['quantity']:36} {ends[0]:>16} {ends[1]:>16} {ratio:>9} {'*' if row['is_apart'] else ''}".rstrip())
 
 
 def _draw(found: Comparison, limit: int) -> None:
