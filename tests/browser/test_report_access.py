@@ -1,0 +1,118 @@
+"""Reports for everybody: no serious violation that axe-core finds, no blank page on paper, calm whatever the data."""
+
+from __future__ import annotations
+
+import importlib.resources
+import math
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import reporting_facts as facts
+from page_visit import Visit
+
+import toolkit
+from toolkit.facts import DatasetProfile
+
+pytestmark = pytest.mark.browser
+
+AXE = """() => {
+  document.querySelectorAll(".plot").forEach((plot) => plot.replaceChildren());
+  return axe.run({
+    runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"],
+    resultTypes: ["violations"],
+    rules: { "color-contrast": { enabled: false } },
+  }).then(({ violations, passes }) => ({ violations, passes: passes.map((rule) => rule.id) }));
+}"""
+"""A figure is one image to a screen reader, whatever it is drawn with; contrast has a test of its own, which is faster."""
+
+LANGUAGES = {"שלום עולם": 4, "مرحبا بالعالم": 3, "👩🏽‍🚀🚀 emoji": 2, "日本語のラベル": 2, "e\u0301" * 20: 1, "long " * 100: 1}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    projection = toolkit.project(Path(__file__).parents[2] / "sample_data/scenarios/vision_team_100tb.yaml", draws=50)
+    out = tmp_path_factory.mktemp("access") / "report.html"
+    return toolkit.report(facts.profile(), facts.measurements(), projection, out=out)
+
+
+def test_axe_finds_no_serious_violation(chromium: Any, tmp_path: Path) -> None:
+    pytest.importorskip("axe_playwright_python", reason="axe-core comes with the package axe-playwright-python")
+    axe = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    stored = toolkit.project(
+        {"name": "store", "dataset": {"images": 10_000, "image_size": "100 kB"}, "horizon_months": 12}, draws=20
+    )
+    page = toolkit.report(facts.profile(), facts.measurements(), facts.projection(), stored, out=tmp_path / "page.html")
+    with Visit(chromium, page, width_px=390) as visit:
+        visit.page.evaluate(axe + "; undefined")
+        found = visit.page.evaluate(AXE)
+        assert len(found["passes"]) > 20
+        bad = [v for v in found["violations"] if v["impact"] in {"serious", "critical"}]
+        assert [(v["id"], v["nodes"][0]["html"][:200], len(v["nodes"])) for v in bad] == []
+
+
+def _pages(pdf: bytes) -> list[bytes]:
+    """Return what each page of a PDF that Chromium printed draws, as its operators."""
+    objects = dict(re.findall(rb"(?:^|\n)(\d+) 0 obj\s(.*?)\sendobj", pdf, re.DOTALL))
+    drawn = []
+    for body in objects.values():
+        if re.search(rb"/Type\s*/Page\b(?!s)", body):
+            content = re.search(rb"/Contents (\d+) 0 R", body)
+            assert content is not None
+            stream = re.search(rb"stream\r?\n(.*)", objects[content[1]], re.DOTALL)
+            assert stream is not None
+            drawn.append(zlib.decompressobj().decompress(stream[1]))
+    return drawn
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_no_printed_page_is_blank(chromium: Any, report: Path, tmp_path: Path, paper: str) -> None:
+    with Visit(chromium, report) as visit:
+        out = tmp_path / "report.pdf"
+        visit.page.pdf(path=out, format=paper)
+        pages = _pages(out.read_bytes())
+        assert 8 < len(pages) < 80
+        assert [number for number, page in enumerate(pages, 1) if len(re.findall(rb"T[jJ]\b", page)) < 5] == []
+        assert visit.complaints == []
+
+
+def _calm(chromium: Any, page: Path) -> str:
+    """Return the text of a page that neither complains nor grows wider than a phone."""
+    with Visit(chromium, page, width_px=390) as visit:
+        visit.unfold()
+        assert visit.complaints == []
+        assert [url for url in visit.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+        text = visit.page.inner_text("main")
+    assert not re.search(r"\b(nan|undefined|null|infinity)\b", text, re.IGNORECASE)
+    return text
+
+
+def test_names_in_any_script_and_of_any_length_are_shown_whole(chromium: Any, tmp_path: Path) -> None:
+    profile = facts.profile(name="مجموعة 🚀", labels=LANGUAGES, label_count=len(LANGUAGES))
+    text = _calm(chromium, toolkit.report(profile, out=tmp_path / "page.html"))
+    assert "שלום עולם" in text
+    assert "👩🏽‍🚀🚀 emoji" in text
+
+
+def test_ten_thousand_labels_and_one(chromium: Any, tmp_path: Path) -> None:
+    many = facts.profile(labels={f"class {i:04d}": 10_000 - i for i in range(1_000)}, label_count=10_000)
+    text = _calm(chromium, toolkit.report(many, out=tmp_path / "many.html"))
+    assert "10,000 labels" in text
+    one = facts.profile(labels={"only": 361}, label_count=1)
+    assert "only" in _calm(chromium, toolkit.report(one, out=tmp_path / "one.html"))
+
+
+def test_nothing_at_all_and_an_exabyte(chromium: Any, tmp_path: Path) -> None:
+    empty: DatasetProfile = facts.empty_profile()
+    assert "the dataset is empty" in _calm(chromium, toolkit.report(empty, out=tmp_path / "empty.html"))
+    huge = facts.profile(image_bytes=10**18, source_bytes=2 * 10**18, shard_bytes=10**18)
+    assert "1\u00a0EB" in _calm(chromium, toolkit.report(huge, out=tmp_path / "huge.html"))
+
+
+def test_measurements_that_are_no_numbers_are_said_to_be_unknown(chromium: Any, tmp_path: Path) -> None:
+    odd = facts.measurement("read.sequential", "Sequential read", "bytes_per_s", math.nan, 2e9)
+    text = _calm(chromium, toolkit.report(facts.measurements(odd), out=tmp_path / "odd.html"))
+    assert "unknown" in text
