@@ -62,7 +62,7 @@ bench-near: $(VENV)/.installed-dev ## how the search for near duplicates grows; 
 	$(BIN)/python -m benchmarks.near_duplicate_scaling
 
 bench-near-truth: $(VENV)/.installed-dev ## near duplicates found and missed on a truth set made of FOLDER's photos (default sample_data/photos)
-	$(BIN)/python -m benchmarks.near_duplicates $(or $(FOLDER),sample_data/photos)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.near_duplicates $(or $(FOLDER),sample_data/photos)
 
 notebooks: install ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
