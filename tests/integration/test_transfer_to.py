@@ -279,6 +279,8 @@ def test_a_store_is_measured_and_an_emulator_is_only_checked(
     assert (
         "2 shards were written, read back whole and in ranges with equal sha256, and deleted; no rate is given" in reasons.pop()
     )
+    with pytest.raises(TonnageError, match="cannot be had"):
+        toolkit.measure(place, to="s3://nowhere/at/all", storage_options={"endpoint": "http://127.0.0.1:9"})
     with store_server() as (endpoint, objects), ExitStack() as stack:
         subject = Subject(open_dataset(place), plan_named("quick"))
         targets = Targets(subject, {"to": "s3://bucket/p", "run": "r", "storage": {"endpoint": endpoint}}, stack)

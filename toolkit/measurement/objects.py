@@ -74,6 +74,7 @@ class ObjectTarget:
     """
 
     def __init__(self, url: str, paths: Sequence[Path], options: Mapping[str, str], run: str) -> None:
+        self.url = url
         place = Location(url)
         self.store: Any = store_at(place.bucket, tuple(sorted(options.items())))
         self.run_prefix = "/".join(part for part in (place.key, f".tonnage-{run}") if part)
@@ -83,6 +84,19 @@ class ObjectTarget:
         self.endpoint = str(options.get("endpoint") or options.get("aws_endpoint") or os.environ.get("AWS_ENDPOINT_URL", ""))
         self.host = urlsplit(self.endpoint).hostname or _HOSTS.get(place.scheme, "")
         self._is_filled = False
+
+    def reach(self) -> None:
+        """List the prefix, to find out whether the store can be had at all.
+
+        Raises
+        ------
+        TonnageError
+            If it cannot.
+        """
+        try:
+            next(iter(self.store.list(self.run_prefix)), None)
+        except Exception as fault:  # noqa: BLE001 -- of obstore's many kinds
+            raise TonnageError(f"the object store of '{self.url}' cannot be had: {without_secrets(fault)}") from None
 
     def key(self, name: str) -> str:
         """Return the key of an object of this run."""

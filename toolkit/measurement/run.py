@@ -255,7 +255,7 @@ def _options_to(to: str | None, token: str, storage: Mapping[str, str], families
         return {}
     if "transfer" not in families:
         raise UsageError(f"'{to}' is where a transfer goes to, but only {', '.join(families)} is to be measured; add transfer")
-    check_target(to, token)
+    check_target(to, token, storage)
     return {"to": to, "token": token, "storage": dict(storage), "run": uuid.uuid4().hex[:8]}
 
 

@@ -68,7 +68,7 @@ def kind_of_target(to: str) -> str:
     return "peer"
 
 
-def check_target(to: str, token: str = "") -> None:
+def check_target(to: str, token: str, storage: Mapping[str, str]) -> None:
     """Find out before anything starts whether a target can be had.
 
     Raises
@@ -81,6 +81,8 @@ def check_target(to: str, token: str = "") -> None:
     kind = kind_of_target(to)
     if kind == "peer":
         RemotePeer(to, token)
+    elif kind == "objects":
+        objects.ObjectTarget(to, (), storage, "check").reach()
     elif kind == "folder" and not Path(to).expanduser().is_dir():
         raise UsageError(f"'{to}' is not a folder; a copy is measured into a folder that is there")
 
