@@ -263,7 +263,7 @@ def test_what_cannot_be_reported_is_said_in_a_sentence(tmp_path: Path) -> None:
         toolkit.report(3, out=tmp_path / "r.html")
     other = tmp_path / "other.json"
     other.write_text('{"schema": "other/1"}', encoding="utf-8")
-    with pytest.raises(DatasetError, match="neither measurements"):
+    with pytest.raises(DatasetError, match="holds no measurements"):
         toolkit.report(other, out=tmp_path / "r.html")
     with pytest.raises(UsageError, match="not a Tonnage dataset"):
         toolkit.report(tmp_path, out=tmp_path / "r.html")

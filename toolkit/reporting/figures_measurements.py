@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.reporting.charts import axis_ticks, finish_rows, guide_lines, log_ticks, row_label
 from toolkit.reporting.design import BLUE, GRAY, GREEN, INK, ORANGE, SKY, TRACK, VERMILLION, new_figure
+from toolkit.reporting.figures_models import model_figures
 from toolkit.reporting.wording import interval, plain, plural
 from toolkit.units import show
 
@@ -34,6 +35,7 @@ def measurement_figures(found: MeasurementSet) -> dict[str, go.Figure]:
         "cold_warm": cold_and_warm(stages),
         "samples": every_sample(_leading(stages)),
     }
+    figures |= model_figures(found)
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
