@@ -72,7 +72,9 @@ def what_if_facts(found: WhatIf) -> dict[str, Any]:
 
 
 def _shown(given: WhatIfInput, stop: float) -> str:
-    return f"{stop:.4g} times" if given.name == "growth.factor" else show(stop, given.unit)
+    if given.name == "growth.factor":
+        return "as stated" if stop == 1 else f"{stop:.4g} times"
+    return show(stop, given.unit)
 
 
 def _short(value: float) -> float | int | None:
