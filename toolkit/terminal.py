@@ -196,6 +196,9 @@ def show_projection(projection: Projection) -> None:
     screen.print(Text(projection.plan.bottleneck))
     screen.print(Text(projection.plan.next_bottleneck))
     screen.print(_plan_table(projection))
+    for row in projection.plan.alternatives.iter_rows(named=True):
+        if row["verdict"].startswith(("cheaper", "chosen, but")):
+            screen.print(Text(f"{row['phase']}: {row['count']:,.0f} x {row['item']} is {row['verdict']}", style="dim"))
     screen.print(_quantity_table(projection))
     for flag in projection.flags:
         screen.print(Text(f"! {flag}", style="yellow"))
@@ -205,14 +208,17 @@ def _plan_table(projection: Projection) -> Table:
     table = Table(title="The plan", title_justify="left", title_style="bold")
     for column in ("phase", "item"):
         table.add_column(column)
-    for column in ("count", "price", "power", "by month"):
+    for column in ("count", "budgeted", "price", "power", "order by", "by month"):
         table.add_column(column, justify="right")
     table.add_column("why")
     for row in projection.plan.frame.iter_rows(named=True):
         price = "needs input" if row["price_usd"] is None else shown(row["price_usd"], "usd")
         power = "needs input" if row["power_w"] is None else shown(row["power_w"], "w")
         count = f"{row['count']:,.0f}"
-        table.add_row(row["phase"], Text(row["item"]), count, price, power, f"{row['needed_by_month']}", Text(row["reason"]))
+        budgeted = "" if row["budget_count"] is None else f"{row['budget_count']:,.0f}"
+        order = "" if row["order_by_month"] is None else f"{row['order_by_month']}"
+        cells = (count, budgeted, price, power, order, f"{row['needed_by_month']}")
+        table.add_row(row["phase"], Text(row["item"]), *cells, Text(row["reason"]))
     return table
 
 
