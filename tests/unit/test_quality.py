@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from toolkit.curation.colour import colorfulness
+from toolkit.curation.examine import Limits, examine
 from toolkit.curation.quality import SCORED_PX, scored_luma, scores
 from toolkit.dataset.schema import SCORE_FIELDS
 
@@ -68,3 +71,31 @@ def test_odd_shapes_have_finite_scores(shape: tuple[int, int]) -> None:
 def test_large_images_are_scored_at_one_scale_and_small_ones_as_they_are() -> None:
     assert min(scored_luma(np.zeros((900, 700), np.uint8)).shape) == SCORED_PX
     assert scored_luma(np.zeros((40, 30), np.uint8)).shape == (40, 30)
+
+
+def encoded(pixels: np.ndarray, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_colour_is_told_from_gray_stored_as_colour(kind: str) -> None:
+    with Image.open(PHOTOS[0]) as image:
+        colour = np.asarray(image.convert("RGB"))
+    gray = np.repeat(luma()[:, :, None], 3, axis=2)
+    asked = Limits(colour_scores=True)
+    scored_colour, scored_gray = (
+        examine(encoded(pixels, kind), name="a", limits=asked).facts["colorfulness_score"] for pixels in (colour, gray)
+    )
+    assert scored_gray < 1
+    assert scored_colour > 10
+    assert examine(encoded(colour, kind), name="a").facts["colorfulness_score"] is None
+
+
+def test_colorfulness_is_that_of_its_definition() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    red, green, blue = (pixels[..., band].astype(float) for band in range(3))
+    one, other = red - green, 0.5 * (red + green) - blue
+    expected = np.sqrt(one.var() + other.var()) + 0.3 * np.sqrt(one.mean() ** 2 + other.mean() ** 2)
+    assert colorfulness(pixels) == pytest.approx(expected)

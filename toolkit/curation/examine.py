@@ -7,6 +7,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from toolkit.curation.colour import colorfulness_of
 from toolkit.curation.endings import ending_flag
 from toolkit.curation.hashing import byte_identity, luma_hash, perceptual_hash
 from toolkit.curation.headers import Header, read_header
@@ -73,7 +74,10 @@ def examine(payload: bytes, *, name: str, limits: Limits | None = None) -> Exami
     flags = [*header.flags, *decoded.flags, *_byte_flags(payload, facts["format"], name, header)]
     if decoded.refusal is not None or decoded.luma is None:
         return Examination(facts=facts | {"flags": flags}, refusal=decoded.refusal)
-    return Examination(facts=facts | {"flags": flags} | _pixel_facts(decoded, decoded.luma, header))
+    facts |= {"flags": flags} | _pixel_facts(decoded, decoded.luma, header)
+    if limits is not None and limits.colour_scores:
+        facts["colorfulness_score"] = colorfulness_of(payload)
+    return Examination(facts=facts)
 
 
 def _decoded(payload: bytes, header: Header) -> Decoded:

@@ -1,4 +1,4 @@
-"""What is held against each image's header, before anything is decoded."""
+"""What is held against each image's header before anything is decoded, and what is asked of the decode."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What is held against the header, before anything is decoded."""
+    """What is held against the header before anything is decoded, and what is asked of the decode."""
 
     min_side_px: int = 16
     """Kept for the recipe's rule; nothing is refused for being small."""
@@ -26,6 +26,8 @@ class Limits:
     """Memory above which a file is not decoded, whatever its pixels."""
     frames: str = "first"
     """``first`` takes a file of several frames as one image; ``explode`` each frame as one."""
+    colour_scores: bool = False
+    """Whether colour is decoded too, and scored."""
 
     @classmethod
     def of(cls, recipe: Recipe) -> Limits:

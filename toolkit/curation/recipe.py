@@ -146,6 +146,8 @@ class Recipe(_Part):
     late_bridges: Literal["keep", "exclude_from_train"] = "keep"
     """An image that is near to images of earlier batches in different splits is listed (``tonnage findings bridges``), and
     ``exclude_from_train`` drops it where it would go to train: what was settled stays."""
+    colour_scores: bool = False
+    """Whether colour is decoded too: ``colorfulness_score``, and colour images without colour, for about a third more time."""
     filters: dict[str, Filter] = Field(default_factory=dict)
     """Ranges by score, for example ``sharpness_score: {at_least: 20}``; images outside are dropped."""
     odd_sizes: Literal["keep", "drop"] = "keep"

@@ -25,6 +25,7 @@ ISSUES: Final[Mapping[str, str]] = {
     "blurry": "focus_score below 0.29; the score is focus_score",
     "odd_size": "sqrt(width x height) more than 3 interquartile ranges outside the quartiles; the score is that side in px",
     "grayscale": "stored in one gray channel; the score is 1",
+    "gray_in_rgb": "stored in colour, colorfulness_score below 1; the score is colorfulness_score (null unless colour_scores)",
     "border": "border_share of 0.2 or more; the score is border_share",
     "exact_duplicate": "equal bytes or pixels occur more than once; the score is the number of occurrences",
     "near_duplicate": "other images are of its group; the score is the number of images in the group",
@@ -66,7 +67,7 @@ def issues(dataset: Dataset) -> pl.LazyFrame:
     dataset : Dataset
         The dataset, opened at a version.
     """
-    extra = ("entropy_bits", "focus_score", "border_share", "duplicate_group")
+    extra = ("colorfulness_score", "entropy_bits", "focus_score", "border_share", "duplicate_group")
     images = dataset.scan("images").select(*_COLUMNS, *extra)
     return pl.concat([_of_scores(images), _odd_sizes(images), _copies(dataset, images), _near(images)])
 
@@ -82,6 +83,10 @@ def _of_scores(images: pl.LazyFrame) -> pl.LazyFrame:
         "low_information": (pl.col("entropy_bits") + bands.log(2) < 3, pl.col("entropy_bits")),
         "blurry": (pl.col("focus_score") < 0.29, pl.col("focus_score")),
         "grayscale": (pl.col("mode").is_in(_GRAY_MODES), pl.lit(1.0)),
+        "gray_in_rgb": (
+            ~pl.col("mode").is_in(_GRAY_MODES) & (pl.col("colorfulness_score") < 1),
+            pl.col("colorfulness_score"),
+        ),
         "border": (pl.col("border_share") >= 0.2, pl.col("border_share")),
     }
     return pl.concat([_rows(images.filter(rule), issue, score) for issue, (rule, score) in rules.items()])
