@@ -25,12 +25,15 @@ from toolkit.cli import (  # noqa: F401 -- they register their commands
     versions,
 )
 from toolkit.cli.app import INTERRUPTED, app
+from toolkit.cli.panels import arrange
 from toolkit.errors import TonnageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["app", "main"]
+
+arrange(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
