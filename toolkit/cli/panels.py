@@ -24,7 +24,8 @@ def arrange(app: typer.Typer) -> None:
     """Give every registered command its heading, and put them in the order of ``PANELS``."""
     panel = {name: heading for heading, names in PANELS.items() for name in names}
     order = list(panel)
-    for registered in (*app.registered_commands, *app.registered_groups):
+    everything: list[CommandInfo | TyperInfo] = [*app.registered_commands, *app.registered_groups]
+    for registered in everything:
         registered.rich_help_panel = panel[_name(registered)]
     app.registered_commands.sort(key=lambda each: order.index(_name(each)))
 
