@@ -86,13 +86,20 @@ def _redecide(
 def measure(  # noqa: PLR0917 - options are given by name
     dataset: Annotated[str, typer.Argument(help="A dataset made by curate.")],
     plan: Annotated[str, typer.Option(help="quick (under a minute), standard or thorough.")] = "quick",
-    only: Annotated[str | None, typer.Option(help="Families to measure, comma separated: read,decode,loader,transfer.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Families to measure, comma separated: read,decode,loader,transfer,utilisation.")
+    ] = None,
     to: Annotated[
         str | None, typer.Option(help="Transfer to host:port ('tonnage serve' there), s3://bucket/prefix or a folder.")
     ] = None,
     token: Annotated[str, typer.Option(envvar="TONNAGE_TOKEN", help="What 'tonnage serve' printed.")] = "",
     storage_option: StorageOptions = None,
     scheduler: Scheduler = None,
+    preset: Annotated[
+        list[str] | None, typer.Option(help="Accelerator that utilisation emulates, such as resnet50-h100; may be repeated.")
+    ] = None,
+    step_time: Annotated[str | None, typer.Option(help="A step of your own to emulate, such as '12 ms'.")] = None,
+    step_images: Annotated[int | None, typer.Option(help="Images of that step; 64 by default.")] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file to write; by default DATASET/measurements/<UTC>.json.")] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -101,11 +108,14 @@ def measure(  # noqa: PLR0917 - options are given by name
     import toolkit
     from toolkit.terminal import progress_bars, show_measurements
     from toolkit.terminal_transfers import show_stragglers, show_transfers
+    from toolkit.units import parse_quantity
 
+    step_time_s = None if step_time is None else parse_quantity(step_time, "s")
     with progress_bars(quiet=quiet) as progress:
         measured = toolkit.measure(
             dataset, plan, only.split(",") if only else None, scheduler, to=to, token=token,
-            storage_options=_options(storage_option or []), out=str(out) if out else None, progress=progress,
+            storage_options=_options(storage_option or []), presets=preset or [], step_time_s=step_time_s,
+            step_images=step_images, out=str(out) if out else None, progress=progress,
         )  # fmt: skip
     if as_json:
         print_json(measured.to_dict())

@@ -15,7 +15,7 @@ from toolkit.facts import Environment
 from toolkit.measurement.caches import filesystem_of
 from toolkit.units import KIB
 
-__all__ = ["busy_and_total_s", "core_count", "environment_of"]
+__all__ = ["busy_and_total_s", "core_count", "environment_of", "memory_bytes"]
 
 _PACKAGES: Final = ("tonnage", "numpy", "polars", "pyarrow", "pillow", "simplejpeg", "dask", "distributed", "deltalake")
 _CGROUP: Final = Path("/sys/fs/cgroup")
@@ -31,7 +31,7 @@ def environment_of(folder: Path) -> Environment:
         "system_core_count": os.cpu_count(),
         "l3_cache_bytes": _l3_cache_bytes(),
         "cpu_governor": _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "memory_bytes": _memory_bytes(),
+        "memory_bytes": memory_bytes(),
         "memory_limit_bytes": _memory_limit_bytes(),
         "system": platform.system(),
         "kernel": platform.release(),
@@ -87,7 +87,8 @@ def _l3_cache_bytes() -> int | None:
     return int(found[1]) * KIB if found else None
 
 
-def _memory_bytes() -> int:
+def memory_bytes() -> int:
+    """Return the memory of this machine."""
     import psutil
 
     return int(psutil.virtual_memory().total)

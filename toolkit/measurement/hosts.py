@@ -28,6 +28,8 @@ class HostLines:
     """Its environment, as the first invocation found it."""
     windows: list[dict[str, Any]] = field(default_factory=list)
     """Its windows."""
+    values: list[dict[str, Any]] = field(default_factory=list)
+    """What its invocations found by searching."""
     faults: list[dict[str, Any]] = field(default_factory=list)
     """What could not be measured, and why."""
 
@@ -46,6 +48,8 @@ class HostLines:
                 self.host, self.facts = line["host"], line["facts"]
             elif line["kind"] == "window":
                 self.windows.append(line)
+            elif line["kind"] == "value":
+                self.values.append(line)
             elif line["kind"] == "fault" and line["metric"]:
                 self.faults.append(line)
             elif line["kind"] == "fault":

@@ -1,7 +1,7 @@
 """One invocation: a fresh process that runs the windows of all stages in a random order and prints each as a line of JSON.
 
 Run as ``python -m toolkit.measurement.invocation`` with a job (``Job``, as JSON) on standard input. Lines are of the kind
-``environment``, ``plan``, ``window``, ``fault``. A stage that fails is a ``fault`` line; the others go on.
+``environment``, ``plan``, ``window``, ``searching``, ``value``, ``fault``. A stage that fails is a ``fault`` line; others go on.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from toolkit.measurement.caches import can_prove, opens_direct, proof_of
 from toolkit.measurement.environment import busy_and_total_s, core_count, environment_of
 from toolkit.measurement.plans import plan_named
 from toolkit.measurement.probes import Bench
+from toolkit.measurement.searches import SEARCHES
 from toolkit.measurement.stages import Stage, ceiling_stages, stages_of
 from toolkit.measurement.subject import Subject
 from toolkit.measurement.targets import link_facts, stages_to, window_to
@@ -62,7 +63,7 @@ class Job:
     retaken: tuple[str, ...] = ()
     """Ceilings to take again, in more settings, instead of the stages."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What the families further need: ``to``, ``token``, ``run`` and ``storage`` of a transfer."""
+    """What the families further need: ``to``, ``token``, ``run``, ``storage`` of a transfer; ``presets`` of accelerators."""
 
 
 def job_stages(job: Job, cores: int, mean_image_bytes: float, image_count: int) -> tuple[Stage, ...]:
@@ -108,6 +109,17 @@ def _run(job: Job, stack: ExitStack) -> None:
         probe = probes.get(stage.key)
         if probe is not None and not _take(stage, probe, bench, job, number, is_provable=probing):
             probes[stage.key] = None
+    for family in () if job.retaken else job.families:
+        if family in SEARCHES:
+            _search(family, bench, job)
+
+
+def _search(family: str, bench: Bench, job: Job) -> None:
+    """Run a family that searches; what stops it is said, and what it found until then stays."""
+    try:
+        SEARCHES[family](bench, job, _say)
+    except (OSError, ValueError, RuntimeError, MemoryError, TonnageError) as fault:
+        _say("fault", metric=family, conditions={}, error=type(fault).__name__, message=str(fault))
 
 
 def _probes(stages: Sequence[Stage], bench: Bench) -> dict[str, Probe | None]:

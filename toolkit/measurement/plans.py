@@ -16,10 +16,13 @@ from toolkit.units import GIB, MIB
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FAMILIES", "PLANS", "Plan", "families_named", "plan_named"]
+__all__ = ["FAMILIES", "PLANS", "SEARCHED_FAMILIES", "Plan", "families_named", "plan_named"]
 
 FAMILIES: Final = ("read", "decode", "loader", "transfer")
-"""What ``only`` may choose; the ceilings that the chosen need are always taken."""
+"""What is measured unless ``only`` chooses; the ceilings that the chosen need are always taken."""
+
+SEARCHED_FAMILIES: Final = ("utilisation",)
+"""What is measured only where ``only`` asks for it: it takes minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +129,9 @@ def families_named(only: Sequence[str] | None) -> tuple[str, ...]:
     if only is None:
         return FAMILIES
     asked = [only] if isinstance(only, str) else [str(name).strip() for name in only]
-    unknown = [name for name in asked if name not in FAMILIES]
+    known = (*FAMILIES, *SEARCHED_FAMILIES)
+    unknown = [name for name in asked if name not in known]
     if unknown or not asked:
         named = ", ".join(f"'{name}'" for name in unknown) or "nothing"
-        raise UsageError(f"only: {named} cannot be measured; choose from {', '.join(FAMILIES)}")
-    return tuple(name for name in FAMILIES if name in asked)
+        raise UsageError(f"only: {named} cannot be measured; choose from {', '.join(known)}")
+    return tuple(name for name in known if name in asked)

@@ -30,6 +30,8 @@ from toolkit.measurement.models import models_of
 from toolkit.measurement.plans import families_named, plan_named
 from toolkit.measurement.targets import check_target, clear_target
 from toolkit.measurement.task import parsed_lines, run_invocation
+from toolkit.measurement.utilisation import chosen_presets
+from toolkit.measurement.values import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +56,9 @@ def measure(
     to: str | None = None,
     token: str = "",
     storage_options: Mapping[str, str] | None = None,
+    presets: Sequence[str] = (),
+    step_time_s: float | None = None,
+    step_images: int | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> MeasurementSet:
@@ -66,7 +71,8 @@ def measure(
     plan : str
         ``quick`` (under a minute), ``standard`` (minutes) or ``thorough`` (most of an hour).
     only : sequence of str, optional
-        Families to measure: ``read``, ``decode``, ``loader``, ``transfer``; by default all. Their ceilings are always taken.
+        Families to measure: ``read``, ``decode``, ``loader``, ``transfer``, by default; and ``utilisation``. Their ceilings are
+        always taken.
     scheduler : str or Client, optional
         An existing Dask cluster: one worker of each host measures its host, one host at a time; then 1, 2, 4, ... all of
         them at once, and the links between them.
@@ -77,6 +83,10 @@ def measure(
         What ``tonnage serve`` printed.
     storage_options : mapping, optional
         Of an object store: ``endpoint``, ``region`` and whatever obstore knows; the environment says the rest.
+    presets : sequence of str
+        Accelerators to emulate where ``only`` names ``utilisation``, such as ``resnet50-h100``; see ``presets.py``.
+    step_time_s, step_images : float and int, optional
+        A step of the user's own to emulate: its seconds, and its images (64 by default).
     out : str or path, optional
         JSON file to write, with Parquet beside it; by default ``DATASET/measurements/<UTC>.json``.
     progress : callable, optional
@@ -97,6 +107,7 @@ def measure(
     """
     chosen, families = plan_named(plan), families_named(("transfer",) if to and only is None else only)
     options = _options_to(to, token, storage_options or {}, families)
+    options |= {"presets": chosen_presets(list(presets), step_time_s, step_images)}
     opened = open_dataset(Path(dataset) if isinstance(dataset, os.PathLike) else dataset)
     if not len(opened):
         raise UsageError(f"the dataset '{opened.location}' has no images to measure")
@@ -145,6 +156,7 @@ class _Run:
         options: Mapping[str, Any],
     ) -> None:
         self.dataset = dataset
+        self.options = options
         self.plan = plan
         self.families = families
         self.scratch = scratch
@@ -175,7 +187,9 @@ class _Run:
 
     def findings(self, hosts: Sequence[HostLines], *, is_whole: bool) -> Iterator[Measurement]:
         """Yield the measurements of all hosts, ceilings first."""
-        found = [m for host in hosts for m in self._findings(host, {"host": host.host} if len(hosts) > 1 else {})]
+        extra = {host.host: {"host": host.host} if len(hosts) > 1 else {} for host in hosts}
+        found = [m for host in hosts for m in self._findings(host, extra[host.host])]
+        found += [m for host in hosts for m in values_of(host.values, extra[host.host])]
         found += [] if self.together is None else cluster_findings(self.together.lines, self._mean_image_bytes)
         if "decode" in self.families:
             state = self.dataset.state
@@ -241,7 +255,8 @@ class _Run:
             return
         lines = parsed_lines(lines_path)
         planned = next((line["window_count"] for line in lines if line["kind"] == "plan"), 0)
-        latest = next((line["metric"] for line in reversed(lines) if line["kind"] == "window"), "")
+        shown = {"window": "metric", "searching": "what"}
+        latest = next((line[shown[line["kind"]]] for line in reversed(lines) if line["kind"] in shown), "")
         done = sum(line["kind"] == "window" for line in lines)
         what = "ceilings again" if is_again else f"process {invocation + 1} of {self.plan.invocation_count}"
         where = f" on {host.worker}" if len(self.hosts) > 1 else ""

@@ -84,7 +84,7 @@ def stages_of(
     """Return the stages of some families and the ceilings they need, ceilings first."""
     makers = {"read": _read, "decode": _decode, "loader": _loader, "transfer": _transfer}
     batch_size = max(1, min(_BATCH_SIZE, image_count // 8))
-    chosen = [stage for family in families for stage in makers[family](plan, core_count, batch_size)]
+    chosen = [stage for family in families if family in makers for stage in makers[family](plan, core_count, batch_size)]
     needed = {"ceiling.memory_copy"} | {stage.ceiling.metric for stage in chosen if stage.ceiling is not None}
     ceilings = [stage for stage in ceiling_stages(plan, core_count, mean_image_bytes) if stage.metric in needed]
     return (*ceilings, *chosen)
