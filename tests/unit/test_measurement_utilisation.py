@@ -38,7 +38,7 @@ def test_a_loader_that_takes_no_time_keeps_an_accelerator_fully_busy(step_s: flo
     sleep_finely()
     count = max(12, round(0.4 / step_s))
     for share in ("without_first_share", "with_first_share"):
-        assert best_of(3, lambda share=share: getattr(pace(itertools.repeat(None), step_s, count), share)) == pytest.approx(
+        assert best_of(6, lambda share=share: getattr(pace(itertools.repeat(None), step_s, count), share)) == pytest.approx(
             1, abs=0.005
         )
 
@@ -167,11 +167,12 @@ def test_a_step_without_haste_keeps_accelerators_busy_and_the_rule_is_told(datas
     memory = found["utilisation.rule_bytes", "", "encoded"]
     assert asked > 1e9 > memory.samples[0].payload_bytes
     rate = found["utilisation.samples", "largest", "encoded"].median
-    assert rate == pytest.approx(count.median / 0.25, rel=0.12)
+    felt = found["utilisation.with_first_step", "largest", "encoded"].median
+    assert rate == pytest.approx(count.median / 0.25 * felt, rel=0.06)  # the benchmark's identity
 
 
 def test_a_step_that_no_loader_can_feed_keeps_none_busy(dataset: Path) -> None:
-    found = found_on(dataset, step_s=0.001, batch_count=2000)
+    found = found_on(dataset, step_s=0.001, batch_count=400)
     assert found["utilisation.accelerators", "", "224 px"].median == 0
     assert found["utilisation.without_first_step", "1", "224 px"].median < 0.9
     assert ("utilisation.sustained", "largest", "224 px") not in found

@@ -70,7 +70,7 @@ def pace(steps: Iterator[object], step_s: float, step_count: int, most_s: float 
         next(steps)
         got_s = time.perf_counter()
         overslept_s, waited_s = asked_s - due_s, got_s - asked_s
-        is_ready = waited_s <= overslept_s <= min(step_s, _FORGIVEN_S)
+        is_ready = waited_s <= overslept_s <= _FORGIVEN_S
         due_s = (due_s + waited_s if is_ready else got_s) + step_s
         finished_s.append(due_s)
         if (left_s := due_s - time.perf_counter()) > 0:

@@ -40,7 +40,7 @@ _TRIAL_WINDOWS: Final = 10
 _LEAST_TRIAL_S: Final = 1.5
 _MOST_ACCELERATORS: Final = 32
 _MOST_WIDE: Final = 128
-_PATIENCE_FACTOR: Final = 3
+_PATIENCE_FACTOR: Final = 2
 """A trial ends when it has taken this many times what it would if nothing waited: it has failed by then."""
 _MEMORY_SHARE: Final = 0.25
 _HELD_STEPS: Final = AHEAD_COUNT + 3
