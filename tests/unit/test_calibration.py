@@ -61,6 +61,34 @@ def test_arithmetic_alone_misses_what_arithmetic_and_traffic_meet() -> None:
     assert flops > 0.3
 
 
+PUBLISHED = {
+    "resnet18": (1.82, 2.48, 3481.78), "mobilenetv3_large_100": (0.23, 4.41, 2732.43), "mobilenetv2_100": (0.31, 6.68, 2313.1),
+    "vit_tiny_patch16_224": (1.26, 5.97, 2299.56), "resnet34": (3.67, 3.74, 2036.51), "mixer_b32_224": (3.24, 6.29, 1856.75),
+    "efficientnet_b0": (0.4, 6.75, 1751.72), "vit_base_patch32_224": (4.41, 5.01, 1708.63), "resnet50": (4.11, 11.11, 1218.01),
+    "vit_small_patch16_224": (4.61, 11.95, 1057.92), "resnext50_32x4d": (4.26, 14.4, 1001.03), "densenet121": (2.87, 6.9, 913.65),
+    "convnext_tiny": (4.47, 13.44, 819.24), "darknet53": (9.31, 12.39, 753.16), "resnet101": (7.83, 16.23, 747.89),
+    "regnety_016": (1.63, 8.04, 650.07), "vit_base_patch16_224": (17.58, 23.9, 392.99),
+}  # fmt: skip
+"""Giga-multiply-accumulates, million activations, and training images a second on an RTX 3090, half precision.
+
+Source: huggingface/pytorch-image-models, commit aa4b585, results/benchmark-{infer,train}-amp-nhwc-*-rtx3090.csv.
+"""
+
+
+def test_published_training_rates_of_very_different_models_are_met_by_two_terms_and_not_by_one() -> None:
+    macs, activations, rates = np.array(list(PUBLISHED.values())).T
+    drivers, times, groups = np.stack([6e9 * macs, 2e6 * activations], axis=1), 1 / rates, np.arange(float(len(rates)))
+    both = left_out_error(fit_nonnegative, linear_at, drivers, times, groups)
+    flops = left_out_error(fit_nonnegative, linear_at, drivers[:, :1], times, groups)
+    assert both is not None
+    assert flops is not None
+    assert both < 0.35 < 0.9 < flops
+    missed = np.abs(np.log(linear_at(fit_nonnegative(drivers, times), drivers) / times))
+    assert np.median(missed) < 0.12
+    flop_s, _ = fit_nonnegative(drivers, times)
+    assert 35e12 < 1 / flop_s < 142e12  # not above what the device's tensor cores can do at half precision
+
+
 def test_what_is_left_out_misses_by_what_the_points_scatter() -> None:
     random = np.random.default_rng(0)
     drivers = random.uniform(1, 10, (60, 2))
