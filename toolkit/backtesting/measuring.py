@@ -40,9 +40,9 @@ _WHOLE: Final = replace(PLANS["quick"], working_set_bytes=2**62)
 _BATCH_SIZE: Final = 64
 _COLD_SHARE: Final = 0.9
 """A pass counts as cold when so much of what it asked for came from the device."""
-_SHORT_S: Final = 0.1
-_MAX_PASSES: Final = 11
-_DECODE_WINDOW_S: Final = 0.3
+_SHORT_S: Final = 0.05
+_MAX_PASSES: Final = 5
+_DECODE_WINDOW_S: Final = 0.25
 _RANGE_BYTES: Final = 2**20
 _BESIDE_BYTES: Final = 96 * 2**20
 """More than the last-level cache of most processors."""

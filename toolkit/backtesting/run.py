@@ -156,7 +156,8 @@ def _check_room(dataset: Dataset, scratch: Path, sizes: Sizes) -> None:
 def _pilot_counts(full_count: int, limit_s: float) -> tuple[int, int, int]:
     """Return the images of the pilots: the first warms what starts once and does not count, the last fills all threads."""
     largest = max(4 * _PILOT_IMAGES, min(full_count, _MOST_PILOT_IMAGES, int(limit_s) * 4))
-    return _PILOT_IMAGES, max(_PILOT_IMAGES, largest // 4), largest
+    smaller = max(_PILOT_IMAGES, largest // 4)
+    return smaller, smaller, largest
 
 
 def _trials(bench: Bench, sizes: Sizes, planned_count: int, until_s: float) -> tuple[list[Observation], int]:

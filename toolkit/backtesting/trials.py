@@ -34,7 +34,7 @@ _REPEATS: Final = 3
 _FITTED_WORKERS: Final = (1, 2, 3)
 _PREDICTED_WORKERS: Final = (4, 6, 8)
 _LARGEST_FITTED_RANGES: Final = 64
-_BESIDE_S: Final = 15.0
+_BESIDE_S: Final = 18.0
 """What a trial takes for reads, transfers and workers, whatever its sizes."""
 _LEAST_IMAGES: Final = 8
 _MOST_IMAGES: Final = 4_096
@@ -88,9 +88,9 @@ def sizes_within(left_s: float, pilot: Sequence[tuple[int, float]]) -> tuple[Siz
     Examples
     --------
     >>> sizes_within(300.0, [(16, 0.2 + 16 * 0.002), (64, 0.2 + 64 * 0.002)])
-    (Sizes(smallest_count=256), 5)
+    (Sizes(smallest_count=216), 5)
     >>> sizes_within(90.0, [(16, 0.2 + 16 * 0.002), (64, 0.2 + 64 * 0.002)])
-    (Sizes(smallest_count=64), 3)
+    (Sizes(smallest_count=56), 3)
     """
     counts, times = (np.array(column, dtype=float) for column in zip(*pilot, strict=True))
     fixed_s, image_s = AffineLaw().fit(counts, times[None, :])[0]
@@ -105,9 +105,10 @@ def _largest_within(trial_s: float, fixed_s: float, image_s: float) -> Sizes:
     measured = _REPEATS * len(FITTED_FACTORS) + len(PREDICTED_FACTORS)
     smallest = _LEAST_IMAGES
     while smallest < _MOST_IMAGES:
-        if measured * fixed_s + trial_images(Sizes(smallest_count=2 * smallest)) * image_s > trial_s:
+        larger = smallest + max(_LEAST_IMAGES, smallest // 4 // _LEAST_IMAGES * _LEAST_IMAGES)
+        if measured * fixed_s + trial_images(Sizes(smallest_count=larger)) * image_s > trial_s:
             break
-        smallest *= 2
+        smallest = larger
     return Sizes(smallest_count=smallest)
 
 
@@ -179,7 +180,7 @@ class Bench:
             for factor in factors
         }
         found: list[Observation] = []
-        for factor in self._shuffled([*factors] * _REPEATS, trial_index):
+        for factor in self._shuffled([*FITTED_FACTORS] * _REPEATS + [*PREDICTED_FACTORS] * 2, trial_index):
             size_bytes = float(datasets[factor].shards["size_bytes"].sum())
             found += [
                 Observation(kind=kind, trial_index=trial_index, driver_count=size_bytes, size_factor=factor, value=value)
@@ -188,7 +189,7 @@ class Bench:
         return found
 
     def _transfers(self, dataset: Dataset, trial_index: int) -> list[Observation]:
-        steps = self._shuffled([*FITTED_FACTORS, *PREDICTED_FACTORS] * _REPEATS, trial_index)
+        steps = self._shuffled([*FITTED_FACTORS] * _REPEATS + [*PREDICTED_FACTORS] * 2, trial_index)
         counts = [round(_LARGEST_FITTED_RANGES * factor) for factor in steps]
         range_bytes = measuring.range_bytes_of(dataset)
         return [
