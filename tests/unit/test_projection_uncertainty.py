@@ -30,7 +30,7 @@ def test_eight_of_ten_ranges_hold_the_true_median_however_few_the_samples(sample
         drawn = made(samples=samples, value=float(np.median(samples))).draw(random, 400)
         low, high = np.quantile(drawn, [0.1, 0.9])
         held += low <= 1.0 <= high
-    assert 0.72 <= held / 400 <= 0.93
+    assert 0.77 <= held / 400 <= 0.9
 
 
 def test_a_bootstrap_keeps_the_skew_of_what_was_measured() -> None:
@@ -66,6 +66,7 @@ def test_a_share_stays_a_share() -> None:
 def test_widening_falls_to_nothing_with_the_samples() -> None:
     widths = [few_sample_widening(n) for n in range(2, 40)]
     assert widths == sorted(widths, reverse=True)
+    assert widths[0] > 3 > widths[1] > 1.5
     assert few_sample_widening(10_000) == pytest.approx(1, abs=1e-3)
 
 
