@@ -21,7 +21,7 @@ __all__ = ["FAMILIES", "PLANS", "SEARCHED_FAMILIES", "Plan", "families_named", "
 FAMILIES: Final = ("read", "decode", "loader", "transfer")
 """What is measured unless ``only`` chooses; the ceilings that the chosen need are always taken."""
 
-SEARCHED_FAMILIES: Final = ("utilisation",)
+SEARCHED_FAMILIES: Final = ("utilisation", "contention", "compute")
 """What is measured only where ``only`` asks for it: it takes minutes."""
 
 

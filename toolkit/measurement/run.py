@@ -71,8 +71,8 @@ def measure(
     plan : str
         ``quick`` (under a minute), ``standard`` (minutes) or ``thorough`` (most of an hour).
     only : sequence of str, optional
-        Families to measure: ``read``, ``decode``, ``loader``, ``transfer``, by default; and ``utilisation``. Their ceilings are
-        always taken.
+        Families to measure: ``read``, ``decode``, ``loader``, ``transfer``, by default; and, where named,
+        ``utilisation``, ``contention``, ``compute``. Their ceilings are always taken.
     scheduler : str or Client, optional
         An existing Dask cluster: one worker of each host measures its host, one host at a time; then 1, 2, 4, ... all of
         them at once, and the links between them.

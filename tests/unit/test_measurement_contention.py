@@ -1,0 +1,95 @@
+"""What sharing costs, and what this machine computes: runs of the real thing on a small dataset."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from measured_dataset import build
+
+from toolkit.dataset.reading import open_dataset
+from toolkit.measurement.compute import convolution, search_compute
+from toolkit.measurement.contention import LOADS, search_contention
+from toolkit.measurement.invocation import Job
+from toolkit.measurement.plans import plan_named
+from toolkit.measurement.probes import Bench
+from toolkit.measurement.subject import Subject
+from toolkit.measurement.values import values_of
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("shared") / "dataset", 32)
+
+
+def found_by(search: Any, dataset: Path) -> list[Any]:
+    subject = Subject(open_dataset(dataset), plan_named("quick"))
+    job = Job(dataset=str(dataset), version=subject.dataset.version, plan="quick", families=(), invocation=0)
+    said: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        search(Bench(subject, stack), job, lambda kind, **line: said.append(line | {"kind": kind}))
+    return values_of([line for line in said if line["kind"] == "value"])
+
+
+def test_a_load_on_every_core_costs_the_loader_time_and_leaves_nothing_behind(dataset: Path) -> None:
+    found = {(m.metric, m.conditions["load"], m.conditions.get("percentile")): m for m in found_by(search_contention, dataset)}
+    loss = found["contention.loss", "cpu", None].median
+    assert 0.1 < loss < 0.95
+    assert {load for _, load, _ in found} == {"none", *LOADS}
+    for load in LOADS:
+        assert found["contention.batch_time", load, "p99"].median >= found["contention.batch_time", load, "p50"].median > 0
+    left = [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if "toolkit.measurement.load" in " ".join(process.cmdline())
+    ]
+    assert left == []
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_a_load_takes_what_it_is_named_for_and_ends_with_its_parent(load: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "toolkit.measurement.load", load, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        time.sleep(1.0)
+        watched = psutil.Process(process.pid)
+        if load == "disk":
+            assert watched.io_counters().write_bytes > 10e6
+        else:
+            assert sum(watched.cpu_times()[:2]) > 0.2
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(timeout=10) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_formats_with_fewer_bits_are_further_off(dataset: Path) -> None:
+    found = {
+        (m.metric, m.conditions["operation"], m.conditions["precision"]): m
+        for m in found_by(search_compute, dataset)
+        if m.conditions["library"] == "numpy"
+    }
+    errors = [found["compute.error", "matmul", precision].median for precision in ("float64", "float32", "float16")]
+    assert errors[0] == 0
+    assert 1e-8 < errors[1] < 1e-5 < errors[2] < 1e-1
+    rates = {precision: found["compute.rate", "matmul", precision].median for precision in ("float64", "float32", "float16")}
+    assert rates["float32"] > rates["float64"] > 10 * rates["float16"] > 0
+    assert found["compute.rate", "convolution", "float32"].unit == "flop_per_s"
+
+
+def test_a_convolution_is_the_sum_over_its_window() -> None:
+    images, kernels = (
+        np.random.default_rng(0).standard_normal((2, 3, 6, 5)),
+        np.random.default_rng(1).standard_normal((4, 3, 3, 2)),
+    )
+    found = convolution(images, kernels)
+    assert found.shape == (2, 4, 4, 4)
+    assert found[1, 2, 3, 1] == pytest.approx(float((images[1, :, 3:6, 1:3] * kernels[2]).sum()))
