@@ -81,7 +81,7 @@ def test_formats_with_fewer_bits_are_further_off(dataset: Path) -> None:
     assert errors[0] == 0
     assert 1e-8 < errors[1] < 1e-5 < errors[2] < 1e-1
     rates = {precision: found["compute.rate", "matmul", precision].median for precision in ("float64", "float32", "float16")}
-    assert rates["float32"] > rates["float64"] > 10 * rates["float16"] > 0
+    assert min(rates["float32"], rates["float64"]) > 5 * rates["float16"] > 0
     assert found["compute.rate", "convolution", "float32"].unit == "flop_per_s"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import toolkit
 from toolkit.errors import MissingError, UsageError
 from toolkit.facts import MeasurementSet
+from toolkit.measurement.values import value_line, values_of
 
 SCENARIO: dict[str, Any] = {
     "name": "own", "horizon_months": 1, "dataset": {"images": 1e6, "image_size": "100 kB", "kept": 1.0},
@@ -128,3 +130,18 @@ def test_a_step_of_another_model_is_not_taken_and_one_without_a_name_is_told(tmp
 def test_what_cannot_be_measured_is_said_in_a_sentence(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         toolkit.measure_step(lambda: None, **({"images_per_step": 1, "target_s": 0.01} | wrong))
+
+
+def test_a_shared_machine_keeps_what_was_measured_beside_a_load_unless_it_is_stated() -> None:
+    """A measured loss of a half takes twice the devices of a dedicated machine; a stated one goes before it."""
+    line = value_line("contention.loss", "", "share", 0.5, conditions={"load": "cpu"}, elapsed_s=1.0)
+    step = toolkit.measure_step(sleeping(0.05), 1, target_s=0.3)
+    loss = values_of([line | {"invocation": 0, "order": 0}])
+    measured = dataclasses.replace(step, measurements=(*step.measurements, *loss))
+
+    def count(**part: Any) -> float:
+        scenario = SCENARIO | {"training": SCENARIO["training"] | part}
+        return toolkit.project(scenario, draws=20, measurements=measured).value("training.gpu_count", 0)
+
+    assert count(dedicated=False) == pytest.approx(2 * count(), rel=0.1)
+    assert count(dedicated=False, shared_loss="75 %") == pytest.approx(4 * count(), rel=0.1)

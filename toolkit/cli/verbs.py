@@ -89,7 +89,6 @@ def measure(  # noqa: PLR0917 - options are given by name
     only: Annotated[
         str | None,
         typer.Option(help="Families, comma separated: read,decode,loader,transfer; utilisation,contention,compute where named."),
-        typer.Option(help="Families to measure, comma separated: read,decode,loader,transfer; utilisation,contention,compute."),
     ] = None,
     to: Annotated[
         str | None, typer.Option(help="Transfer to host:port ('tonnage serve' there), s3://bucket/prefix or a folder.")

@@ -14,7 +14,7 @@ from toolkit.units import GB, MONTH_S
 
 if TYPE_CHECKING:
     from toolkit.facts import DatasetProfile, Measurement, MeasurementSet
-    from toolkit.projection.scenario import Inference, Scenario, Training
+    from toolkit.projection.scenario import Curation, Inference, Scenario, Training
 
 __all__ = ["Givens", "gather"]
 
@@ -159,12 +159,12 @@ def _storage(givens: Givens, scenario: Scenario, measured: MeasurementSet | None
     givens.state("network.transfer_link_bytes_per_s", "bytes_per_s", scenario.network.transfer_link)
     source = "stas00/ml-engineering: plan 90 to 95 % of the line rate; less over TCP"
     givens.add("network.payload_share", "share", scenario.network.efficiency, source, "assumed", spread=(0.9, 1.03))
-    _upkeep(givens, scenario)
+    _upkeep(givens, scenario, measured)
     _supply(givens, scenario, measured)
     _decode_rate(givens, measured)
 
 
-def _upkeep(givens: Givens, scenario: Scenario) -> None:
+def _upkeep(givens: Givens, scenario: Scenario, measured: MeasurementSet | None) -> None:
     """Add what storage, curation batches and links are kept going by."""
     storage, network, curated = scenario.storage, scenario.network, scenario.curation
     givens.state("storage.derived_factor", "ratio", storage.derived_factor)
@@ -198,8 +198,7 @@ def _upkeep(givens: Givens, scenario: Scenario) -> None:
     givens.add("network.overlap_share", "share", 0.75, source, "assumed", spread=(0.8, 1.2))
     givens.state("curation.batch_count", "count", curated.batch_count)
     givens.state("curation.core_count", "count", curated.core_count)
-    own = 1.0 if curated.dedicated else 1 - curated.shared_loss
-    givens.state("curation.own_share", "share", max(own, 0.01))
+    _own_share(givens, "curation.own_share", curated, measured)
     source = "this toolkit's curation reaches 0.70 to 0.80 of the strict-decode rate"
     givens.add("curation.beside_factor", "ratio", 1.35, source, "published", spread=(0.92, 1.08))
     source = "this toolkit's duplicate search: 1.8 s for a million hashes"
@@ -207,6 +206,17 @@ def _upkeep(givens: Givens, scenario: Scenario) -> None:
     givens.add(
         "curation.search_exponent", "exponent", 1.1, "at most 1.2 from 1e5 to 1e7 images", "published", spread=(0.95, 1.09)
     )
+
+
+def _own_share(givens: Givens, name: str, part: Training | Curation, measured: MeasurementSet | None) -> None:
+    """Add what a machine has for itself: all, what the scenario states, what was measured beside a load, or the default."""
+    found = None if measured is None else measured.find("contention.loss", load="cpu")
+    if part.dedicated or "shared_loss" in part.model_fields_set or found is None:
+        givens.state(name, "share", max(1.0 if part.dedicated else 1 - part.shared_loss, 0.01))
+        return
+    own, low, high = (max(1 - share, 0.01) for share in (found.median, found.interval_high, found.interval_low))
+    source = "measured here: what the loader keeps beside a busy process on every core (contention.loss)"
+    givens.add(name, "share", own, source, "measured", spread=(low / own, min(high, 1.0) / own))
 
 
 def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None) -> None:
@@ -248,8 +258,7 @@ def _training(givens: Givens, scenario: Scenario, training: Training, measured: 
     givens.state("training.batch_images", "images", training.batch_per_accelerator)
     givens.state("training.devices_per_node", "count", training.accelerators_per_node)
     givens.state("training.cores_per_node", "count", training.cores_per_node)
-    own = 1.0 if training.dedicated else 1 - training.shared_loss
-    givens.state("training.own_share", "share", max(own, 0.01))
+    _own_share(givens, "training.own_share", training, measured)
     _device_rate(givens, training, measured)
     source = "MLPerf Training v3.0, ResNet-50: 0.66 from 8 to 64 devices at a fixed batch, near 1 at a growing one"
     givens.add("training.scaling_share", "share", 0.9, source, "published", spread=(0.8, 1.08))
