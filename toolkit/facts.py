@@ -23,6 +23,7 @@ __all__ = [
     "Ceiling",
     "DatasetProfile",
     "Environment",
+    "Latency",
     "Measurement",
     "MeasurementSet",
     "Model",
@@ -232,6 +233,34 @@ class Wire:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """How long single operations of a window took, of a closed loop: each member asks again when it has its answer."""
+
+    count: int
+    """Operations that were timed."""
+    member_count: int
+    """Members of the loop: operations in flight at any time."""
+    mean_s: float
+    """Mean time of an operation."""
+    p50_s: float
+    """Median."""
+    p95_s: float
+    """95th percentile."""
+    p99_s: float
+    """99th percentile; of fewer than a hundred operations the slowest."""
+    max_s: float
+    """The slowest."""
+
+    def little_residual(self, elapsed_s: float) -> float:
+        """Return by which share the operations in flight, by Little's law, differ from the members of the loop.
+
+        Source: Little, "A proof for the queuing formula L = lambda W", Operations Research 9 (1961): rate times mean time
+        is the mean number in flight, whatever the distribution. Time between operations makes it negative.
+        """
+        return self.count * self.mean_s / elapsed_s / self.member_count - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeShare:
     """What one worker did in a window that several hosts took part in at once."""
 
@@ -277,6 +306,14 @@ class Sample:
     """State of the page cache, where the stage reads files."""
     wire: Wire | None = None
     """What the transfer took at both ends and between them, where the stage transfers."""
+    latency: Latency | None = None
+    """How long its operations took one by one, where the stage times them."""
+    neighbour_share: float | None = None
+    """Share of the machine's processors that others had meanwhile; None where the system does not say."""
+    steal_share: float | None = None
+    """Share of the machine's processor time that the hypervisor took away; None where the system does not say."""
+    io_stall_share: float | None = None
+    """Share of the window in which some task of the system waited for a device (pressure stall); None if not known."""
     nodes: tuple[NodeShare, ...] = ()
     """Who did what, where several hosts worked at once."""
 
@@ -476,6 +513,8 @@ class MeasurementSet:
                 cache, wire, nodes = row.pop("cache") or {}, row.pop("wire") or {}, row.pop("nodes")
                 row |= {f"cache_{name}": cache.get(name) for name in CacheProof.__dataclass_fields__}
                 row |= {f"wire_{name}": wire.get(name) for name in Wire.__dataclass_fields__}
+                latency = row.pop("latency") or {}
+                row |= {f"latency_{name}": latency.get(name) for name in Latency.__dataclass_fields__}
                 rows.append(row | {"nodes": json.dumps(nodes) if nodes else None})
         return pl.DataFrame(rows, infer_schema_length=None)
 
@@ -556,6 +595,7 @@ def _sample(facts: Mapping[str, Any]) -> Sample:
     values = dict(facts)
     values["cache"] = CacheProof(**facts["cache"]) if facts.get("cache") else None
     values["wire"] = Wire(**facts["wire"]) if facts.get("wire") else None
+    values["latency"] = Latency(**facts["latency"]) if facts.get("latency") else None
     values["nodes"] = tuple(NodeShare(**node) for node in facts.get("nodes", ()))
     return Sample(**values)
 

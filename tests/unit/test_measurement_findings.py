@@ -107,7 +107,7 @@ def test_flags_tell_what_was_wrong() -> None:
     cold = limited("read.random", "bytes_per_s", DEVICE, cache="cold")
     lines = [line(cold, n, n, payload_bytes=10, elapsed_s=0.01, cache="mixed") | {"neighbour_share": 0.5} for n in range(6)]
     flags = set(found([cold], lines)["read.random"].flags)
-    assert flags == {"short_window", "neighbour_load", "not_cold", "no_ceiling"}
+    assert flags == {"short_window", "neighbour_load", "not_cold", "no_ceiling", "cpu_bound"}
     unknown = found([cold], [line(cold, 0, 0, payload_bytes=10, cache="unverified")])["read.random"]
     assert {"cache_unverified", "few_invocations"} <= set(unknown.flags)
     warm = limited("read.random", "bytes_per_s", DEVICE, cache="warm")

@@ -7,7 +7,7 @@ import json
 import statistics
 from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.facts import CacheProof, Ceiling, Measurement, Sample, Wire
+from toolkit.facts import CacheProof, Ceiling, Latency, Measurement, Sample, Wire
 from toolkit.measurement.stages import FULL, CeilingRule
 from toolkit.measurement.statistics import MIN_BOOTSTRAP_INVOCATIONS, drift, median_interval
 from toolkit.units import MIB
@@ -24,12 +24,15 @@ FLAGS: Final = {
     "ceiling_understated": "the rate is above 1.05 of its ceiling even after that was taken again: no share is given",
     "coherence_unidentified": "what members cost each other by keeping in step could not be told from 0",
     "dataset_below_rule": "the dataset is smaller than the benchmark's rule asks for: caches and repeats are in the figure",
+    "cpu_bound": "meant to wait for the device, but the processors were busy nine tenths of the time",
     "drift": "values changed from first to last by 10 % or more",
+    "few_operations": "fewer than a hundred operations were timed in all: the 99th percentile is the slowest one",
     "few_invocations": "fewer than six fresh processes: the interval is Student's t on logarithms, and wide",
     "few_levels": "fewer than six levels were measured: a law through them says little of others",
     "few_steps": "fewer than the 500 steps that the benchmark's rule asks for",
     "from_the_record": "recorded by the dataset when it was made, not measured now",
     "interrupted": "the run was stopped; this is what had been measured",
+    "little_residual": "operations in flight differ by over a tenth from the readers at work (Little's law)",
     "loopback": "both ends are this machine: protocol and processor cost, not a network",
     "most_tried": "no larger number was tried: memory would not hold its batches, or it is the most that is emulated",
     "neighbour_load": "others used more than a tenth of the processors meanwhile",
@@ -39,6 +42,7 @@ FLAGS: Final = {
     "one_process": "one process: the interval is over stretches of it, and tells nothing of other runs",
     "retransmits": "TCP had to send segments again: a link that is full, or loses",
     "shared_host": "some of these workers share one machine: as many hosts would give more",
+    "steal": "the hypervisor took more than a fiftieth of the processors' time meanwhile",
     "short_window": "windows were shorter than half of what the plan asks for",
     "small_dataset": "what was read fits the processor's cache: memory was not reached",
     "stragglers": "some hosts took more than 1.25 times as long as the middle one; they are named in its samples",
@@ -50,6 +54,10 @@ UNDERSTATED_FACTOR: Final = 1.05
 
 _NEIGHBOUR_SHARE: Final = 0.1
 _SHORT_SHARE: Final = 0.5
+_BUSY_SHARE: Final = 0.9
+_STEAL_SHARE: Final = 0.02
+_FEW_OPERATIONS: Final = 100
+_LITTLE_SHARE: Final = 0.1
 _CACHE_MULTIPLE: Final = 1.5
 _ASSUMED_L3_BYTES: Final = 32 * MIB
 _CURATION_LIMITS: Final = (
@@ -93,10 +101,10 @@ def findings_of(
         ]
         if lines:
             found.append((stage, _measurement(stage, lines, environment, window_s, mean_image_bytes)))
-    ceilings = [measurement for stage, measurement in found if stage.ceiling is None]
+    ceilings = [measurement for stage, measurement in found if stage.family == "ceiling"]
     kinds = list(dict.fromkeys(map(_kind, ceilings)))
     ceilings.sort(key=lambda m: (kinds.index(_kind(m)), -m.median))
-    others = [_with_ceiling(m, stage.ceiling, ceilings) for stage, m in found if stage.ceiling is not None]
+    others = [_with_ceiling(m, s.ceiling, ceilings) if s.ceiling else m for s, m in found if s.family != "ceiling"]
     return [dataclasses.replace(m, conditions=dict(m.conditions) | dict(extra or {})) for m in (*ceilings, *others)]
 
 
@@ -178,6 +186,10 @@ def _sample(stage: Stage, line: Mapping[str, Any]) -> Sample:
         value=_value(stage.unit, window) or 0.0,
         cache=None if cache is None else CacheProof(**cache),
         wire=None if window.get("wire") is None else Wire(**window["wire"]),
+        latency=None if window.get("latency") is None else Latency(**window["latency"]),
+        neighbour_share=line.get("neighbour_share"),
+        steal_share=line.get("steal_share"),
+        io_stall_share=line.get("io_stall_share"),
     )
 
 
@@ -203,6 +215,7 @@ def _flags(
     neighbours = [line["neighbour_share"] for line in lines if line.get("neighbour_share") is not None]
     if neighbours and statistics.median(neighbours) > _NEIGHBOUR_SHARE:
         flags.append("neighbour_load")
+    flags += _loop_flags(stage, samples)
     if drift([sample.value for sample in samples]):
         flags.append("drift")
     wires = [sample.wire for sample in samples if sample.wire is not None]
@@ -212,6 +225,23 @@ def _flags(
         flags.append("retransmits")
     flags += _cache_flags(stage, samples, environment)
     return tuple(flags)
+
+
+def _loop_flags(stage: Stage, samples: Sequence[Sample]) -> list[str]:
+    """Return what is to be said of processors and closed loops."""
+    flags: list[str] = []
+    members = int(stage.conditions.get("threads", 1))
+    if stage.conditions.get("cache") == "cold":
+        busy = statistics.median(sample.cpu_s / sample.elapsed_s / members for sample in samples)
+        flags += ["cpu_bound"] if busy > _BUSY_SHARE else []
+    stolen = [sample.steal_share for sample in samples if sample.steal_share is not None]
+    flags += ["steal"] if stolen and statistics.median(stolen) > _STEAL_SHARE else []
+    timed = [(sample.latency, sample.elapsed_s) for sample in samples if sample.latency is not None]
+    if timed:
+        flags += ["few_operations"] if sum(latency.count for latency, _ in timed) < _FEW_OPERATIONS else []
+        residual = statistics.median(latency.little_residual(elapsed_s) for latency, elapsed_s in timed)
+        flags += ["little_residual"] if abs(residual) > _LITTLE_SHARE else []
+    return flags
 
 
 def _cache_flags(stage: Stage, samples: Sequence[Sample], environment: Mapping[str, Any]) -> list[str]:

@@ -27,6 +27,7 @@ from toolkit.measurement.plans import plan_named
 from toolkit.measurement.probes import Bench
 from toolkit.measurement.searches import SEARCHES
 from toolkit.measurement.stages import Stage, ceiling_stages, stages_of
+from toolkit.measurement.stalls import stall_shares, stalls
 from toolkit.measurement.subject import Subject
 from toolkit.measurement.targets import link_facts, stages_to, window_to
 from toolkit.measurement.windows import run_window
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["Job", "job_stages", "main"]
 
 _ORPHAN_POLL_S: Final = 1.0
+_LEAST_CLASS_IMAGES: Final = 4
+"""Images a class needs, to be more than one picture's rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +104,14 @@ def _run(job: Job, stack: ExitStack) -> None:
     facts |= link_facts(job.options)
     _say("environment", host=environment.host, facts=facts)
     bench = Bench(subject, stack, job.options)
-    probes = _probes(stages, bench)
-    order = [stage for stage in stages if stage.key in probes] * plan_named(job.plan).window_count
+    first = [stage for stage in stages if stage.conditions.get("cache") == "first_touch"]
+    if job.invocation == 0:  # before anything else of this run has read the shards
+        for stage in first:
+            subject.evict()
+            _take(stage, bench.probe_of(stage), bench, job, -1, is_provable=probing)
+    probes = _probes([stage for stage in stages if stage not in first], bench)
+    planned = plan_named(job.plan).window_count
+    order = [stage for stage in stages if stage.key in probes for _ in range(stage.window_count or planned)]
     np.random.default_rng([job.seed, job.invocation]).shuffle(order)
     _say("plan", window_count=len(order))
     for number, stage in enumerate(order):
@@ -143,6 +152,13 @@ def _is_possible(stage: Stage, bench: Bench) -> bool:
     """Say why a stage cannot be measured here, if it cannot."""
     if stage.conditions.get("access") == "direct" and not opens_direct(bench.subject.paths[0]):
         why = "reads past the page cache are not possible on this filesystem"
+    elif stage.metric == "decode.class":
+        facts = stage.conditions
+        return len(bench.images_of(facts["format"], facts["size_class"], facts.get("quality", ""))) >= _LEAST_CLASS_IMAGES
+    elif stage.metric == "write.fsync" and bench.subject.scratch is None:
+        why = "no folder beside the shards can be written"
+    elif stage.metric == "read.pieces" and not hasattr(os, "posix_fadvise"):
+        why = "this system cannot be told not to read ahead"
     elif stage.metric == "read.raw_files" and not bench.subject.raw_files:
         why = "no folder beside the shards can be written"
     elif not hasattr(os, "preadv") and stage.metric in {"ceiling.page_cache_read", "ceiling.device_read"}:
@@ -164,7 +180,8 @@ def _take(stage: Stage, probe: Probe, bench: Bench, job: Job, order: int, *, is_
     busy_before, cpu_before = busy_and_total_s(), time.process_time() + bench.server_cpu_s()
     is_served = stage.metric.startswith(("transfer.", "ceiling.tcp"))
     server_cpu_s = bench.server_cpu_s if is_served else _no_server_cpu_s
-    window_s = window_to(stage, plan_named(job.plan).window_s)
+    window_s = window_to(stage, stage.window_s or plan_named(job.plan).window_s)
+    before = stalls()
     window = _guarded(stage, lambda: run_window(probe, window_s, server_cpu_s))
     if window is None:
         return False
@@ -179,6 +196,7 @@ def _take(stage: Stage, probe: Probe, bench: Bench, job: Job, order: int, *, is_
         window=dataclasses.asdict(window),
         cache=None if proof is None else dataclasses.asdict(proof),
         neighbour_share=_neighbour_share(busy_before, busy_and_total_s(), own_cpu_s),
+        **stall_shares(before, stalls()),
     )
     return True
 

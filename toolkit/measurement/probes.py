@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from toolkit.measurement import ceilings, decode, loader, storage, transfer
+from toolkit.measurement import accesses, ceilings, decode, loader, storage, transfer
+from toolkit.measurement.image_classes import class_of
 from toolkit.measurement.stages import FULL, RESIZE_PX
 from toolkit.measurement.targets import Targets
 
@@ -44,6 +45,17 @@ class Bench:
         """The images in memory that decode."""
         return decode.decodable(self.subject.images)
 
+    @cached_property
+    def _classes(self) -> dict[tuple[str, str, str], list[HeldImage]]:
+        classes: dict[tuple[str, str, str], list[HeldImage]] = {}
+        for image in self.images:
+            classes.setdefault(class_of(image), []).append(image)
+        return classes
+
+    def images_of(self, *key: str) -> tuple[HeldImage, ...]:
+        """Return the images in memory of a class: format, size, quality."""
+        return tuple(self._classes.get((key[0], key[1], key[2]), ()))
+
     @property
     def server(self) -> transfer.TransferServer:
         """The serving process, started by the first who asks."""
@@ -63,6 +75,11 @@ class Bench:
         area, name = stage.metric.split(".", 1)
         if area == "ceiling":
             return self._ceiling(name, facts)
+        if area in {"metadata", "device", "write"} or name in {"pieces", "row_groups", "first_touch"}:
+            return self._access(stage.metric, facts)
+        if name == "class":
+            images = self.images_of(facts["format"], facts["size_class"], facts.get("quality", ""))
+            return decode.Decode(images, facts["threads"], None, is_bare=True)
         if area == "read":
             kinds = {"sequential": storage.SequentialRead, "random": storage.RandomRead, "raw_files": storage.RawFileRead}
             return kinds[name](self.subject, facts["cache"])
@@ -76,6 +93,16 @@ class Bench:
             return transfer.FlightGet(self.subject, self.server)
         ranges = transfer.ObjectStoreRange if facts["client"] == "obstore" else transfer.HttpRange
         return ranges(self.subject, self.server, facts["range_bytes"], facts["streams"])
+
+    def _access(self, metric: str, facts: Any) -> Probe:
+        if metric == "read.first_touch":
+            return storage.SequentialRead(self.subject, "first_touch")
+        if metric.startswith("device."):
+            return ceilings.DeviceRead(self.subject, facts["pattern"], facts["read_bytes"], facts["depth"], is_direct=True)
+        if metric == "write.fsync":
+            assert self.subject.scratch is not None
+            return accesses.SyncedWrite(self.subject.scratch, facts["size_bytes"])
+        return accesses.access_probe(metric, facts, self.subject)
 
     def _ceiling(self, name: str, facts: Any) -> Probe:
         if name == "memory_copy":

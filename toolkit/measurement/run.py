@@ -163,6 +163,7 @@ class _Run:
         self.cluster = cluster
         self.progress = progress
         self.options = options
+        self.started_s = time.perf_counter()
         self.hosts = [HostLines(worker) for worker in _one_worker_per_host(cluster)]
         workers = [host.worker for host in self.hosts]
         self.together = (
@@ -261,6 +262,11 @@ class _Run:
         what = "ceilings again" if is_again else f"process {invocation + 1} of {self.plan.invocation_count}"
         where = f" on {host.worker}" if len(self.hosts) > 1 else ""
         detail = f"{what}{where}: {done} of {planned} windows, {latest}" if planned else f"{what}{where}: starts"
+        hosts = len(self.hosts)
+        begun = invocation * hosts + self.hosts.index(host)
+        share = (begun + done / planned) / (self.plan.invocation_count * hosts) if planned else 0.0
+        if done and 0 < share < 1:
+            detail += f"; about {(time.perf_counter() - self.started_s) * (1 / share - 1):.0f} s left"
         self.progress("measure", invocation, self.plan.invocation_count, detail)
 
 

@@ -5,15 +5,16 @@ A stage is data: ``probes.py`` turns it into something that runs, ``findings.py`
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.measurement.flights import FLIGHT_BATCH_ROWS
+from toolkit.measurement.stage import CeilingRule, Stage
+from toolkit.measurement.stages_decode import class_stages
+from toolkit.measurement.stages_read import access_stages
 from toolkit.units import KIB, MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from toolkit.measurement.plans import Plan
 
@@ -37,47 +38,6 @@ LOOPBACK_LIMITS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CeilingRule:
-    """Which ceiling limits a stage, and how it is brought to the stage's unit."""
-
-    metric: str
-    """The ceiling."""
-    match: Mapping[str, Any]
-    """Conditions that the ceiling's setting must have; the best of those that do is used."""
-    explanation: str
-    """Why it limits the stage."""
-    parallel_count: int = 1
-    """How many of it the stage can use at once."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """Something to measure."""
-
-    metric: str
-    """Dotted name."""
-    title: str
-    """A few words for people."""
-    unit: str
-    """Suffix of the unit of its value."""
-    family: str
-    """What ``only`` chooses it by; ``ceiling`` for ceilings."""
-    limits: str
-    """What its figure does not say."""
-    conditions: Mapping[str, Any] = field(default_factory=dict)
-    """What must be equal for two values to be comparable."""
-    ceiling: CeilingRule | None = None
-    """Its limit."""
-    derived_from: str = ""
-    """Key of the stage whose windows are read again in another unit; empty for one that has windows of its own."""
-
-    @property
-    def key(self) -> str:
-        """Name and conditions in one text."""
-        return json.dumps([self.metric, dict(self.conditions)], sort_keys=True)
-
-
 def stages_of(
     plan: Plan, families: Sequence[str], core_count: int, mean_image_bytes: float, image_count: int
 ) -> tuple[Stage, ...]:
@@ -85,6 +45,10 @@ def stages_of(
     makers = {"read": _read, "decode": _decode, "loader": _loader, "transfer": _transfer}
     batch_size = max(1, min(_BATCH_SIZE, image_count // 8))
     chosen = [stage for family in families if family in makers for stage in makers[family](plan, core_count, batch_size)]
+    if "read" in families:
+        chosen += access_stages(plan, mean_image_bytes)
+    if "decode" in families and plan.is_wide:
+        chosen += class_stages()
     needed = {"ceiling.memory_copy"} | {stage.ceiling.metric for stage in chosen if stage.ceiling is not None}
     ceilings = [stage for stage in ceiling_stages(plan, core_count, mean_image_bytes) if stage.metric in needed]
     return (*ceilings, *chosen)

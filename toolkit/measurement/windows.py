@@ -63,6 +63,10 @@ class Probe:
         """Return the fields of a ``toolkit.facts.Wire`` for the window that ends; asked after its last segment, before close."""
         return None
 
+    def timed(self) -> dict[str, Any] | None:
+        """Return the fields of a ``toolkit.facts.Latency`` for the window that ends; asked like ``wire``."""
+        return None
+
     def close(self) -> None:
         """Release everything: a file that stays mapped cannot be evicted for the next stage."""
 
@@ -83,6 +87,8 @@ class Window:
     """Bytes read from the device in the timed segments; None where the kernel does not say."""
     wire: dict[str, Any] | None = None
     """What a transfer took beyond its payload; None for what transfers nothing."""
+    latency: dict[str, Any] | None = None
+    """The fields of a ``toolkit.facts.Latency``; None where operations are not timed one by one."""
 
 
 def run_window(probe: Probe, target_s: float, server_cpu_s: Callable[[], float] = lambda: 0.0) -> Window:
@@ -115,10 +121,13 @@ def run_window(probe: Probe, target_s: float, server_cpu_s: Callable[[], float] 
                 device_bytes = (device_bytes or 0) + read_after - read_before
             if elapsed_s >= target_s or time.perf_counter() - opened_s > target_s * _BUDGET_FACTOR:
                 break
-        wire = probe.wire()
+        wire, latency = probe.wire(), probe.timed()
     finally:
         probe.close()
-    return Window(started_at=started_at, elapsed_s=elapsed_s, cpu_s=cpu_s, tally=tally, device_bytes=device_bytes, wire=wire)
+    return Window(
+        started_at=started_at, elapsed_s=elapsed_s, cpu_s=cpu_s, tally=tally, device_bytes=device_bytes, wire=wire,
+        latency=latency,
+    )  # fmt: skip
 
 
 def run_threads(works: Sequence[Callable[[], Tally]]) -> Tally:
