@@ -138,3 +138,31 @@ def test_ways_to_use_more_data_stand_side_by_side(whole: Projection) -> None:
     assert said["checkpoint bytes, same epochs"].startswith("stays: ")
     assert said["copying to another site"].startswith("doubles: ")
     assert said["time between checkpoints"].startswith("shrinks: ")
+
+
+def test_the_power_of_a_site_binds_from_a_month_on_and_says_how_many_devices_fit() -> None:
+    found = asked(site={"power_limit": "60 kW"})
+    rows = found.bottlenecks.filter((pl.col("phase") == "site") & (pl.col("resource") == "power"))
+    assert rows.height == len(found.months)
+    passed = rows.filter(pl.col("load_share") > 1)["month"].min()
+    assert isinstance(passed, int)
+    assert passed > 0
+    flag = next(flag for flag in found.flags if flag.startswith("the site's power"))
+    assert f"is passed from month {passed} on" in flag
+    limit, taken = 60_000.0, found.value("site.power_w", 24)
+    parts = [found.value(name, 24) for name in ("training.power_w", "inference.power_w", "site.drives_w")]
+    assert taken == pytest.approx(sum(parts), rel=0.05)
+    fit, planned = found.value("site.training_device_count", 24), found.value("training.gpu_count", 24)
+    assert 0 < fit < planned
+    assert fit == pytest.approx((limit - parts[1] - parts[2]) / (parts[0] / planned), rel=0.05)
+    assert f"{fit:,.0f} of {planned:,.0f} training devices fit" in flag
+    assert found.value("site.shortage_share", 24) > 0.5
+
+
+def test_a_site_with_power_enough_raises_no_flag_and_devices_at_the_edge_take_none_of_it() -> None:
+    roomy = asked(site={"power_limit": "10 MW"})
+    assert not [flag for flag in roomy.flags if "site's power" in flag]
+    assert (roomy.bottlenecks.filter(pl.col("phase") == "site")["load_share"] < 0.1).all()
+    edge = asked(site={"power_limit": "10 MW"}, inference={"placement": "edge"})
+    assert edge.value("site.power_w", 0) < roomy.value("site.power_w", 0)
+    assert "site.inference_device_count" not in edge.frame["quantity"].unique().to_list()

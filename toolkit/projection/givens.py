@@ -78,6 +78,10 @@ def gather(scenario: Scenario, profile: DatasetProfile | None, measured: Measure
     source = "model card of Llama 2: 420 g/kWh, unless stated"
     givens.add("price.carbon_g_per_j", "g_per_j", scenario.prices.carbon, source, "published", spread=(0.5, 1.5))
     gather_costs(givens, scenario)
+    if scenario.site.power_limit is not None:
+        medium = media()[scenario.storage.medium]
+        givens.state("site.power_limit_w", "w", scenario.site.power_limit)
+        givens.add("drive.power_w", "w", float(medium.power), *medium.origin("power"))
     givens.add("price.pue_factor", "ratio", scenario.prices.pue, "Uptime Institute 2024, unless stated", "published")
     return givens
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from toolkit.errors import ScenarioError, UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet
-from toolkit.projection import growth
+from toolkit.projection import growth, siting
 from toolkit.projection.calibrated import apply as apply_calibration
 from toolkit.projection.calibration import newest_calibration
 from toolkit.projection.doubling import doubling_table
@@ -42,6 +42,7 @@ _RESULT_PREFIXES: Final = (
     "cache.",
     "curation.",
     "cost.",
+    "site.",
 )
 _HEADLINES: Final = (
     "storage.capacity_bytes",
@@ -116,7 +117,7 @@ def project(
         influences=_influences(ledger, givens),
         assumptions=_assumptions(givens),
         bottlenecks=loads,
-        flags=(*fitted, *givens.flags, *_flags(asked, facts, ledger)),
+        flags=(*fitted, *givens.flags, *_flags(asked, facts, ledger, months)),
         limits=_limits(measured),
         explanations=nodes,
     )
@@ -236,8 +237,9 @@ def _shown(value: float, unit: str, low: float, high: float, *, is_certain: bool
     return text if is_certain else f"{text} ({show(low, unit)} to {show(high, unit)})"
 
 
-def _flags(scenario: Scenario, profile: DatasetProfile | None, ledger: Ledger) -> list[str]:
-    flags = []
+def _flags(scenario: Scenario, profile: DatasetProfile | None, ledger: Ledger, months: np.ndarray[Any, Any]) -> list[str]:
+    power = siting.flag_of(ledger, months)
+    flags = [power] if power else []
     if profile is not None and scenario.dataset.images is None and profile.image_count < 10_000:
         flags.append(
             f"the profile has {profile.image_count:,} images: the mean size of an image may not hold for a larger collection"

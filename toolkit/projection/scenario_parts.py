@@ -346,7 +346,7 @@ class Site(_Part):
     rack_power: Watts = 40_000.0
     """Power that a rack may take. Default: 40 kW, a rack of four nodes with eight accelerators each, assumed."""
     power_limit: Watts | None = None
-    """Power of the site, cooling included; asks when it is used up."""
+    """Power of the site, cooling included; asks when it is used up and how many devices fit under it. Default: not limited."""
     drive_lead: Annotated[float, _quantity("s"), Field(ge=0)] = 2 * MONTH_S
     """Time from ordering drives to having them. Default: 2 months, assumed."""
     node_lead: Annotated[float, _quantity("s"), Field(ge=0)] = 6 * MONTH_S
