@@ -53,11 +53,12 @@ def test_reads_are_measured_saved_and_proven(place: Path) -> None:
     assert seen[-1][1] == seen[-1][2]
     metrics = [m.metric for m in measured.measurements]
     assert {"read.sequential", "read.random", "read.raw_files", "ceiling.memory_copy", "ceiling.device_read"} <= set(metrics)
-    assert not {metric.split(".")[0] for metric in metrics} - {"read", "ceiling"}
+    assert not {metric.split(".")[0] for metric in metrics} - {"read", "ceiling", "metadata"}
     assert metrics == sorted(metrics, key=lambda metric: not metric.startswith("ceiling."))
     for m in measured.measurements:
         assert 0 < m.interval_low <= m.median <= m.interval_high
-        assert (m.ceiling is None) == m.metric.startswith("ceiling.")
+        bare = m.metric.startswith(("ceiling.", "metadata.")) or m.metric in {"read.first_touch", "read.pieces"}
+        assert (m.ceiling is None) == bare
         assert m.limits
         assert "few_invocations" in m.flags
         assert {sample.invocation for sample in m.samples} <= {0, 1, 2, 3}
