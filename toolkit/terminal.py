@@ -195,6 +195,8 @@ def show_projection(projection: Projection) -> None:
     screen.print(Text(projection.plan.summary))
     screen.print(Text(projection.plan.bottleneck))
     screen.print(Text(projection.plan.next_bottleneck))
+    if projection.plan.edge_fit:
+        screen.print(Text(projection.plan.edge_fit))
     screen.print(_plan_table(projection))
     for row in projection.plan.alternatives.iter_rows(named=True):
         if row["verdict"].startswith(("cheaper", "chosen, but")):

@@ -166,3 +166,37 @@ def test_a_site_with_power_enough_raises_no_flag_and_devices_at_the_edge_take_no
     edge = asked(site={"power_limit": "10 MW"}, inference={"placement": "edge"})
     assert edge.value("site.power_w", 0) < roomy.value("site.power_w", 0)
     assert "site.inference_device_count" not in edge.frame["quantity"].unique().to_list()
+
+
+EDGE: dict[str, Any] = {"model": "retinanet", "accelerator": "orin_agx_64gb", "streams": 40, "frames_per_s": 15,
+                        "latency_p99": "200 ms", "max_batch": 4, "stream_rate": "4 Mb/s", "placement": "edge"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"device_power_limit": "90 W"}, "fits at the edge; "),
+        ({"device_power_limit": "40 W"}, "does not fit at the edge from month 0 on: power (60 W of 40 W"),
+        ({"device_power_limit": "90 W", "uploaded": 1, "uplink_limit": "10 MB/s"}, "does not fit at the edge from month 0 on: uplink (20"),
+        ({"device_power_limit": "90 W", "uploaded": 0.1, "uplink_limit": "10 MB/s"}, "fits at the edge; "),
+        ({"uploaded": 0.1}, "Not judged, needs input: inference.device_power_limit, inference.uplink_limit."),
+    ],
+)  # fmt: skip
+def test_whether_a_device_fits_at_the_edge_is_one_answer_with_what_binds(limits: dict[str, Any], said: str) -> None:
+    found = toolkit.project({"name": "e", "horizon_months": 6, "dataset": {"images": 1e6, "image_size": "100 kB"},
+                             "inference": EDGE | limits}, draws=50)  # fmt: skip
+    assert said in found.plan.edge_fit
+    assert Projection.from_dict(found.to_dict()).plan.edge_fit == found.plan.edge_fit
+    assert "Served elsewhere, the streams would take 20" in found.plan.edge_fit
+    if "does not fit" in said:
+        assert f"Inference: {'uplink' if 'uplink' in said else 'device power'} is what limits" in found.plan.bottleneck
+
+
+def test_what_outgrows_the_uplink_does_not_fit_from_that_month_on_and_a_data_center_is_not_asked() -> None:
+    asked_for = {"name": "e", "horizon_months": 12, "dataset": {"images": 1e6, "image_size": "100 kB"}}
+    limits = {"device_power_limit": "90 W", "uploaded": 1, "uplink_limit": "30 MB/s", "yearly_factor": 4}
+    growing = toolkit.project(asked_for | {"inference": EDGE | limits}, draws=20).plan.edge_fit
+    assert "does not fit at the edge from month 4 on: uplink" in growing  # 20 MB/s x 4 ^ (month / 12) > 30 MB/s
+    away = toolkit.project(asked_for | {"inference": EDGE | limits | {"placement": "datacenter"}}, draws=20)
+    assert away.plan.edge_fit == ""
+    assert away.value("inference.sent_bytes_per_s", 0) == pytest.approx(20e6)

@@ -330,6 +330,10 @@ def _inference(givens: Givens, inference: Inference) -> None:
         givens.state("inference.stream_count", "count", inference.streams)
         givens.state("inference.frames_per_s", "per_s", inference.frames_per_s)
         givens.add("inference.stream_bytes_per_s", "bytes_per_s", inference.stream_rate, "4 Mb/s, unless stated", "assumed")
+        uploaded = float(inference.placement == "datacenter") if inference.uploaded is None else inference.uploaded
+        givens.state("inference.uploaded_share", "share", uploaded)
+        if inference.uplink_limit is not None:
+            givens.state("inference.uplink_limit_bytes_per_s", "bytes_per_s", inference.uplink_limit)
         if inference.blocked is not None:
             givens.state("inference.blocked_share", "share", max(inference.blocked, 1e-6))
     else:

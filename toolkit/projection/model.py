@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.projection import costs, growth, serving, siting, sizing, training_run, upkeep
+from toolkit.projection import costs, edge, growth, serving, siting, sizing, training_run, upkeep
 from toolkit.projection.explain import Ledger
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def evaluate(
     costs.derive(ledger, is_training=scenario.training is not None)
     if scenario.inference is not None:
         serving.derive(ledger, scenario.inference, months)
+        edge.derive(ledger, scenario.inference)
     siting.derive(ledger, scenario)
     return ledger
 

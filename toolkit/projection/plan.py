@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.projection.alternatives import alternatives
+from toolkit.projection.edge import edge_fit
 from toolkit.projection.hardware_facts import accelerators, cards, figure, media, switches
 from toolkit.projection.result import BOTTLENECK_SCHEMA, PLAN_SCHEMA, Plan
 from toolkit.units import MONTH_S, show
@@ -51,6 +52,8 @@ _PAIRS = (
     _Pair(phase="inference", resource="device power", demand="inference.device_w", supply="inference.device_limit_w", unit="w"),
     _Pair(phase="inference", resource="latency against its objective", demand="inference.latency_p99_s",
           supply="inference.objective_s", unit="s"),
+    _Pair(phase="inference", resource="uplink", demand="inference.sent_bytes_per_s",
+          supply="inference.uplink_limit_bytes_per_s", unit="bytes_per_s"),
     _Pair(phase="site", resource="power", demand="site.power_w", supply="site.power_limit_w", unit="w"),
 )  # fmt: skip
 
@@ -89,7 +92,8 @@ def make_plan(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any], 
     first, second = _limits(loads)
     summary = _summary(ledger, scenario, months, frame)
     return Plan(
-        frame=frame, summary=summary, bottleneck=first, next_bottleneck=second, alternatives=alternatives(ledger, scenario)
+        frame=frame, summary=summary, bottleneck=first, next_bottleneck=second, alternatives=alternatives(ledger, scenario),
+        edge_fit=edge_fit(ledger, scenario.inference, loads),
     )
 
 

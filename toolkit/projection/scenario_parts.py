@@ -280,6 +280,10 @@ class Inference(_Part):
     By default every stream is always on."""
     stream_rate: BytesPerS = 0.5e6
     """Encoded bytes of a stream each second. Default: 4 Mb/s, 1080p H.264 from a camera, assumed."""
+    uplink_limit: BytesPerS | None = None
+    """Link of the place where streams arise towards elsewhere. Default: not known, and not judged."""
+    uploaded: Share | None = None
+    """Share of the streams' bytes that leave the place. Default: none at the edge, all in a data center."""
     device_power_limit: Watts | None = None
     """Power that a place gives a device, at the edge."""
     boot_time: Seconds = 60.0

@@ -44,6 +44,7 @@ def answer_of_projection(projection: Projection, prefix: str = "") -> Answer:
     points = [
         ("When", _when(plan)),
         ("What limits", " ".join(part for part in (plan.bottleneck, plan.next_bottleneck) if part)),
+        ("Edge", plan.edge_fit),
         ("What it costs", _cost(plan)),
         ("How sure", _how_sure(projection)),
     ]
