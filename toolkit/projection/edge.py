@@ -1,4 +1,4 @@
-"""Whether a device fits at the edge, as one answer: its power, its memory, its latency and the uplink, and which of them binds."""
+"""Whether a device fits at the edge, as one answer: power, memory, latency and uplink, and which of them binds."""
 
 from __future__ import annotations
 

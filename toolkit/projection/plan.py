@@ -92,7 +92,11 @@ def make_plan(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any], 
     first, second = _limits(loads)
     summary = _summary(ledger, scenario, months, frame)
     return Plan(
-        frame=frame, summary=summary, bottleneck=first, next_bottleneck=second, alternatives=alternatives(ledger, scenario),
+        frame=frame,
+        summary=summary,
+        bottleneck=first,
+        next_bottleneck=second,
+        alternatives=alternatives(ledger, scenario),
         edge_fit=edge_fit(ledger, scenario.inference, loads),
     )
 
