@@ -200,3 +200,9 @@ def test_what_outgrows_the_uplink_does_not_fit_from_that_month_on_and_a_data_cen
     away = toolkit.project(asked_for | {"inference": EDGE | limits | {"placement": "datacenter"}}, draws=20)
     assert away.plan.edge_fit == ""
     assert away.value("inference.sent_bytes_per_s", 0) == pytest.approx(20e6)
+
+
+def test_bursts_take_more_instances_for_the_same_requests(whole: Projection) -> None:
+    bursty = asked(inference={"arrival_variation_factor": 6})
+    assert bursty.value("inference.instance_count", 24) > whole.value("inference.instance_count", 24)
+    assert bursty.value("inference.capacity_per_s", 0) < whole.value("inference.capacity_per_s", 0)

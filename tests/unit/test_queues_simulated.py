@@ -43,14 +43,14 @@ def blocked_share_of(arrivals_per_s: float, places: int, hold_s: float, count: i
 
 
 def batch_latencies_of(
-    arrivals_per_s: float, single_s: float, offline_per_s: float, largest: int, count: int = 60_000
+    arrivals_per_s: float, single_s: float, offline_per_s: float, largest: int, count: int = 60_000, variation: float = 1.0
 ) -> list[float]:
     """Return latencies of a server that takes all that wait, up to the largest batch; two kinds of events, one clock."""
     chance = random.Random(11)
     arrivals = deque[float]()
     now = 0.0
     for _ in range(count):
-        now += chance.expovariate(arrivals_per_s)
+        now += chance.gammavariate(1 / variation, variation / arrivals_per_s)
         arrivals.append(now)
     waiting, busy, done_at, found = deque[float](), list[float](), 0.0, list[float]()
     while arrivals or waiting or busy:
@@ -117,3 +117,19 @@ def test_the_capacity_under_an_objective_holds_in_the_simulation_and_little_more
     held = inference.capacity_at(objective_s, single_s, offline, largest)
     assert quantiles(batch_latencies_of(held * 0.97, single_s, offline, largest), n=100)[98] <= objective_s
     assert quantiles(batch_latencies_of(held * 1.04, single_s, offline, largest), n=100)[98] > objective_s
+
+
+@pytest.mark.parametrize(("load", "variation"), [(0.5, 4.0), (0.7, 2.0), (0.7, 0.25)])
+def test_arrivals_in_bursts_or_more_even_are_as_late_as_the_projection_says(load: float, variation: float) -> None:
+    single_s, offline, largest = 0.004, 1500.0, 8
+    rate = float(f"{load * largest / (single_s + (largest - 1) / offline):.3g}")
+    cuts = quantiles(batch_latencies_of(rate, single_s, offline, largest, count=120_000, variation=variation), n=100)
+    ours = inference.latencies(rate, single_s, offline, largest, variation)
+    assert ours.p50_s == pytest.approx(cuts[49], rel=0.08)
+    assert ours.p99_s == pytest.approx(cuts[98], rel=0.2)
+
+
+def test_the_burstier_arrivals_are_the_less_a_device_answers_within_its_objective() -> None:
+    even, poisson, bursts = (inference.capacity_at(0.03, 0.004, 1500.0, 8, variation) for variation in (0.25, 1.0, 4.0))
+    assert even > poisson > bursts > 0
+    assert poisson == inference.capacity_at(0.03, 0.004, 1500.0, 8)

@@ -102,7 +102,9 @@ def _servers(ledger: Ledger, scenario: Scenario) -> list[dict[str, Any]]:
         rates, is_chosen = device.serving.get(served.model), name == served.accelerator
         if rates is None:
             continue
-        capacity = capacity_at(served.latency_p99, float(rates.single), rates.offline_per_s, served.max_batch)
+        capacity = capacity_at(
+            served.latency_p99, float(rates.single), rates.offline_per_s, served.max_batch, served.arrival_variation_factor
+        )
         refusal = _unfit(served, device, capacity)
         count = _p90(ledger, "inference.instance_count") if is_chosen else float(_instances(served, offered, capacity))
         price = _asked(served.accelerator_hour if is_chosen else None, device)

@@ -339,6 +339,8 @@ def _inference(givens: Givens, inference: Inference) -> None:
     else:
         givens.state("inference.start_per_s", "per_s", inference.requests_per_s or 0.0)
     givens.state("inference.objective_s", "s", inference.latency_p99)
+    source = "Poisson, as MLPerf's server scenario sends, unless stated"
+    givens.add("inference.arrival_variation_factor", "ratio", inference.arrival_variation_factor, source, "assumed")
     givens.state("inference.yearly_factor", "ratio", inference.yearly_factor)
     source = "capacity under an objective from two published numbers missed MLPerf's server results by up to 15 %"
     givens.add("inference.capacity_factor", "ratio", 1.0, source, "published", spread=(0.85, 1.15))

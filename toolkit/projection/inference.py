@@ -37,11 +37,15 @@ class Latencies(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)
-def latencies(rate_per_s: float, single_s: float, offline_per_s: float, max_batch: int) -> Latencies:
+def latencies(
+    rate_per_s: float, single_s: float, offline_per_s: float, max_batch: int, arrival_variation_factor: float = 1.0
+) -> Latencies:
     """Return the median, 95th and 99th percentile of latency of one device under random arrivals.
 
-    A device takes all that wait, up to ``max_batch``, and serves them in ``t(b) = single + (b - 1) / offline``. Arrivals
-    are Poisson; the queue is simulated once for 20,000 of them with a fixed seed, so that the answer is always the same.
+    A device takes all that wait, up to ``max_batch``, and serves them in ``t(b) = single + (b - 1) / offline``. Times
+    between arrivals are gamma-distributed; ``arrival_variation_factor`` is their squared coefficient of variation: 1 is
+    Poisson, more comes in bursts, less is more even. The queue is simulated once for 20,000 arrivals with a fixed seed, so
+    that the answer is always the same.
 
     Source: the batch-service queue M/D^b/1 (Bailey 1954); batch latency from two published numbers as MLPerf reports them.
 
@@ -52,7 +56,11 @@ def latencies(rate_per_s: float, single_s: float, offline_per_s: float, max_batc
     (0.01, True)
     """
     generator = np.random.default_rng(1)
-    drawn = np.cumsum(generator.exponential(1 / rate_per_s, _ARRIVALS))
+    if arrival_variation_factor == 1:
+        gaps = generator.exponential(1 / rate_per_s, _ARRIVALS)
+    else:
+        gaps = generator.gamma(1 / arrival_variation_factor, arrival_variation_factor / rate_per_s, _ARRIVALS)
+    drawn = np.cumsum(gaps)
     arrivals = drawn.tolist()  # looked up one at a time: plain numbers are several times as quick as those of an array
     sizes, ends_s = [], []
     free_s, first = 0.0, 0
@@ -70,7 +78,9 @@ def latencies(rate_per_s: float, single_s: float, offline_per_s: float, max_batc
 
 
 @functools.lru_cache(maxsize=1024)
-def capacity_at(objective_s: float, single_s: float, offline_per_s: float, max_batch: int) -> float:
+def capacity_at(
+    objective_s: float, single_s: float, offline_per_s: float, max_batch: int, arrival_variation_factor: float = 1.0
+) -> float:
     """Return the largest rate at which 99 of 100 answers come within the objective; 0 if not even one alone does.
 
     Source: bisection over ``latencies``, as Vidur and AIConfigurator search for capacity under an objective.
@@ -86,7 +96,7 @@ def capacity_at(objective_s: float, single_s: float, offline_per_s: float, max_b
     low, high = 0.0, most
     for _ in range(14):
         middle = (low + high) / 2
-        if latencies(middle, single_s, offline_per_s, max_batch).p99_s <= objective_s:
+        if latencies(middle, single_s, offline_per_s, max_batch, arrival_variation_factor).p99_s <= objective_s:
             low = middle
         else:
             high = middle

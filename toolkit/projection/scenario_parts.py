@@ -269,6 +269,8 @@ class Inference(_Part):
     """Frames of a stream each second."""
     latency_p99: Seconds = 0.05
     """99 of 100 answers come within this."""
+    arrival_variation_factor: Annotated[float, Field(ge=0.05, le=20)] = 1.0
+    """Burstiness: squared coefficient of variation of the times between arrivals. Default: 1, Poisson; bursts have more."""
     max_batch: Annotated[int, Field(ge=1, le=1024)] = 8
     """Largest batch that a device serves together."""
     spare_instances: Annotated[int, Field(ge=0)] = 1

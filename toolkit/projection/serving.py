@@ -44,33 +44,41 @@ def load_share(load_per_s: Draws, capacity_per_s: Draws) -> Any:
     return load_per_s / capacity_per_s
 
 
-def _latency(load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws, which: int) -> Draws:
+def _latency(load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws, variation: Draws, which: int) -> Draws:
     """Return latencies at the median load of each month: the queue is simulated once per distinct load."""
     loads = np.median(load_per_s, axis=0)
     single, offline, batch = float(np.median(single_s)), float(np.median(offline_per_s)), int(np.median(batch_count))
+    spread = float(np.median(variation))
     most = batch / (single + (batch - 1) / offline)
     found = [
-        formulas.latencies(float(f"{min(max(load, 1e-6), most * 0.98):.3g}"), single, offline, batch)[which] for load in loads
+        formulas.latencies(float(f"{min(max(load, 1e-6), most * 0.98):.3g}"), single, offline, batch, spread)[which]
+        for load in loads
     ]
     return np.asarray(found, dtype=np.float64)[None, :]
 
 
 @formula("s", "median of a simulated batch-service queue at the median load")
-def latency_median(load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws) -> Any:
-    """Half of the answers come within this.  Source: M/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
-    return _latency(load_per_s, single_s, offline_per_s, batch_count, 0)
+def latency_median(
+    load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws, arrival_variation_factor: Draws
+) -> Any:
+    """Half of the answers come within this.  Source: G/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
+    return _latency(load_per_s, single_s, offline_per_s, batch_count, arrival_variation_factor, 0)
 
 
 @formula("s", "95th percentile of a simulated batch-service queue at the median load")
-def latency_high(load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws) -> Any:
-    """95 of 100 answers come within this.  Source: M/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
-    return _latency(load_per_s, single_s, offline_per_s, batch_count, 1)
+def latency_high(
+    load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws, arrival_variation_factor: Draws
+) -> Any:
+    """95 of 100 answers come within this.  Source: G/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
+    return _latency(load_per_s, single_s, offline_per_s, batch_count, arrival_variation_factor, 1)
 
 
 @formula("s", "99th percentile of a simulated batch-service queue at the median load")
-def latency_tail(load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws) -> Any:
-    """99 of 100 answers come within this.  Source: M/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
-    return _latency(load_per_s, single_s, offline_per_s, batch_count, 2)
+def latency_tail(
+    load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws, arrival_variation_factor: Draws
+) -> Any:
+    """99 of 100 answers come within this.  Source: G/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
+    return _latency(load_per_s, single_s, offline_per_s, batch_count, arrival_variation_factor, 2)
 
 
 @formula("per_s", "streams x frames of a stream each second")
@@ -134,7 +142,9 @@ def _enter_rates(ledger: Ledger, inference: Inference, device: Accelerator) -> t
 
 def _capacity(inference: Inference, title: str, single_s: float, offline_per_s: float) -> float:
     """Return requests each second within the objective; an objective that cannot be met is told."""
-    capacity = formulas.capacity_at(inference.latency_p99, single_s, offline_per_s, inference.max_batch)
+    capacity = formulas.capacity_at(
+        inference.latency_p99, single_s, offline_per_s, inference.max_batch, inference.arrival_variation_factor
+    )
     if capacity <= 0:
         raise ScenarioError(f"'inference.latency_p99': {title} takes longer than that for a single {inference.model}")
     if inference.streams is not None and capacity < inference.frames_per_s:
@@ -221,6 +231,7 @@ def _latency_and_power(ledger: Ledger) -> None:
         "single_s": "inference.single_s",
         "offline_per_s": "inference.offline_per_s",
         "batch_count": "inference.batch_count",
+        "arrival_variation_factor": "inference.arrival_variation_factor",
     }
     ledger.derive("inference.latency_p50_s", latency_median, **queue)
     ledger.derive("inference.latency_p95_s", latency_high, **queue)

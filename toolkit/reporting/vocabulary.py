@@ -59,6 +59,7 @@ QUANTITY_WORDS: Final = {
     "growth.expired_share": "share of the first images that expired",
     "growth.factor": "growth over what is stated",
     "inference.answer_j": "energy of an answer",
+    "inference.arrival_variation_factor": "burstiness of arrivals (1: Poisson)",
     "inference.batch_count": "requests answered together",
     "inference.boot_s": "start of an instance before the model loads",
     "inference.capacity_factor": "inference rate over the published one",
