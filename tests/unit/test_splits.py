@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from toolkit.curation.splits import assign_splits, mixed, plan_shards
+from toolkit.curation.splits import MAX_SHARD_ROWS, assign_splits, mixed, plan_shards
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
@@ -56,3 +56,11 @@ def test_the_order_does_not_depend_on_the_order_of_input():
 def test_an_image_larger_than_a_shard_is_placed():
     kept = pl.DataFrame({"image_id": ids(3), "size_bytes": [5, 5000, 0], "split": ["train"] * 3})
     assert len(plan_shards(kept, 100, seed=0)) == 3
+
+
+def test_no_shard_holds_more_small_images_than_its_writer_can() -> None:
+    count = 2 * MAX_SHARD_ROWS + 5
+    kept = pl.DataFrame({"image_id": [f"{index:032x}" for index in range(count)], "split": "train", "size_bytes": 700})
+    rows = plan_shards(kept, 256 * 2**20, seed=0).group_by("shard").len()["len"]
+    assert (rows.len(), rows.sum()) == (3, count)
+    assert rows.max() <= MAX_SHARD_ROWS

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["assign_splits", "mixed", "plan_shards", "settled_splits", "split_key", "with_split_keys"]
+__all__ = ["MAX_SHARD_ROWS", "assign_splits", "mixed", "plan_shards", "settled_splits", "split_key", "with_split_keys"]
 
 _PURPOSES: Final = {"split": 0x73706C6974, "shuffle": 0x73687566666C65}
 """A constant per purpose, so that the split of an image says nothing of its place in the shuffle."""
+
+MAX_SHARD_ROWS: Final = 32_768
+"""Images of one shard, at most: a shard of 300,000 thumbnails took its writer three times the memory of one of photographs."""
 
 _ID_DIGITS: Final = 15
 """Hex digits of an identity that are read: 60 bits, the most that a signed 64-bit integer takes in whole digits."""
@@ -131,7 +134,8 @@ def plan_shards(kept: pl.DataFrame, shard_bytes: int, seed: int) -> pl.DataFrame
     """Return the kept images in shuffled order, each with the number of its shard within its split.
 
     The shards of a split are cut at equal steps of at most ``shard_bytes``, so that none is left much smaller than the
-    others; a shard passes its step by no more than its last image.
+    others; a shard passes its step by no more than its last image, and small images count for more than their bytes, so that
+    no shard holds more than ``MAX_SHARD_ROWS``: its facts are held whole by who writes it.
 
     Parameters
     ----------
@@ -144,8 +148,9 @@ def plan_shards(kept: pl.DataFrame, shard_bytes: int, seed: int) -> pl.DataFrame
     """
     order = pl.Series("shuffle_key", mixed(kept["image_id"], seed, "shuffle"))
     shuffled = kept.with_columns(order).sort("split", "shuffle_key", "image_id")
-    before = pl.col("size_bytes").cum_sum().over("split") - pl.col("size_bytes")
-    total = pl.col("size_bytes").sum().over("split")
+    weight = pl.max_horizontal("size_bytes", pl.lit(-(-shard_bytes // MAX_SHARD_ROWS), pl.Int64))
+    before = weight.cum_sum().over("split") - weight
+    total = weight.sum().over("split")
     count = ((total + shard_bytes - 1) // shard_bytes).clip(lower_bound=1)
     step = ((total + count - 1) // count).clip(lower_bound=1)
     return shuffled.with_columns(shard=(before // step).cast(pl.Int32)).drop("shuffle_key")

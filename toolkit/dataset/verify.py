@@ -153,7 +153,24 @@ def _count_problems(dataset: Dataset) -> list[str]:
     ):
         if found != expected:
             problems.append(f"{name} differ: {found:,} and {expected:,}")
-    return problems
+    return problems + _split_problems(dataset)
+
+
+def _split_problems(dataset: Dataset) -> list[str]:
+    """Return the groups of look-alikes that one batch put into several splits.
+
+    Where a key binds images to splits, or groups were formed anew over images that keep their splits, that is no fault.
+    """
+    states = [state for state in dataset.store.states() if state.version <= dataset.version]
+    if any(state.kind == "redecide" or state.recipe.get("group_by") for state in states):
+        return []
+    kept = dataset.scan("catalog").filter(pl.col("state") == "kept")
+    counts = kept.group_by("batch", "duplicate_group").agg(splits=pl.col("split").unique().sort())
+    torn = counts.filter(pl.col("splits").list.len() > 1).sort("batch", "duplicate_group").collect(engine="streaming")
+    return [
+        f"batch {row['batch'][:16]}: group {row['duplicate_group']} lies in several splits: {', '.join(row['splits'])}"
+        for row in torn.iter_rows(named=True)
+    ]
 
 
 def _leftovers(dataset: Dataset) -> list[str]:
