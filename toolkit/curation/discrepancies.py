@@ -63,7 +63,7 @@ def keyless_list(outcomes: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         ``row`` and, where the recipe names a key, ``split_key``.
     """
     if "split_key" not in rows.columns:
-        return rows.clear().select(*(pl.lit("").alias(name) for name in ("problem", "file", "target", "kind")))
+        return pl.DataFrame(schema=dict.fromkeys(("problem", "file", "target", "kind"), pl.String))
     lacking = rows.filter(pl.col("split_key").is_null()).select("row")
     kept = outcomes.filter(pl.col("state") == "kept").join(lacking, on="row", how="semi", maintain_order="left")
     nothing = pl.lit(None, pl.String)
