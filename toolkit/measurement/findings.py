@@ -101,10 +101,10 @@ def findings_of(
         ]
         if lines:
             found.append((stage, _measurement(stage, lines, environment, window_s, mean_image_bytes)))
-    ceilings = [measurement for stage, measurement in found if stage.family == "ceiling"]
+    ceilings = [measurement for stage, measurement in found if _is_ceiling(stage)]
     kinds = list(dict.fromkeys(map(_kind, ceilings)))
     ceilings.sort(key=lambda m: (kinds.index(_kind(m)), -m.median))
-    others = [_with_ceiling(m, s.ceiling, ceilings) if s.ceiling else m for s, m in found if s.family != "ceiling"]
+    others = [_with_ceiling(m, s.ceiling, ceilings) if s.ceiling else m for s, m in found if not _is_ceiling(s)]
     return [dataclasses.replace(m, conditions=dict(m.conditions) | dict(extra or {})) for m in (*ceilings, *others)]
 
 
@@ -140,6 +140,11 @@ def understated(found: Sequence[Measurement]) -> tuple[str, ...]:
 
 def _key(line: Mapping[str, Any]) -> str:
     return json.dumps([line["metric"], dict(line["conditions"])], sort_keys=True)
+
+
+def _is_ceiling(stage: Stage) -> bool:
+    """Return whether a stage is one that others are held against: of this machine, or of the target of a transfer."""
+    return stage.family == "ceiling" or stage.metric.startswith("ceiling.")
 
 
 def _kind(ceiling: Measurement) -> tuple[object, ...]:
