@@ -53,7 +53,7 @@ bench: $(VENV)/.installed-dev ## measure Tonnage beside ceilings and peers; writ
 	$(BIN)/python -m benchmarks
 
 bench-curate: $(VENV)/.installed-dev ## curation beside its ceiling and its peers; writes benchmarks/results/curate.json
-	$(BIN)/python -m benchmarks.curate
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.curate
 
 bench-memory: $(VENV)/.installed-dev ## peak memory of a curation while its images grow tenfold; writes benchmarks/results/curate_memory.json
 	$(BIN)/python -m benchmarks.curate_memory

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from toolkit.backtest_facts import Backtest
     from toolkit.facts import DatasetProfile, MeasurementSet, Model
+    from toolkit.facts.backtests import Backtest
     from toolkit.projection.result import Projection
 
 __all__ = ["console", "progress_bars", "show_any", "show_backtest", "show_measurements", "show_profile", "show_projection"]
@@ -278,8 +278,8 @@ def show_any(path: str, *, draw: bool = True) -> DatasetProfile | MeasurementSet
 
 
 def _show_file(path: Path, *, draw: bool) -> MeasurementSet | Projection | Backtest:
-    from toolkit.backtest_facts import Backtest
     from toolkit.facts import MeasurementSet, read_facts
+    from toolkit.facts.backtests import Backtest
     from toolkit.projection.result import Projection
 
     schema = str(read_facts(path, "facts").get("schema"))

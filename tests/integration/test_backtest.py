@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 import toolkit
 from tests.measured_dataset import build
-from toolkit.backtest_facts import Backtest
 from toolkit.cli import app
 from toolkit.errors import DatasetError, MissingError, UsageError
+from toolkit.facts.backtests import Backtest
 
 SAID: list[tuple[str, int, int | None, str]] = []
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.backtest_facts import Observation
 from toolkit.backtesting.kinds import kinds_of
 from toolkit.backtesting.predicting import AffineLaw, Law, ParallelLaw, Points, ProportionalLaw, bend, forecast, law_terms
 from toolkit.backtesting.run import scored
 from toolkit.backtesting.trials import FITTED_FACTORS, PREDICTED_FACTORS, Sizes, sizes_within
+from toolkit.facts.backtests import Observation
 
 FITTED = np.repeat(FITTED_FACTORS, 3)
 LARGE = np.array(PREDICTED_FACTORS)

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import toolkit
-from toolkit.backtest_facts import Backtest, FittedLaw, Observation, Prediction
-from toolkit.calibration_facts import Calibration
 from toolkit.cli import app
 from toolkit.errors import DatasetError, MissingError, ScenarioError, UsageError
 from toolkit.facts import Environment
+from toolkit.facts.backtests import Backtest, FittedLaw, Observation, Prediction
+from toolkit.facts.calibrations import Calibration
 from toolkit.projection.calibrating import batch_times, fit_batch, fit_nonnegative, left_out_error, linear_at
 from toolkit.projection.hardware_facts import accelerators, models
 

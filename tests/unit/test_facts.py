@@ -128,5 +128,5 @@ def test_other_files_and_other_schemas_are_one_sentence(tmp_path: Path) -> None:
         MeasurementSet.load(tmp_path / "list.json")
     with pytest.raises(DatasetError, match=r"of schema 'tonnage.profile/1' was expected, but 'tonnage.measurements/1' was found"):
         DatasetProfile.from_dict(SET.to_dict())
-    with pytest.raises(DatasetError, match="lacks name"):
+    with pytest.raises(DatasetError, match="lacks 'name'"):
         DatasetProfile.from_dict({key: value for key, value in PROFILE.to_dict().items() if key != "name"})

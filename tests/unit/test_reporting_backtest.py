@@ -10,7 +10,7 @@ import pytest
 import reporting_facts as facts
 
 import toolkit
-from toolkit.backtest_facts import Backtest, FittedLaw, Prediction
+from toolkit.facts.backtests import Backtest, FittedLaw, Prediction
 
 LAWS = (
     FittedLaw(kind="shard_bytes", title="bytes of the shards", unit="bytes", driver="images", formula="slope x images",

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from toolkit.backtest_facts import Backtest, FittedLaw, Observation, Prediction
 from toolkit.backtesting.kinds import kinds_of
 from toolkit.backtesting.predicting import INTERVAL_SHARE, Points, forecast, law_terms
 from toolkit.backtesting.samples import Sampler
@@ -24,6 +23,7 @@ from toolkit.curation.sources.units import UNIT_BYTES, UNIT_ITEMS
 from toolkit.dataset.reading import open_dataset
 from toolkit.engine import core_count, engine
 from toolkit.errors import TonnageError, UsageError
+from toolkit.facts.backtests import Backtest, FittedLaw, Observation, Prediction
 from toolkit.measurement.environment import environment_of
 
 if TYPE_CHECKING:

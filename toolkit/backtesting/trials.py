@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from toolkit.backtest_facts import Observation
 from toolkit.backtesting import measuring
 from toolkit.backtesting.enlarging import enlarged, group_bytes
 from toolkit.backtesting.predicting import AffineLaw
+from toolkit.facts.backtests import Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,7 +9,7 @@ from toolkit.projection.hardware_facts import models
 from toolkit.projection.uncertainty import Given
 
 if TYPE_CHECKING:
-    from toolkit.calibration_facts import CalibratedLaw, Calibration
+    from toolkit.facts.calibrations import CalibratedLaw, Calibration
     from toolkit.projection.givens import Givens
     from toolkit.projection.scenario import Inference, Scenario, Training
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from toolkit.backtest_facts import Backtest
-from toolkit.calibration_facts import CalibratedLaw, Calibration
 from toolkit.errors import MissingError, UsageError
+from toolkit.facts.backtests import Backtest
+from toolkit.facts.calibrations import CalibratedLaw, Calibration
 from toolkit.projection.calibrating import batch_times, fit_batch, fit_nonnegative, left_out_error, linear_at
 from toolkit.projection.calibration_points import StepPoint, load_points
 from toolkit.projection.measured import measurements_of

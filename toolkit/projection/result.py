@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import polars as pl
 
-from toolkit.errors import DatasetError, UsageError
-from toolkit.facts import read_facts
+from toolkit.errors import UsageError
+from toolkit.facts.saved import check_schema, read_facts, told_if_lacking, write_facts
 from toolkit.projection.explain import Explanation, NodeSummary, explain_node
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 __all__ = ["Plan", "Projection"]
 
@@ -196,10 +195,13 @@ class Projection:
         DatasetError
             If it was written with another schema version.
         """
-        if facts.get("schema") != PROJECTION_SCHEMA:
-            raise DatasetError(
-                f"a projection of schema '{PROJECTION_SCHEMA}' was expected, but '{facts.get('schema')}' was found"
-            )
+        remedy = "make it again with: tonnage project SCENARIO"
+        check_schema(facts, PROJECTION_SCHEMA, "a projection", remedy)
+        with told_if_lacking("projection", remedy):
+            return cls._from_checked(facts)
+
+    @classmethod
+    def _from_checked(cls, facts: Mapping[str, Any]) -> Self:
         plan = dict(facts["plan"])
         nodes = (_summary(node) for node in facts["explanations"])
         return cls(
@@ -215,10 +217,8 @@ class Projection:
 
     def save(self, path: str | Path) -> Path:
         """Write JSON to ``path`` and the long frame to Parquet beside it; return the JSON's path."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = write_facts(path, self.to_dict(), indent=None)
         self.frame.write_parquet(target.with_suffix(".parquet"))
-        target.write_text(json.dumps(self.to_dict(), ensure_ascii=False) + "\n", encoding="utf-8")
         return target
 
     @classmethod

@@ -27,7 +27,7 @@ from toolkit.units import MONTH_S, show
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from toolkit.calibration_facts import Calibration
+    from toolkit.facts.calibrations import Calibration
     from toolkit.projection.explain import Ledger, NodeSummary
 
 __all__ = ["project"]

@@ -15,8 +15,8 @@ from toolkit.reporting.wording import begin, interval, list_words, plural, sente
 from toolkit.units import show
 
 if TYPE_CHECKING:
-    from toolkit.backtest_facts import Backtest
     from toolkit.facts import DatasetProfile, MeasurementSet
+    from toolkit.facts.backtests import Backtest
     from toolkit.projection.result import Plan, Projection
 
 __all__ = ["Answer", "answer_of_backtest", "answer_of_dataset", "answer_of_measurements", "answer_of_projection"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from toolkit.backtest_facts import Backtest
 from toolkit.errors import UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet
+from toolkit.facts.backtests import Backtest
 from toolkit.reporting.figures_dataset import dataset_figures
 from toolkit.reporting.figures_measurements import measurement_figures
 from toolkit.reporting.figures_projection import projection_figures

@@ -15,9 +15,9 @@ from toolkit.units import show
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from toolkit.backtest_facts import Backtest
     from toolkit.dataset.reading import Dataset
     from toolkit.facts import DatasetProfile, Measurement, MeasurementSet
+    from toolkit.facts.backtests import Backtest
     from toolkit.projection.result import Plan, Projection
     from toolkit.projection.scenario import Scenario
 
@@ -187,6 +187,6 @@ _FORMATTERS: Final[dict[tuple[str, str], Callable[[Any], str]]] = {
     ("toolkit.projection.result", "Projection"): _projection,
     ("toolkit.projection.result", "Plan"): _plan,
     ("toolkit.projection.scenario", "Scenario"): _scenario,
-    ("toolkit.backtest_facts", "Backtest"): _backtest,
+    ("toolkit.facts.backtests", "Backtest"): _backtest,
 }
 """By module and name, so that nothing is imported for a type that is never shown."""

@@ -14,7 +14,7 @@ from toolkit.units import show
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from toolkit.backtest_facts import Backtest, Prediction
+    from toolkit.facts.backtests import Backtest, Prediction
 
 __all__ = ["backtest_figures", "backtest_sections"]
 

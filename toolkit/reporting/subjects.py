@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.backtest_facts import Backtest
 from toolkit.errors import DatasetError, MissingError, UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet, read_facts
+from toolkit.facts.backtests import Backtest
 from toolkit.projection.result import Projection
 from toolkit.reporting.evidence import DatasetEvidence, Gallery, gather
 

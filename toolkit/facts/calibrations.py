@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from toolkit.errors import DatasetError
-from toolkit.facts import read_facts
+from toolkit.facts.saved import check_schema, read_facts, told_if_lacking, write_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 __all__ = ["CalibratedLaw", "Calibration"]
 
@@ -96,12 +94,9 @@ class Calibration:
         DatasetError
             If it is of another schema, or lacks something.
         """
-        if facts.get("schema") != CALIBRATION_SCHEMA:
-            raise DatasetError(
-                f"a calibration of schema '{CALIBRATION_SCHEMA}' was expected, but '{facts.get('schema')}' was found; "
-                "make it again with: tonnage calibrate"
-            )
-        try:
+        remedy = "make it again with: tonnage calibrate"
+        check_schema(facts, CALIBRATION_SCHEMA, "a calibration", remedy)
+        with told_if_lacking("calibration", remedy):
             laws = tuple(
                 CalibratedLaw(**(law | {"ranges": {name: tuple(ends) for name, ends in law["ranges"].items()}}))
                 for law in facts["laws"]
@@ -110,15 +105,10 @@ class Calibration:
                 accelerator=facts["accelerator"], made_at=facts["made_at"], host=facts["host"], laws=laws,
                 flags=tuple(facts["flags"]),
             )  # fmt: skip
-        except (KeyError, TypeError) as fault:
-            raise DatasetError(f"this calibration lacks {fault}; make it again with: tonnage calibrate") from fault
 
     def save(self, path: str | Path) -> Path:
         """Write JSON to ``path`` and return it."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        return target
+        return write_facts(path, self.to_dict())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import statistics
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from toolkit.errors import DatasetError
-from toolkit.facts import Environment, read_facts
+from toolkit.facts.measurements import Environment
+from toolkit.facts.saved import check_schema, read_facts, told_if_lacking, write_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import polars as pl
 
@@ -208,28 +207,20 @@ class Backtest:
         DatasetError
             If it is of another schema, or lacks something.
         """
-        if facts.get("schema") != BACKTEST_SCHEMA:
-            raise DatasetError(
-                f"a back-test of schema '{BACKTEST_SCHEMA}' was expected, but '{facts.get('schema')}' was found; "
-                "make it again with: tonnage backtest DATASET"
-            )
-        try:
+        remedy = "make it again with: tonnage backtest DATASET"
+        check_schema(facts, BACKTEST_SCHEMA, "a back-test", remedy)
+        with told_if_lacking("back-test", remedy):
             values = {name.name: facts[name.name] for name in dataclasses.fields(cls)}
             values["environment"] = Environment(**values["environment"])
             for name, noun in (("laws", FittedLaw), ("predictions", Prediction), ("observations", Observation)):
                 values[name] = tuple(noun(**each) for each in values[name])
-        except (KeyError, TypeError) as fault:
-            raise DatasetError(f"this back-test lacks {fault}; make it again with: tonnage backtest DATASET") from fault
-        for name in ("fitted_image_counts", "predicted_image_counts", "flags", "limits"):
-            values[name] = tuple(values[name])
-        return cls(**values)
+            for name in ("fitted_image_counts", "predicted_image_counts", "flags", "limits"):
+                values[name] = tuple(values[name])
+            return cls(**values)
 
     def save(self, path: str | Path) -> Path:
         """Write JSON to ``path`` and return it."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        return target
+        return write_facts(path, self.to_dict())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
