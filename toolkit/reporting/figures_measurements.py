@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.reporting.charts import axis_ticks, finish_rows, guide_lines, log_ticks, row_label
 from toolkit.reporting.design import BLUE, GRAY, GREEN, INK, ORANGE, SKY, TRACK, VERMILLION, new_figure
+from toolkit.reporting.figures_contention import contention, utilisation
+from toolkit.reporting.figures_latency import latencies
 from toolkit.reporting.figures_models import model_figures
-from toolkit.reporting.wording import interval, plain, plural
+from toolkit.reporting.measurement_words import measurement_hover, measurement_name
+from toolkit.reporting.wording import plain, plural
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -18,44 +21,31 @@ if TYPE_CHECKING:
 
     from toolkit.facts import Measurement, MeasurementSet
 
-__all__ = ["condition_words", "measurement_figures", "measurement_name"]
+__all__ = ["measurement_figures"]
 
 _CACHE_COLORS: Final = {"cold": SKY, "warm": ORANGE}
 _DOTS_PX: Final = 36
 """Height of a row of dots."""
+_APART: Final = ("contention.", "utilisation.")
+"""What has a figure of its own: rates under a load, and shares of emulated accelerators, are no rates of a stage."""
 _WHISKER: Final = {"thickness": 1.3, "width": 4}
 
 
 def measurement_figures(found: MeasurementSet) -> dict[str, go.Figure]:
     """Return the figures of a set of measurements, by name; those without anything to show are left out."""
-    stages = [m for m in found.measurements if not m.metric.startswith("ceiling.") and _is_number(m.median)]
+    plain_rates = [m for m in found.measurements if not m.metric.startswith(_APART)]
+    stages = [m for m in plain_rates if not m.metric.startswith("ceiling.") and _is_number(m.median)]
     figures = {
         "ceilings": against_ceilings(_leading([m for m in stages if m.ceiling is not None and m.ceiling.value > 0])),
-        "rates": in_bytes_per_s(_leading([m for m in found.measurements if _bytes_per_s(m, m.median) > 0])),
+        "rates": in_bytes_per_s(_leading([m for m in plain_rates if _bytes_per_s(m, m.median) > 0])),
         "cold_warm": cold_and_warm(stages),
+        "latencies": latencies(found.measurements),
+        "contention": contention(found.measurements),
+        "utilisation": utilisation(found.measurements),
         "samples": every_sample(_leading(stages)),
     }
     figures |= model_figures(found)
     return {name: figure for name, figure in figures.items() if figure is not None}
-
-
-def measurement_name(measurement: Measurement) -> str:
-    """Return a measurement's title with the cache state that was proven, when files were read."""
-    verdict = measurement.cache_verdict
-    return measurement.title if not verdict or verdict in measurement.title else f"{measurement.title}, {verdict}"
-
-
-def condition_words(measurement: Measurement) -> str:
-    """Return a measurement's conditions as words."""
-    return ", ".join(_condition(key, value) for key, value in measurement.conditions.items())
-
-
-def _condition(name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return f"{'' if value else 'no '}{name.replace('_', ' ')}"
-    if name.endswith("_bytes") and isinstance(value, int | float):
-        return f"{name.removesuffix('_bytes').replace('_', ' ')} {show(value, 'bytes')}"
-    return f"{name.replace('_', ' ')} {value}"
 
 
 def _leading(found: Sequence[Measurement]) -> list[Measurement]:
@@ -88,7 +78,7 @@ def against_ceilings(stages: Sequence[Measurement]) -> go.Figure | None:
         x=[share if math.isfinite(share) else None for share in shares], y=rows, orientation="h", width=0.34,
         marker={"color": [_stage_color(m) for m in stages]},
         error_x={"type": "data", "symmetric": False, "array": highs, "arrayminus": lows, "color": INK, **_WHISKER},
-        hovertext=[_hover(m) for m in stages], hoverinfo="text",
+        hovertext=[measurement_hover(m) for m in stages], hoverinfo="text",
     )  # fmt: skip
     for row, m in zip(rows, stages, strict=True):
         row_label(figure, row, plain(measurement_name(m)), _ceiling_words(m))
@@ -126,12 +116,6 @@ def _stage_color(m: Measurement) -> str:
     return _CACHE_COLORS.get(m.cache_verdict, BLUE)
 
 
-def _hover(m: Measurement) -> str:
-    found = f"{show(m.median, m.unit)} ({interval(m.interval_low, m.interval_high, m.unit)}, 95 %)"
-    lines = [plain(measurement_name(m), 80), found, plain(condition_words(m), 120)]
-    return "<br>".join(line for line in lines if line)
-
-
 def _bytes_per_s(m: Measurement, value: float) -> float:
     if not _is_number(value):
         return 0.0
@@ -155,7 +139,7 @@ def in_bytes_per_s(found: Sequence[Measurement]) -> go.Figure | None:
     ticks = log_ticks(values, "bytes_per_s")
     rows = list(range(len(ranked)))
     figure.add_scatter(
-        x=values, y=rows, mode="markers", hovertext=[_hover(m) for m in ranked], hoverinfo="text",
+        x=values, y=rows, mode="markers", hovertext=[measurement_hover(m) for m in ranked], hoverinfo="text",
         marker={
             "size": 11,
             "color": [GRAY if m.metric.startswith("ceiling.") else _stage_color(m) for m in ranked],
@@ -215,7 +199,7 @@ def _add_cache_bars(figure: go.Figure, both: dict[str, dict[str, Measurement]], 
     named = {"unverified", "mixed"} & {m.cache_verdict for m in rows}
     figure.add_bar(
         x=[m.median for m in rows], y=list(range(len(rows))), orientation="h", name=f"{cache} (unproven)" if named else cache,
-        marker={"color": color}, hovertext=[_hover(m) for m in rows], hoverinfo="text",
+        marker={"color": color}, hovertext=[measurement_hover(m) for m in rows], hoverinfo="text",
         width=0.19, offset=-0.19 if cache == "cold" else 0.0,
         error_x={"type": "data", "symmetric": False, "array": errors[0], "arrayminus": errors[1], "color": INK, **_WHISKER},
     )  # fmt: skip

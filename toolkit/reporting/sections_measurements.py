@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Prose, Section, Table, text_rows
-from toolkit.reporting.figures_measurements import condition_words, measurement_figures, measurement_name
+from toolkit.reporting.figures_measurements import measurement_figures
+from toolkit.reporting.measurement_words import condition_words, measurement_name
 from toolkit.reporting.wording import DASH, interval, moment, plural
 from toolkit.units import show
 

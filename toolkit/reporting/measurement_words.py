@@ -1,0 +1,39 @@
+"""Words for a measurement: its title with what was proven of the cache, its conditions, and what a pointer over it shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toolkit.reporting.wording import interval, plain
+from toolkit.units import show
+
+if TYPE_CHECKING:
+    from toolkit.facts import Measurement
+
+__all__ = ["condition_words", "measurement_hover", "measurement_name"]
+
+
+def measurement_name(measurement: Measurement) -> str:
+    """Return a measurement's title with the cache state that was proven, when files were read."""
+    verdict = measurement.cache_verdict
+    return measurement.title if not verdict or verdict in measurement.title else f"{measurement.title}, {verdict}"
+
+
+def condition_words(measurement: Measurement) -> str:
+    """Return a measurement's conditions as words."""
+    return ", ".join(_condition(key, value) for key, value in measurement.conditions.items())
+
+
+def _condition(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return f"{'' if value else 'no '}{name.replace('_', ' ')}"
+    if name.endswith("_bytes") and isinstance(value, int | float):
+        return f"{name.removesuffix('_bytes').replace('_', ' ')} {show(value, 'bytes')}"
+    return f"{name.replace('_', ' ')} {value}"
+
+
+def measurement_hover(m: Measurement) -> str:
+    """Return a measurement as lines: what it is, what was found with its interval, and under which conditions."""
+    found = f"{show(m.median, m.unit)} ({interval(m.interval_low, m.interval_high, m.unit)}, 95 %)"
+    lines = [plain(measurement_name(m), 80), found, plain(condition_words(m), 120)]
+    return "<br>".join(line for line in lines if line)
