@@ -99,11 +99,11 @@ def _note(row: _Row) -> str:
 
 def _row(m: Measurement) -> _Row | None:
     """Return a measurement's percentiles; None where its operations were not timed."""
-    parts = {
+    parts: dict[str, list[float | None]] = {
         "first byte, p50": [s.wire.first_byte_p50_s for s in m.samples if s.wire],
         "first byte, p99": [s.wire.first_byte_p99_s for s in m.samples if s.wire],
         "p50": [_of_sample(s, "p50") for s in m.samples],
-        "p95": [s.latency.p95_s for s in m.samples if s.latency],
+        "p95": [s.latency.p95_s if s.latency else None for s in m.samples],
         "p99": [_of_sample(s, "p99") for s in m.samples],
     }
     values = {name: [v for v in part if v is not None and math.isfinite(v) and v > 0] for name, part in parts.items()}
