@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import toolkit
+from toolkit.dataset import resizing
+from toolkit.dataset.buffers import Buffers
 from toolkit.dataset.decoding import decode_rgb
 from toolkit.dataset.loader import Loader
 from toolkit.dataset.reading import Dataset
+from toolkit.dataset.resizing import to_square
 from toolkit.errors import DatasetError, UsageError
 
 
@@ -165,6 +168,63 @@ def test_a_damaged_image_is_named_and_not_passed_on(tmp_path: Path) -> None:
         dataset.get(5)
 
 
+@pytest.mark.parametrize("byte", [0, 1, 300, -1])
+def test_checksums_of_pages_find_what_storage_damaged(tmp_path: Path, byte: int) -> None:
+    root = tmp_path / "d"
+    add_batch(root, "one", range(5))
+    add_batch(root, "two", range(5, 9))
+    shard = root / "images" / "part-one.parquet"
+    content = bytearray(shard.read_bytes())
+    content[content.index(picture(3)) + byte] ^= 1  # -1: the length before the image
+    shard.write_bytes(content)
+    dataset = toolkit.open_dataset(root)
+    with pytest.raises(DatasetError, match=r"part-one\.parquet' is damaged: row group 0 is not as it was written; run tonnage"):
+        ids(dataset.loader(decode=False, verify="pages"))
+
+
+def test_where_a_writer_left_checksums_out_hashes_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from toolkit.dataset import shards
+
+    options = shards._options
+    monkeypatch.setattr(shards, "_options", lambda names: options(names) | {"write_page_checksum": False})
+    root = tmp_path / "d"
+    add_batch(root, "one", range(5))
+    assert len(ids(toolkit.open_dataset(root).loader(decode=False, verify="pages"))) == 5
+    shard = root / "images" / "part-one.parquet"
+    content = bytearray(shard.read_bytes())
+    content[content.index(picture(3)) + 300] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"image .* is damaged; run: tonnage verify"):
+        ids(toolkit.open_dataset(root).loader(decode=False, verify="pages"))
+
+
+@pytest.mark.parametrize("verify", [True, False, "pages"])
+@pytest.mark.parametrize("split", [None, "train"])
+def test_views_are_the_bytes_and_stay_what_they_are(dataset: Dataset, verify: bool | str, split: str | None) -> None:
+    options = {"decode": False, "batch_size": 8, "window_groups": 1, "verify": verify, "split": split}
+    copies = [image for batch in dataset.loader(**options) for image in batch.images]
+    views = [image for batch in dataset.loader(**options, views=True) for image in batch.images]
+    assert all(isinstance(image, bytes) for image in copies)
+    assert all(view.readonly for view in views)
+    assert copies == views, "views that are kept are not written over by what is read later"
+
+
+def test_memory_is_used_again_once_no_view_is_left() -> None:
+    buffers = Buffers(held_count=2)
+    first = buffers.take(3 << 20)
+    place, view = first.__array_interface__["data"][0], first.data[5:]
+    del first
+    assert buffers.idle_count == 0, "a view still shows it"
+    assert buffers.take(100).__array_interface__["data"][0] != place
+    del view
+    again = [buffers.take(2 << 20), buffers.take(3 << 20)]
+    assert place in [array.__array_interface__["data"][0] for array in again]
+    assert [array.size for array in again] == [2 << 20, 3 << 20]
+    many = [buffers.take(10) for _ in range(9)]
+    del many
+    assert buffers.idle_count == 2
+
+
 @pytest.mark.parametrize(
     "options", [{"batch_size": 0}, {"workers": 0}, {"resize_px": 0}, {"rank": 2, "world_size": 2}, {"rank": -1}]
 )
@@ -209,3 +269,22 @@ def test_a_turn_is_found_behind_large_metadata_and_a_broken_one_costs_nothing() 
     assert decode_rgb(payload[:2] + profile + payload[2:]).shape == (64, 48, 3)
     broken = encoded(Image.new("RGB", (64, 48), "red"), "PNG", exif=b"Exif\x00\x00MM\x00\x2a\xff\xff\xff\xff")
     assert decode_rgb(broken).shape == (48, 64, 3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(width=st.integers(1, 90), height=st.integers(1, 90), side=st.integers(1, 70), seed=st.integers(0, 2**32 - 1))
+def test_squares_are_the_same_with_and_without_the_fast_extra(width: int, height: int, side: int, seed: int) -> None:
+    pytest.importorskip("cykooz_resizer", reason="the fast extra is not installed")
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    fast, plain = resizing._by_convolution(pixels, side).astype(int), resizing._by_pillow(pixels, side).astype(int)
+    assert fast.shape == plain.shape == (side, side, 3)
+    assert np.abs(fast - plain).max() <= 1
+
+
+def test_a_square_is_the_middle_and_no_pixel_is_left_out_of_it() -> None:
+    pixels = np.zeros((100, 300, 3), np.uint8)
+    pixels[:, 100:200] = 200
+    assert (to_square(pixels, 25)[:, 1:-1] == 200).all(), "only the filter's edge looks beyond the square"
+    lines = np.zeros((128, 128, 3), np.uint8)
+    lines[::8] = 255
+    assert to_square(lines, 16).mean() == pytest.approx(255 / 8, abs=2), "every eighth line is seen, though few are"

@@ -121,7 +121,7 @@ def test_any_image_is_found_by_one_read_or_by_its_row_group(
     monkeypatch.setattr(reading, "_read_slowly", lambda path, group, row: slow.append(row) or slowly(path, group, row))
     assert [dataset.get(i) for i in range(310)] == [picture(i) for i in range(310)]
     assert slow == []
-    monkeypatch.setattr(reading, "read_extent", lambda path, extents, row: None)
+    monkeypatch.setattr(reading, "read_extent", lambda shard, extents, row, check_length: None)
     assert dataset.get(299) == picture(299)
     assert slow == [43]
 

@@ -16,9 +16,12 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from toolkit.dataset.png import despite_text
 from toolkit.dataset.readers import reader_for
+from toolkit.dataset.resizing import to_square
 from toolkit.errors import TonnageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 __all__ = ["FORMATS", "decode_rgb", "open_image", "orientation_of", "to_rgb"]
@@ -31,6 +34,9 @@ _TONE_SAMPLES: Final = 1_000_000
 """Pixels, at least, from which the range of a float image is taken."""
 
 _ORIENTATION_TAG: Final = 0x0112
+_SCALED_FROM: Final = 2
+"""Reduction from which libjpeg-turbo scales in the transform: below, its scaled transforms are slower than whole ones."""
+
 _METADATA_BYTES: Final = 2**17
 """How far into a JPEG its EXIF segment is looked for: two segments of the largest size, ICC profiles may come first."""
 
@@ -84,16 +90,17 @@ def decode_rgb(payload: bytes, resize_px: int | None = None) -> NDArray[np.uint8
         If their decoder is an optional part that is not installed.
     """
     if payload[:2] == b"\xff\xd8":
-        pixels = _decode_jpeg(payload, resize_px)
-        if pixels is not None:
-            return pixels
+        found = _decode_jpeg(payload, resize_px)
+        if found is not None:
+            return found
     try:
         image = despite_text(_opened_rgb, payload)
     except (OSError, ValueError, TonnageError):
         raise
     except Exception as fault:  # readers and Pillow's plugins raise nearly every kind
         raise ValueError(str(fault) or type(fault).__name__) from fault
-    return np.asarray(image if resize_px is None else _fit(image, resize_px), dtype=np.uint8)
+    whole: NDArray[np.uint8] = np.asarray(image, dtype=np.uint8)
+    return whole if resize_px is None else to_square(whole, resize_px)
 
 
 def _opened_rgb(payload: bytes) -> Image.Image:
@@ -114,31 +121,32 @@ def _decode_jpeg(payload: bytes, resize_px: int | None) -> NDArray[np.uint8] | N
     """Return the pixels by way of libjpeg-turbo, or None for the few JPEGs that it does not turn into RGB (CMYK)."""
     import simplejpeg
 
+    least = resize_px or 0
     try:
-        least = resize_px or 0
         pixels: Any = simplejpeg.decode_jpeg(
-            payload, colorspace="RGB", min_height=least, min_width=least, fastdct=False, strict=False
+            payload,
+            colorspace="RGB",
+            min_height=least,
+            min_width=least,
+            min_factor=_SCALED_FROM,
+            fastdct=False,
+            strict=False,
         )
     except ValueError:
         return None
-    orientation = orientation_of(payload)
-    if orientation == 1 and resize_px is None:
-        return np.asarray(pixels, dtype=np.uint8)
-    image = Image.fromarray(pixels)
-    method = _TRANSPOSE.get(orientation)
-    if method is not None:
-        image = image.transpose(method)
-    return np.asarray(image if resize_px is None else _fit(image, resize_px), dtype=np.uint8)
+    turn = _TURNS.get(orientation_of(payload))
+    upright: NDArray[np.uint8] = pixels if turn is None else np.ascontiguousarray(turn(pixels))
+    return upright if resize_px is None else to_square(upright, resize_px)
 
 
-_TRANSPOSE: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_TURNS: Final[dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.transpose(1, 0, 2),
+    6: lambda pixels: pixels[::-1].transpose(1, 0, 2),
+    7: lambda pixels: pixels[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda pixels: pixels[:, ::-1].transpose(1, 0, 2),
 }
 """Source: Exif 2.32, tag 0x0112; the same table as ``ImageOps.exif_transpose``."""
 
@@ -208,11 +216,3 @@ def _tones(values: NDArray[Any], *, is_whole: bool) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = np.percentile(sample, [0.1, 99.9])
     return float(low), float(high)
-
-
-def _fit(image: Image.Image, side_px: int) -> Image.Image:
-    """Return a square: the shorter side scaled to ``side_px``, the rest cropped at the centre."""
-    width, height = image.size
-    edge = min(width, height)
-    left, top = (width - edge) / 2, (height - edge) / 2
-    return image.resize((side_px, side_px), Image.Resampling.BILINEAR, box=(left, top, left + edge, top + edge), reducing_gap=2.0)

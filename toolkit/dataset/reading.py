@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from functools import cached_property, lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.dataset.extents import group_extents, read_extent
+from toolkit.dataset.shard_files import ShardFile
 from toolkit.dataset.tables import SCHEMAS, DatasetStore, StoreState
 from toolkit.errors import DatasetError, MissingError, UsageError
 from toolkit.locations import Location
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset", "open_dataset"]
 
-_FOOTERS_HELD: Final = 256
+_SHARDS_HELD: Final = 128
+"""Shards kept open for the next ``get``."""
 _GROUPS_HELD: Final = 1_024
 """Row groups whose extents are kept for the next ``get``: at most about 50 MB."""
 
@@ -74,7 +77,7 @@ class Dataset:
         self.store = store
         self.state: StoreState = state
         self._files: dict[str, pl.DataFrame] = {}
-        self._footer = lru_cache(_FOOTERS_HELD)(self._read_footer)
+        self._shard = lru_cache(_SHARDS_HELD)(self._open_shard)
         self._extents = lru_cache(_GROUPS_HELD)(self._read_extents)
 
     def __reduce__(self) -> tuple[type[Dataset], tuple[DatasetStore, int]]:
@@ -190,9 +193,9 @@ class Dataset:
         position = index + len(self) if index < 0 else index
         if not 0 <= position < len(self):
             raise IndexError(f"image {index} of a dataset of {len(self)}")
-        shard_index = int(np.searchsorted(self._shard_ends, position, side="right"))
-        row = position - (int(self._shard_ends[shard_index - 1]) if shard_index else 0)
-        payload, digest = self._fetch(shard_index, row)
+        shard_index = bisect_right(self._shard_ends, position)
+        row = position - (self._shard_ends[shard_index - 1] if shard_index else 0)
+        payload, digest = self._fetch(shard_index, row, verify=verify)
         if verify and digest is not None and hashlib.sha256(payload).hexdigest() != digest:
             name = self.shards["name"][shard_index]
             raise DatasetError(
@@ -201,31 +204,30 @@ class Dataset:
         return payload
 
     @cached_property
-    def _shard_ends(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        return np.cumsum(self.shards["row_count"].to_numpy()).astype(np.int64)
+    def _shard_ends(self) -> list[int]:
+        return list(accumulate(self.shards["row_count"]))
 
-    def _fetch(self, shard_index: int, row: int) -> tuple[bytes, str | None]:
+    def _fetch(self, shard_index: int, row: int, *, verify: bool) -> tuple[bytes, str | None]:
         """Return one image by one read, or by its whole row group where its place cannot be told; and its sha256, if known."""
-        path = self.store.images_path / self.shards["name"][shard_index]
         try:
-            metadata = self._footer(path)
-            group = 0
-            while row >= (row_count := metadata.row_group(group).num_rows):
-                row -= row_count
-                group += 1
-            extents = self._extents(path, group)
-            payload = read_extent(path, extents, row)
+            shard = self._shard(shard_index)
+            group = bisect_right(shard.group_ends, row)
+            row -= shard.group_ends[group - 1] if group else 0
+            extents = self._extents(shard_index, group)
+            digest = extents.sha256[row]
+            payload = read_extent(shard, extents, row, check_length=not verify or digest is None)
             if payload is None:
-                payload = _read_slowly(path, group, row)
+                payload = _read_slowly(shard.path, group, row)
         except (OSError, IndexError, pa.ArrowException) as fault:
+            path = self.store.images_path / self.shards["name"][shard_index]
             raise DatasetError(f"shard '{path}' cannot be read: {fault}; run tonnage verify") from fault
-        return payload, extents.sha256[row]
+        return payload, digest
 
-    def _read_footer(self, path: Path) -> pq.FileMetaData:
-        return pq.read_metadata(path)
+    def _open_shard(self, shard_index: int) -> ShardFile:
+        return ShardFile(self.store.images_path / self.shards["name"][shard_index])
 
-    def _read_extents(self, path: Path, group: int) -> GroupExtents:
-        return group_extents(path, self._footer(path), group)
+    def _read_extents(self, shard_index: int, group: int) -> GroupExtents:
+        return group_extents(self._shard(shard_index), group)
 
     def loader(self, **options: Any) -> Loader:
         """Return a loader over this dataset; the options are those of ``toolkit.dataset.loader.Loader``."""
