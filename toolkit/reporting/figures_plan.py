@@ -1,4 +1,4 @@
-"""Figures of the plan: what is bought in each quarter, and what it costs."""
+"""Figures of the plan: what is bought in each quarter, what it costs, and what of it is budgeted."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from toolkit.reporting.charts import axis_ticks
-from toolkit.reporting.design import SEQUENCE, new_figure
+from toolkit.reporting.charts import axis_ticks, finish_rows, row_label
+from toolkit.reporting.design import BLUE, SEQUENCE, SKY, new_figure
 from toolkit.reporting.wording import plain, plural
 from toolkit.units import show
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["plan_by_quarter"]
+__all__ = ["budget_and_purchase", "plan_by_quarter"]
 
 _QUARTER_MONTHS: Final = 3
+_ITEMS: Final = 10
 
 
 def plan_by_quarter(frame: pl.DataFrame) -> go.Figure | None:
@@ -58,6 +59,48 @@ def plan_by_quarter(frame: pl.DataFrame) -> go.Figure | None:
     figure.update_xaxes(title_text="quarter from now", type="category")
     figure.update_yaxes(title_text="price (US dollars)", **axis_ticks(max(sums.values()), "usd"))
     figure.update_layout(barmode="stack", showlegend=True)
+    return figure
+
+
+def budget_and_purchase(frame: pl.DataFrame) -> go.Figure | None:
+    """Return for each item what is budgeted, at the median, beside what is bought, at the 90th percentile; None without prices.
+
+    Parameters
+    ----------
+    frame : pl.DataFrame
+        A plan: item, count, price_usd, budget_count, budget_usd.
+    """
+    known = frame.filter(pl.col("price_usd").is_finite() & pl.col("budget_usd").is_finite())
+    sums = known.group_by("item", maintain_order=True).agg(pl.col("count", "price_usd", "budget_count", "budget_usd").sum())
+    items = sums.sort("price_usd", "item", descending=[True, False])
+    if items.is_empty() or not items["price_usd"].sum():
+        return None
+    bought, budgeted = float(items["price_usd"].sum()), float(items["budget_usd"].sum())
+    more = f"{show(bought, 'usd')} bought: {show(bought - budgeted, 'usd')} against running out"
+    finding = f"{show(budgeted, 'usd')} is budgeted, and {'as much is bought' if bought <= budgeted else more}"
+    about = "Budgeted is the median of the draws; bought is what does in nine of ten."
+    missing = frame["item"].n_unique() - items.height
+    if missing:
+        about += f" {plural(missing, 'item')} without a price {'is' if missing == 1 else 'are'} in no bar."
+    shown = list(items.head(_ITEMS).iter_rows(named=True))
+    if len(shown) < items.height:
+        about += f" The {len(shown)} dearest of {items.height} are drawn."
+    figure = new_figure(finding, about=about)
+    for name, color, prices, counts, offset in (
+        ("budgeted (median)", SKY, "budget_usd", "budget_count", -0.2),
+        ("bought (90th percentile)", BLUE, "price_usd", "count", 0.0),
+    ):
+        figure.add_bar(
+            x=[row[prices] for row in shown], y=list(range(len(shown))), orientation="h", width=0.19, offset=offset, name=name,
+            marker={"color": color}, hoverinfo="text",
+            hovertext=[f"{plain(row['item'], 60)}: {row[counts]:,.0f} for {show(row[prices], 'usd')}" for row in shown],
+        )  # fmt: skip
+    for place, row in enumerate(shown):
+        note = f"{row['budget_count']:,.0f} budgeted · {row['count']:,.0f} bought"
+        row_label(figure, place, plain(row["item"]), note, above_px=24)
+    figure.update_xaxes(title_text="price (US dollars)", **axis_ticks(max(row["price_usd"] for row in shown), "usd"))
+    finish_rows(figure, len(shown), pitch_px=68)
+    figure.update_layout(barmode="group", showlegend=True, height=figure.layout.height + 24)
     return figure
 
 

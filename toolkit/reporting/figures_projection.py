@@ -9,6 +9,12 @@ import polars as pl
 
 from toolkit.reporting.charts import add_fan, axis_ticks
 from toolkit.reporting.design import BLUE, GRAY, GREEN, INK, MUTED, ORANGE, PINK, SKY, VERMILLION, new_figure
+from toolkit.reporting.figures_choices import choice_figures
+from toolkit.reporting.figures_costs import cost_by_month, cost_so_far
+from toolkit.reporting.figures_influences import influence_figures
+from toolkit.reporting.figures_plan import budget_and_purchase, plan_by_quarter
+from toolkit.reporting.figures_regimes import ways_of_training
+from toolkit.reporting.figures_risks import limits_by_month, shortages
 from toolkit.reporting.figures_whatif import doubling, tornadoes
 from toolkit.reporting.timelines import Series, months_axis, series
 from toolkit.reporting.wording import begin, interval, plain, quantity_words
@@ -62,8 +68,16 @@ def projection_figures(projection: Projection) -> dict[str, go.Figure]:
         "cost": fan(frame, "training.cost_usd", "Training"),
         "latency": latency(frame),
         "doubling": doubling(projection.doubling),
+        "regimes": ways_of_training(projection.doubling),
+        "quarters": plan_by_quarter(projection.plan.frame),
+        "budget": budget_and_purchase(projection.plan.frame),
+        "risks": shortages(frame),
+        "limits": limits_by_month(projection.bottlenecks),
+        "cost-by-month": cost_by_month(projection),
+        "cost-so-far": cost_so_far(projection),
     }
-    figures |= tornadoes(projection.sensitivity, units)
+    figures |= tornadoes(projection.sensitivity, units) | influence_figures(projection.influences)
+    figures |= choice_figures(projection.plan.alternatives)
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 

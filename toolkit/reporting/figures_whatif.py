@@ -9,6 +9,7 @@ import polars as pl
 
 from toolkit.reporting.charts import axis_ticks, finish_rows, row_label
 from toolkit.reporting.design import HEAT, INK, PALE, SKY, VERMILLION, new_figure
+from toolkit.reporting.figures_regimes import is_regime
 from toolkit.reporting.wording import begin, interval, list_words, plain, quantity_words
 from toolkit.units import show
 
@@ -31,7 +32,8 @@ _LEAST_SHARE: Final = 0.01
 
 def doubling(frame: pl.DataFrame) -> go.Figure | None:
     """Return a heat map of how each resource grows as the data doubles, with its values written in the cells."""
-    rows = [row for row in frame.iter_rows(named=True) if all(_finite(row[c]) for c in _MULTIPLES) and row["x1"] > 0][:_HEAT_ROWS]
+    alone = frame.filter(~is_regime())
+    rows = [row for row in alone.iter_rows(named=True) if all(_finite(row[c]) for c in _MULTIPLES) and row["x1"] > 0][:_HEAT_ROWS]
     if not rows:
         return None
     factors = [[row[c] / row["x1"] for c in _MULTIPLES] for row in rows]

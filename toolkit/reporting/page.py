@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["render", "report"]
 
 _ORDER: Final = (
-    "plan", "came-in", "refused", "made-of", "alike", "measured", "backtest", "growth", "load", "what-if", "doubling",
+    "plan", "came-in", "refused", "made-of", "alike", "measured", "backtest", "growth", "load", "costs", "what-if", "doubling",
     "sensitivity", "assumptions", "unsaid", "formulas",
 )  # fmt: skip
 """Sections in the order in which they are read."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from toolkit.reporting.blocks import Block, Cell, Chart, Fold, KeyFact, KeyFacts, Notes, Prose, Section, Table, text_rows
+from toolkit.reporting.blocks import Block, Cell, Chart, Fold, KeyFact, KeyFacts, Prose, Section, Table, text_rows
 from toolkit.reporting.explanations import details_of, last_month, why_id
-from toolkit.reporting.figures_plan import plan_by_quarter
 from toolkit.reporting.figures_projection import projection_figures
-from toolkit.reporting.sections_assumptions import assumptions_section, badge
+from toolkit.reporting.sections_assumptions import assumptions_section
+from toolkit.reporting.sections_plan import costs_section, plan_section
 from toolkit.reporting.sections_what_if import what_if_section
 from toolkit.reporting.wording import DASH, begin, interval, plural, quantity_words
 from toolkit.units import show
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from toolkit.projection.result import Projection
 
 __all__ = ["answer_facts", "projection_sections"]
-
-_PLAN_ROWS: Final = 6
 
 _MONTHS_SHOWN: Final = 7
 """Months in a table of quantities, at most."""
@@ -39,9 +37,10 @@ def projection_sections(projection: Projection, prefix: str = "") -> dict[str, S
     """Return the sections of a projection by name; ``prefix`` keeps the identifiers of several projections apart."""
     figures = projection_figures(projection)
     sections: dict[str, Section | None] = {
-        "plan": _plan(projection, prefix),
+        "plan": plan_section(projection, figures, prefix),
         "growth": _growth(projection, figures, prefix),
         "load": _load(projection, figures, prefix),
+        "costs": costs_section(projection, figures, prefix),
         "doubling": _doubling(projection, figures, prefix),
         "sensitivity": _sensitivity(figures, prefix),
         "what-if": what_if_section(projection, prefix),
@@ -84,54 +83,6 @@ def _charts(
     ]
 
 
-def _plan(projection: Projection, prefix: str) -> Section:
-    plan = projection.plan
-    rows = [_plan_row(row) for row in plan.frame.iter_rows(named=True)]
-    blocks: list[Block] = []
-    lead = "Nothing has to be bought or rented."
-    if rows:
-        lead = f"{plural(len(rows), 'item')}, {show(plan.total_price_usd, 'usd')} and {show(plan.total_power_w, 'w')} in all"
-        unpriced = f", without {plural(len(plan.unpriced_items), 'item')} that nobody gave a price for"
-        lead += (unpriced if plan.unpriced_items else "") + "."
-        columns = ("what", "count", "by month", "unit price", "price", "power", "why", "known from")
-        note = "A price that nobody gave is shown as 'needs input', and is in no sum."
-        quarters = plan_by_quarter(plan.frame)
-        if quarters is not None:
-            blocks.append(Chart(id=f"{prefix}quarters", figure=quarters))
-        blocks.append(
-            Table(
-                caption="The plan",
-                columns=columns,
-                rows=text_rows(rows),
-                numeric=frozenset({1, 2, 3, 4, 5}),
-                note=note,
-                stacked=True,
-                shown_count=_PLAN_ROWS,
-            )
-        )
-    if projection.flags:
-        blocks.append(Notes(items=projection.flags, title="To watch"))
-    return Section(id=f"{prefix}plan", title="What to buy or rent, and when", short="Plan", lead=lead, blocks=tuple(blocks))
-
-
-def _plan_row(row: Mapping[str, Any]) -> list[object]:
-    month = row["needed_by_month"]
-    return [
-        Cell(text=begin(str(row["item"])), below=str(row["phase"] or "")),
-        show(row["count"], "count"),
-        DASH if month is None else "now" if month <= 0 else str(month),
-        _price(row["unit_price_usd"]),
-        _price(row["price_usd"]),
-        DASH if row["power_w"] is None else show(row["power_w"], "w"),
-        Cell(text=str(row["reason"] or ""), quiet=True),
-        badge(row["evidence"]),
-    ]
-
-
-def _price(value: float | None) -> str:
-    return "needs input" if value is None else show(value, "usd")
-
-
 def _growth(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
     tables = {
         "growth": _months_table(projection, "dataset.", "The dataset by month, medians", prefix),
@@ -149,6 +100,7 @@ def _load(projection: Projection, figures: Mapping[str, go.Figure], prefix: str)
     tables = {
         "bandwidth": _months_table(projection, "bandwidth.", "Bandwidth by month, medians", prefix),
         "bottlenecks": None,
+        "limits": None,
         "compute": None,
         "elapsed": None,
         "cost": None,
@@ -197,7 +149,8 @@ def _doubling(projection: Projection, figures: Mapping[str, go.Figure], prefix: 
         rows.append([name, *cells, exponent, Cell(text=str(row["why"] or ""), quiet=True)])
     columns = ("what", "as it is", "2 times", "4 times", "8 times", "exponent", "why")
     table = Table(caption="What more data does", columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, 6)))
-    blocks = _charts(figures, prefix, {"doubling": table}, frozenset()) or [table]
+    blocks = _charts(figures, prefix, {"doubling": table, "regimes": None}, frozenset())
+    blocks = blocks if "doubling" in figures else [*blocks, table]
     if not rows:
         blocks = [Prose(text="The projection holds no doubling table.", calm=True)]
     lead = "What each resource becomes when the dataset is two, four and eight times as large, everything else unchanged."
@@ -205,12 +158,18 @@ def _doubling(projection: Projection, figures: Mapping[str, go.Figure], prefix: 
 
 
 def _sensitivity(figures: Mapping[str, go.Figure], prefix: str) -> Section:
-    names = [name for name in figures if name.startswith("tornado-")]
-    half = frozenset(names[len(names) % 2 :])
-    blocks = _charts(figures, prefix, dict.fromkeys(names), half)
+    tornadoes = [name for name in figures if name.startswith("tornado-")]
+    beside = {name: name.replace("tornado-", "influence-") for name in tornadoes}
+    paired = [part for name in tornadoes if beside[name] in figures for part in (name, beside[name])]
+    alone = [name for name in tornadoes if name not in paired]
+    alone += [name for name in figures if name.startswith("influence-") and name not in paired]
+    half = frozenset([*paired, *alone[len(alone) % 2 :]])
+    blocks = _charts(figures, prefix, dict.fromkeys([*paired, *alone]), half)
     if not blocks:
         blocks = [Prose(text="No input moves a result: each is known, or none was varied.", calm=True)]
     lead = "Each input goes from its low to its high value while the others stay: what to find out first."
+    if paired:
+        lead += " Beside it, what the spread of the result comes from when all of them vary at once."
     title = "What would change the answer"
     return Section(id=f"{prefix}sensitivity", title=title, short="Sensitivity", lead=lead, blocks=tuple(blocks))
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
-__all__ = ["Series", "months_axis", "series"]
+__all__ = ["Series", "months_axis", "months_step", "series"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,5 +51,16 @@ def series(frame: pl.DataFrame, quantity: str) -> Series | None:
 def months_axis(figure: go.Figure, months: Sequence[int]) -> None:
     """Set the axis of months: a tick every few, from the first to the last."""
     first, last = min(months), max(months)
-    step = next((s for s in (1, 2, 3, 6, 12, 24) if (last - first) / s <= 8), 60)
-    figure.update_xaxes(title_text="months from now", dtick=step, tick0=0, range=[first, max(last, first + 1)])
+    figure.update_xaxes(title_text="months from now", dtick=months_step(months), tick0=0, range=[first, max(last, first + 1)])
+
+
+def months_step(months: Sequence[int]) -> int:
+    """Return how many months lie between ticks: at most nine ticks in all.
+
+    Examples
+    --------
+    >>> months_step(range(25)), months_step(range(37)), months_step([0])
+    (3, 6, 1)
+    """
+    span = max(months) - min(months)
+    return next((step for step in (1, 2, 3, 6, 12, 24) if span / step <= 8), 60)

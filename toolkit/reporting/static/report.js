@@ -41,7 +41,7 @@ const tonnage = {
     layout.height -= TITLE_PX;
     if (layout.showlegend !== false) layout.height += LEGEND_LINE_PX * (legendLines(figure.data, width - 60) - 1);
     layout.dragmode = false;
-    if (narrow) figure.data.forEach((trace) => trace.type === "heatmap" && (trace.textfont.size = 10));
+    if (narrow) figure.data.forEach((trace) => trace.type === "heatmap" && trace.textfont && (trace.textfont.size = 10));
     wrapRows(figure, width - 28);
     for (const key of Object.keys(layout)) {
       if (/^[xy]axis/.test(key)) {
@@ -119,7 +119,8 @@ const tonnage = {
   const drawNext = () => {
     const [plot] = waiting;
     if (!plot) return void (document.documentElement.dataset.figures = "drawn");
-    Promise.resolve(drawOnce(plot)).then(() => later(drawNext));
+    const failed = (fault) => console.error(`figure ${plot.dataset.plot}: ${fault}`); /* one figure's fault is not the others' */
+    new Promise((done) => done(drawOnce(plot))).catch(failed).then(() => later(drawNext));
   };
   let ready = !packed;
   const begin = () => {
