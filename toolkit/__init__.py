@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from toolkit.projection.calibration import calibrate
     from toolkit.projection.run import project
     from toolkit.reporting.figures import figures
-    from toolkit.reporting.page import report
+    from toolkit.reporting.writing import report
 
 __version__ = "0.1.0"
 
@@ -60,7 +60,7 @@ _VERBS = {
     "measure": "toolkit.measurement.run",
     "measure_step": "toolkit.measurement.steps",
     "project": "toolkit.projection.run",
-    "report": "toolkit.reporting.page",
+    "report": "toolkit.reporting.writing",
     "figures": "toolkit.reporting.figures",
     "open_dataset": "toolkit.dataset.reading",
 }

@@ -158,14 +158,28 @@ def project(
 
 @app.command()
 def report(
-    places: Annotated[list[str], typer.Argument(metavar="PATH...", help="Datasets, measurements (.json), projections (.json).")],
-    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    places: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Datasets; .json files of measurements, projections, back-tests, reports."),
+    ],
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="File to write, may be repeated; its ending says what: .html (the page), .pdf, .json (facts to make it "
+            "from again), .parquet or .xlsx (numbers). By default report.html.",
+        ),
+    ] = None,
+    figures: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write every figure into this folder.")] = None,
+    figure_format: Annotated[str, typer.Option("--format", help="Pictures of --figures: svg or png.")] = "svg",
 ) -> None:
-    """Write one self-contained HTML page about datasets, measurements and projections."""
+    """Write one self-contained page about datasets, measurements and projections; or its PDF, facts, numbers, figures."""
     import toolkit
 
-    path = toolkit.report(*places, out=out)
-    print_line(str(path))
+    targets = out or ([] if figures is not None else [Path("report.html")])
+    toolkit.report(*places, out=targets, figures=figures, figure_format=figure_format)
+    for written in [*targets, *([figures] if figures is not None else [])]:
+        print_line(str(written))
 
 
 @app.command()

@@ -7,21 +7,17 @@ import dataclasses
 import functools
 import gzip
 import json
-import os
 import re
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.reporting.answer import Answer, answer_of_backtest, answer_of_dataset, answer_of_measurements, answer_of_projection
 from toolkit.reporting.blocks import Block, Chart, Fold, Prose, Section
 from toolkit.reporting.design import TEMPLATE, dark_twins
-from toolkit.reporting.evidence import Gallery
 from toolkit.reporting.sections_backtest import backtest_sections
 from toolkit.reporting.sections_dataset import dataset_sections
 from toolkit.reporting.sections_measurements import measurement_sections
 from toolkit.reporting.sections_projection import projection_sections
-from toolkit.reporting.subjects import Subjects, subjects_of
 from toolkit.reporting.unsaid import unsaid
 from toolkit.reporting.wording import shorten, together, visible
 
@@ -31,7 +27,9 @@ if TYPE_CHECKING:
     import jinja2
     import plotly.graph_objects as go
 
-__all__ = ["render", "report"]
+    from toolkit.reporting.subjects import Subjects
+
+__all__ = ["charts_of", "render"]
 
 _ORDER: Final = (
     "plan", "came-in", "refused", "made-of", "alike", "measured", "backtest", "growth", "load", "costs", "what-if", "doubling",
@@ -45,34 +43,23 @@ _UNSAFE: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"
 """Characters that could end a script element or a line inside JSON, as their escapes."""
 
 
-def report(*subjects: Any, out: str | Path) -> Path:
-    """Write one self-contained HTML page about the subjects; return its path.
+def charts_of(subjects: Subjects) -> dict[str, Chart]:
+    """Return every chart of the page of some subjects, by its name there."""
+    blocks = (block for section in _sections(subjects) for block in _all_blocks(section.blocks))
+    return {block.id: block for block in blocks if isinstance(block, Chart)}
+
+
+def render(subjects: Subjects, *, packed: bool = True) -> str:
+    """Return the page of some subjects: the same text for the same facts.
 
     Parameters
     ----------
-    *subjects : Dataset, DatasetProfile, MeasurementSet, Projection, str or Path
-        What to report on. A dataset's folder brings its newest measurements along.
-    out : str or Path
-        The file to write.
-
-    Raises
-    ------
-    UsageError
-        If nothing was given, or something that no report can be made of.
-    MissingError
-        If a path is not there.
+    subjects : Subjects
+        What it is about.
+    packed : bool
+        Whether plotly.js is packed, to be unpacked after the first paint. Without it every figure can be drawn as soon as the
+        page is loaded, which is what printing needs.
     """
-    page = render(subjects_of(subjects, Gallery()))
-    target = Path(out)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    half = target.with_name(f".{target.name}.half")
-    half.write_text(page, encoding="utf-8", errors="replace", newline="\n")
-    os.replace(half, target)  # noqa: PTH105  # a reader sees the old page or the new one, never half of one
-    return target
-
-
-def render(subjects: Subjects) -> str:
-    """Return the page of some subjects: the same text for the same facts."""
     from markupsafe import Markup
 
     import toolkit
@@ -90,7 +77,8 @@ def render(subjects: Subjects) -> str:
         has_charts=has_charts,
         css=Markup(_static("report.css")),  # noqa: S704  # our own files, not anybody's text
         script=Markup("".join(_static(name) for name in _SCRIPTS)),  # noqa: S704
-        plotly=_packed_plotly() if has_charts else "",
+        plotly=_packed_plotly() if has_charts and packed else "",
+        plain_plotly="" if packed or not has_charts else Markup(_plotly()),  # noqa: S704
         template=_json(TEMPLATE.to_plotly_json()),
         dark_twins=dark_twins(),
     )
@@ -179,8 +167,12 @@ def _figure_json(figure: go.Figure) -> Any:
 @functools.cache
 def _packed_plotly() -> str:
     """Return plotly.js, gzipped and as base64: 0.7 MB in place of 1.5, unpacked by the browser after the first paint."""
-    packed = gzip.compress(_static("plotly-cartesian/plotly-cartesian.min.js").encode(), 9, mtime=0)
+    packed = gzip.compress(_plotly().encode(), 9, mtime=0)
     return base64.b64encode(packed).decode()
+
+
+def _plotly() -> str:
+    return _static("plotly-cartesian/plotly-cartesian.min.js")
 
 
 def _all_blocks(blocks: tuple[Block, ...]) -> Iterator[Block]:

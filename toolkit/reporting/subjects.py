@@ -12,6 +12,7 @@ from toolkit.facts import DatasetProfile, MeasurementSet, read_facts
 from toolkit.facts.backtests import Backtest
 from toolkit.projection.result import Projection
 from toolkit.reporting.evidence import DatasetEvidence, Gallery, gather
+from toolkit.reporting.keeping import kept_subjects
 
 __all__ = ["Subjects", "subjects_of"]
 
@@ -43,12 +44,13 @@ def subjects_of(given: tuple[Any, ...], gallery: Gallery) -> Subjects:
     found: dict[type, list[Any]] = {DatasetEvidence: [], MeasurementSet: [], Projection: [], Backtest: []}
     for item in [part for one in given for part in _loaded(one)]:
         if isinstance(item, Dataset):
-            found[DatasetEvidence].append(gather(item, gallery))
+            if not any(evidence.profile == item.profile for evidence in found[DatasetEvidence]):
+                found[DatasetEvidence].append(gather(item, gallery))
         elif isinstance(item, DatasetProfile):
             found[DatasetEvidence].append(DatasetEvidence(profile=item))
         elif isinstance(item, DatasetEvidence | MeasurementSet | Projection | Backtest):
             kind = next(kind for kind in found if isinstance(item, kind))
-            if item not in found[kind]:
+            if not any(_is_same(item, other) for other in found[kind]):
                 found[kind].append(item)
         else:
             raise UsageError(f"a report cannot be made of a {type(item).__name__}: give a dataset, measurements or a projection")
@@ -60,13 +62,22 @@ def subjects_of(given: tuple[Any, ...], gallery: Gallery) -> Subjects:
     )
 
 
+def _is_same(one: Any, other: Any) -> bool:
+    """Return whether two subjects of a kind are the same; tables cannot be asked for equality, so the facts about them are."""
+    if isinstance(one, DatasetEvidence):
+        return bool(one.profile == other.profile)
+    if isinstance(one, Projection):
+        return one is other or bool(one.to_dict() == other.to_dict())
+    return bool(one == other)
+
+
 def _loaded(item: Any) -> list[Any]:
     if not isinstance(item, str | Path):
         return [item]
     path = Path(item)
     if not path.exists():
         raise MissingError(f"there is nothing at '{item}' to report on")
-    return _folder(path) if path.is_dir() else [_file(path)]
+    return _folder(path) if path.is_dir() else _file(path)
 
 
 def _folder(path: Path) -> list[Any]:
@@ -78,15 +89,17 @@ def _folder(path: Path) -> list[Any]:
     return [open_dataset(path), *newest]
 
 
-def _file(path: Path) -> Any:
+def _file(path: Path) -> list[Any]:
     facts = read_facts(path, "facts")
     schema = str(facts.get("schema", ""))
+    if schema.startswith("tonnage.report/"):
+        return kept_subjects(facts)
     if schema.startswith("tonnage.measurements/"):
-        return MeasurementSet.from_dict(facts)
+        return [MeasurementSet.from_dict(facts)]
     if schema.startswith("tonnage.profile/"):
-        return DatasetProfile.from_dict(facts)
+        return [DatasetProfile.from_dict(facts)]
     if schema.startswith("tonnage.projection/"):
-        return Projection.load(path)
+        return [Projection.load(path)]
     if schema.startswith("tonnage.backtest/"):
-        return Backtest.from_dict(facts)
+        return [Backtest.from_dict(facts)]
     raise DatasetError(f"'{path}' holds no measurements, profile, projection or back-test; its schema is {json.dumps(schema)}")

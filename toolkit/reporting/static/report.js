@@ -98,7 +98,8 @@ const tonnage = {
 
   /* The library is packed: it is unpacked once the first screen is there. */
   const packed = document.getElementById("plotly");
-  const template = packed && JSON.parse(document.getElementById("template").textContent);
+  const held = document.getElementById("template");
+  const template = held && JSON.parse(held.textContent);
   const unpack = async () => {
     const bytes = Uint8Array.from(atob(packed.textContent), (char) => char.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -133,6 +134,7 @@ const tonnage = {
     plot.style.height = "auto";
   });
   if (packed) setTimeout(() => (window.DecompressionStream ? unpack().then(begin) : cannot()), 0);
+  else if (template) begin();
   else document.documentElement.dataset.figures = "drawn";
 
   const drawAll = () => ready && plots.forEach((plot) => (waiting.delete(plot), isFolded(plot) ? undefined : draw(plot)));
