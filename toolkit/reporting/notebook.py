@@ -181,9 +181,9 @@ def _month(value: int | None) -> str:
 
 _FORMATTERS: Final[dict[tuple[str, str], Callable[[Any], str]]] = {
     ("toolkit.dataset.reading", "Dataset"): _dataset,
-    ("toolkit.facts", "DatasetProfile"): _profile,
-    ("toolkit.facts", "MeasurementSet"): _measurements,
-    ("toolkit.facts", "Measurement"): _measurement,
+    ("toolkit.facts.profiles", "DatasetProfile"): _profile,
+    ("toolkit.facts.measurements", "MeasurementSet"): _measurements,
+    ("toolkit.facts.measurements", "Measurement"): _measurement,
     ("toolkit.projection.result", "Projection"): _projection,
     ("toolkit.projection.result", "Plan"): _plan,
     ("toolkit.projection.scenario", "Scenario"): _scenario,
