@@ -15,11 +15,19 @@ from toolkit.reporting.wording import begin, interval, list_words, plural, sente
 from toolkit.units import show
 
 if TYPE_CHECKING:
+    from toolkit.dataset.diffing import VersionDiff
     from toolkit.facts import DatasetProfile, MeasurementSet
     from toolkit.facts.backtests import Backtest
     from toolkit.projection.result import Plan, Projection
 
-__all__ = ["Answer", "answer_of_backtest", "answer_of_dataset", "answer_of_measurements", "answer_of_projection"]
+__all__ = [
+    "Answer",
+    "answer_of_backtest",
+    "answer_of_dataset",
+    "answer_of_diff",
+    "answer_of_measurements",
+    "answer_of_projection",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +143,11 @@ def answer_of_dataset(profile: DatasetProfile) -> Answer:
         points=(("Left out", (list_words(left_out) or "nothing") + "."),),
         facts=KeyFacts(items=facts),
     )
+
+
+def answer_of_diff(found: VersionDiff) -> Answer:
+    """Return what one version has and another has not."""
+    return Answer(of=f"Versions of {found.location}", headline=f"{found}.", points=())
 
 
 def answer_of_backtest(found: Backtest) -> Answer:

@@ -46,6 +46,8 @@ class Picture:
     """Width of the thumbnail; 0 without one."""
     height_px: int = 0
     """Height of the thumbnail; 0 without one."""
+    is_repeated: bool = False
+    """Whether it looks like the first picture of its row, from which the page draws it without holding it twice."""
 
     @property
     def short(self) -> str:
@@ -194,6 +196,11 @@ class Pictures:
     title: str
     pictures: tuple[Picture, ...]
     note: str = ""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the first picture is drawn again for those that look like it."""
+        return bool(self.pictures) and self.pictures[0].uri is not None and any(p.is_repeated for p in self.pictures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from toolkit.facts import DatasetProfile  # noqa: TC001  # a field's type can be resolved at run time
+from toolkit.dataset.diffing import VersionDiff  # noqa: TC001  # a field's type can be resolved at run time
+from toolkit.facts import DatasetProfile  # noqa: TC001
 from toolkit.reporting.blocks import Picture
+from toolkit.reporting.evidence_changes import newest_changes
+from toolkit.reporting.evidence_copies import copies_of
 from toolkit.reporting.wording import TIMES
 from toolkit.units import show
 
@@ -54,6 +57,10 @@ class DatasetEvidence:
     """Pictures of refused images by source, a few for each reason."""
     groups: tuple[tuple[Picture, ...], ...] = ()
     """Near duplicates, side by side."""
+    copies: tuple[tuple[tuple[Picture, ...], int], ...] = ()
+    """Exact duplicates, the kept image first, with how often each was found in all."""
+    changes: tuple[VersionDiff, ...] = ()
+    """What each of the newest versions changed, the newest first."""
     extremes: Mapping[str, tuple[Picture, ...]] = field(default_factory=dict)
     """Contact sheets by title."""
     images: pl.DataFrame | None = None
@@ -97,8 +104,10 @@ def gather(dataset: Dataset, gallery: Gallery) -> DatasetEvidence:
         profile=dataset.profile,
         refusals=refusals.head(_REFUSALS_HELD),
         refused=_refused(dataset, refusals, gallery),
+        copies=copies_of(dataset, gallery),
         groups=_groups(dataset, gallery),
         extremes={title: _extreme(dataset, images, gallery, *how) for title, how in _EXTREMES.items()},
+        changes=newest_changes(dataset),
         images=images.gather_every(max(images.height // _SAMPLE_ROWS, 1)),
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet
 from toolkit.facts.backtests import Backtest
+from toolkit.reporting.figures_changes import change_figures
 from toolkit.reporting.figures_dataset import dataset_figures
 from toolkit.reporting.figures_measurements import measurement_figures
 from toolkit.reporting.figures_projection import projection_figures
@@ -19,7 +20,7 @@ __all__ = ["figures"]
 
 
 def figures(subject: Any) -> dict[str, go.Figure]:
-    """Return the figures of a dataset, a profile, measurements, a projection or a back-test, by name.
+    """Return the figures of a dataset, a profile, two compared versions, measurements, a projection or a back-test, by name.
 
     Figures with nothing to show are left out.
 
@@ -28,6 +29,7 @@ def figures(subject: Any) -> dict[str, go.Figure]:
     UsageError
         If no figures can be made of the subject.
     """
+    from toolkit.dataset.diffing import VersionDiff
     from toolkit.dataset.reading import Dataset
     from toolkit.projection.result import Projection
 
@@ -39,6 +41,8 @@ def figures(subject: Any) -> dict[str, go.Figure]:
         return measurement_figures(subject)
     if isinstance(subject, Projection):
         return projection_figures(subject)
+    if isinstance(subject, VersionDiff):
+        return change_figures([subject])
     if isinstance(subject, Backtest):
         return backtest_figures(subject)
     raise UsageError(

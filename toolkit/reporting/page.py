@@ -11,10 +11,18 @@ import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.reporting.answer import Answer, answer_of_backtest, answer_of_dataset, answer_of_measurements, answer_of_projection
+from toolkit.reporting.answer import (
+    Answer,
+    answer_of_backtest,
+    answer_of_dataset,
+    answer_of_diff,
+    answer_of_measurements,
+    answer_of_projection,
+)
 from toolkit.reporting.blocks import Block, Chart, Fold, Prose, Section
 from toolkit.reporting.design import TEMPLATE, dark_twins
 from toolkit.reporting.sections_backtest import backtest_sections
+from toolkit.reporting.sections_changes import diff_sections
 from toolkit.reporting.sections_dataset import dataset_sections
 from toolkit.reporting.sections_measurements import measurement_sections
 from toolkit.reporting.sections_projection import projection_sections
@@ -32,8 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["charts_of", "render"]
 
 _ORDER: Final = (
-    "plan", "came-in", "refused", "made-of", "alike", "measured", "backtest", "growth", "load", "costs", "what-if", "doubling",
-    "sensitivity", "assumptions", "unsaid", "formulas",
+    "plan", "came-in", "changed", "refused", "made-of", "alike", "measured", "backtest", "growth", "load", "costs", "what-if",
+    "doubling", "sensitivity", "assumptions", "unsaid", "formulas",
 )  # fmt: skip
 """Sections in the order in which they are read."""
 
@@ -91,11 +99,18 @@ def _answers(subjects: Subjects) -> list[Answer]:
         return [answer_of_measurements(found) for found in subjects.measurements]
     if subjects.datasets:
         return [answer_of_dataset(evidence.profile) for evidence in subjects.datasets]
-    return [answer_of_backtest(tested) for tested in subjects.backtests]
+    if subjects.backtests:
+        return [answer_of_backtest(tested) for tested in subjects.backtests]
+    return [answer_of_diff(change) for change in subjects.diffs]
 
 
 def _prefixed(items: tuple[Any, ...], letter: str) -> list[tuple[str, Any]]:
     return [("" if i == 0 else f"{letter}{i + 1}-", item) for i, item in enumerate(items)]
+
+
+def _numbered(items: tuple[Any, ...], letter: str) -> list[tuple[str, Any]]:
+    """Return prefixes for subjects whose section another kind of subject has too."""
+    return [(f"{letter}{i + 1}-", item) for i, item in enumerate(items)]
 
 
 def _sections(subjects: Subjects) -> list[Section]:
@@ -106,10 +121,11 @@ def _sections(subjects: Subjects) -> list[Section]:
         (subjects.datasets, "d", dataset_sections, lambda evidence: evidence.profile.name),
         (subjects.measurements, "m", measurement_sections, lambda taken: taken.started_at),
         (subjects.backtests, "b", backtest_sections, lambda tested: tested.started_at),
+        (subjects.diffs, "v", diff_sections, lambda change: f"v{change.old_version} to v{change.new_version}"),
     ]
     for given, letter, make, name in makers:
-        for prefix, subject in _prefixed(given, letter):
-            whose = shorten(name(subject), 60) if len(given) > 1 else ""
+        for prefix, subject in _prefixed(given, letter) if letter != "v" else _numbered(given, letter):
+            whose = shorten(name(subject), 60) if len(given) > 1 or letter == "v" else ""
             found += [(kind, section, whose) for kind, section in make(subject, prefix).items()]
     found.append(("unsaid", unsaid(subjects), ""))
     kinds = {kind: [(section, whose) for name, section, whose in found if name == kind] for kind in _ORDER}

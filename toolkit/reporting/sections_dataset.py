@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Pictures, Prose, Section, Table, text_rows
 from toolkit.reporting.figures_dataset import dataset_figures, quality_boxes, scatter_of_shapes
-from toolkit.reporting.wording import DASH, moment, plural
+from toolkit.reporting.sections_changes import changed_section, versions_table
+from toolkit.reporting.wording import DASH, plural
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def dataset_sections(evidence: DatasetEvidence, prefix: str = "") -> dict[str, S
     figures = dataset_figures(evidence.profile)
     sections = {
         "came-in": _came_in(evidence.profile, figures, prefix),
+        "changed": changed_section(evidence.profile, evidence.changes, prefix),
         "refused": _refused(evidence, figures, prefix),
         "made-of": _made_of(evidence, figures, prefix),
         "alike": _look_alikes(evidence, prefix),
@@ -48,10 +50,8 @@ def _came_in(profile: DatasetProfile, figures: dict[str, go.Figure], prefix: str
         blocks.append(Chart(id=f"{prefix}funnel", figure=figures["funnel"], table=_balance(profile)))
     else:
         blocks.append(Prose(text="Nothing was found in the sources, so there is nothing to draw.", calm=True))
-    if "versions" in figures:
-        blocks.append(Chart(id=f"{prefix}versions", figure=figures["versions"], table=_versions(profile)))
-    elif profile.versions:
-        blocks.append(_versions(profile))
+    if len(profile.versions) == 1:
+        blocks.append(versions_table(profile))
     if profile.curation.get("elapsed_s"):
         blocks.append(_speed(profile))
     return Section(id=f"{prefix}came-in", title="What came in", short="Came in", lead=lead, blocks=tuple(blocks))
@@ -73,15 +73,6 @@ def _balance(profile: DatasetProfile) -> Table:
     return Table(
         caption="Every occurrence, once", columns=("what", "count"), rows=text_rows(rows), numeric=frozenset({1}), note=note
     )
-
-
-def _versions(profile: DatasetProfile) -> Table:
-    rows = [
-        (f"v{v.version}", moment(v.committed_at), v.kind, f"{v.image_count:,}", show(v.size_bytes, "bytes"), f"{v.shard_count:,}")
-        for v in profile.versions
-    ]
-    columns = ("version", "committed", "by", "images", "size", "shards")
-    return Table(caption="Versions", columns=columns, rows=text_rows(rows), numeric=frozenset({3, 4, 5}))
 
 
 def _speed(profile: DatasetProfile) -> KeyFacts:
@@ -220,15 +211,32 @@ def _look_alikes(evidence: DatasetEvidence, prefix: str) -> Section | None:
     profile = evidence.profile
     if not profile.image_count:
         return None
-    if not profile.near_duplicate_group_count:
-        lead, blocks = "No two images kept look alike.", ()
-        return Section(id=f"{prefix}alike", title="What looks alike", short="Alike", lead=lead, blocks=blocks)
-    lead = (
-        f"{profile.near_duplicate_image_count:,} images form {profile.near_duplicate_group_count:,} groups of near duplicates; "
-        "each group stays in one split."
-    )
-    rows = tuple(Pictures(title=f"Group {i + 1}", pictures=group) for i, group in enumerate(evidence.groups))
-    shown: tuple[Block, ...] = rows or (
-        Prose(text="The groups are shown when the dataset itself is given to the report.", calm=True),
-    )
-    return Section(id=f"{prefix}alike", title="What looks alike", short="Alike", lead=lead, blocks=shown)
+    copies, groups = profile.reasons.get("exact_duplicate", 0), profile.near_duplicate_group_count
+    lead = "No image was found twice, and no two images kept look alike."
+    if copies or groups:
+        exact = f"{plural(copies, 'exact copy', 'exact copies')} of images kept {'was' if copies == 1 else 'were'} left out."
+        near = (
+            f"{profile.near_duplicate_image_count:,} images form {plural(groups, 'group')} of near duplicates, each in one split."
+        )
+        lead = " ".join(([exact] if copies else []) + [near if groups else "No two images kept look alike."])
+    blocks: list[Block] = [
+        Pictures(title=f"Found {count:,} times, kept once", pictures=pictures, note=_more(count - len(pictures)))
+        for pictures, count in evidence.copies
+    ]
+    if blocks:
+        blocks.append(_copies_table(evidence))
+    blocks += [Pictures(title=f"Near duplicates, group {i + 1}", pictures=group) for i, group in enumerate(evidence.groups)]
+    if (copies or groups) and not blocks:
+        blocks.append(Prose(text="They are shown when the dataset itself is given to the report.", calm=True))
+    return Section(id=f"{prefix}alike", title="What looks alike", short="Alike", lead=lead, blocks=tuple(blocks))
+
+
+def _copies_table(evidence: DatasetEvidence) -> Table:
+    """Return the whole names of the copies that are shown, which a row of pictures has no room for."""
+    rows = [(Cell(text=kept.name), Cell(text=copy.name), copy.note) for (kept, *copies), _ in evidence.copies for copy in copies]
+    columns = ("kept", "found again as", "with")
+    return Table(caption="The copies by name", columns=columns, rows=text_rows(rows), stacked=True, named=True, folded=True)
+
+
+def _more(count: int) -> str:
+    return f"{count:,} more not shown" if count > 0 else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.dataset.diffing import VersionDiff
 from toolkit.errors import DatasetError, MissingError, UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet, read_facts
 from toolkit.facts.backtests import Backtest
@@ -25,6 +26,7 @@ class Subjects:
     measurements: tuple[MeasurementSet, ...] = ()
     projections: tuple[Projection, ...] = ()
     backtests: tuple[Backtest, ...] = ()
+    diffs: tuple[VersionDiff, ...] = ()
 
 
 def subjects_of(given: tuple[Any, ...], gallery: Gallery) -> Subjects:
@@ -41,13 +43,15 @@ def subjects_of(given: tuple[Any, ...], gallery: Gallery) -> Subjects:
 
     if not given:
         raise UsageError("there is nothing to report: name a dataset, measurements or a projection")
-    found: dict[type, list[Any]] = {DatasetEvidence: [], MeasurementSet: [], Projection: [], Backtest: []}
+    found: dict[type, list[Any]] = {DatasetEvidence: [], MeasurementSet: [], Projection: [], Backtest: [], VersionDiff: []}
     for item in [part for one in given for part in _loaded(one)]:
         if isinstance(item, Dataset):
             if not any(evidence.profile == item.profile for evidence in found[DatasetEvidence]):
                 found[DatasetEvidence].append(gather(item, gallery))
         elif isinstance(item, DatasetProfile):
             found[DatasetEvidence].append(DatasetEvidence(profile=item))
+        elif isinstance(item, VersionDiff):  # its frames cannot be compared as one
+            found[VersionDiff].append(item)
         elif isinstance(item, DatasetEvidence | MeasurementSet | Projection | Backtest):
             kind = next(kind for kind in found if isinstance(item, kind))
             if not any(_is_same(item, other) for other in found[kind]):
@@ -59,6 +63,7 @@ def subjects_of(given: tuple[Any, ...], gallery: Gallery) -> Subjects:
         measurements=tuple(found[MeasurementSet]),
         projections=tuple(found[Projection]),
         backtests=tuple(found[Backtest]),
+        diffs=tuple(found[VersionDiff]),
     )
 
 

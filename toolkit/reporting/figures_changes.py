@@ -1,0 +1,141 @@
+"""Figures of what versions of a dataset changed: images added, removed and changed by each, and occurrences by state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from toolkit.reporting.charts import axis_ticks, finish_rows, row_label
+from toolkit.reporting.design import BLUE, INK, ORANGE, VERMILLION, new_figure
+from toolkit.reporting.wording import begin, list_words, moment, plain, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import plotly.graph_objects as go
+
+    from toolkit.dataset.diffing import VersionDiff
+
+__all__ = ["change_figures", "change_words", "changes_by_version", "states_changed"]
+
+_ROWS: Final = 12
+_KINDS: Final = {"added": (BLUE, 1), "changed": (ORANGE, 1), "removed": (VERMILLION, -1)}
+"""Colour of each kind of change, and to which side its bar points."""
+
+_MINUS: Final = "\u2212"
+
+
+def change_figures(changes: Sequence[VersionDiff]) -> dict[str, go.Figure]:
+    """Return the figures of differences between versions, the newest first, by name; those with nothing to show left out."""
+    figures = {"changes": changes_by_version(changes), "states-changed": states_changed(changes[0]) if changes else None}
+    return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def changes_by_version(changes: Sequence[VersionDiff]) -> go.Figure | None:
+    """Return how many images each version added, changed and removed; None where none of them did."""
+    if not any(_count(change, kind) for change in changes for kind in _KINDS):
+        return None
+    figure = new_figure(
+        _finding(changes),
+        about="Each version against the one before it; changed: labelled, grouped or split otherwise.",
+    )
+    for kind, (color, side) in _KINDS.items():
+        counts = [_count(change, kind) for change in changes]
+        figure.add_bar(
+            x=[side * count for count in counts], y=list(range(len(changes))), orientation="h", width=0.3, name=kind,
+            marker={"color": color}, hovertext=[f"{_versions(c)}: {n:,} {kind}" for c, n in zip(changes, counts, strict=True)],
+            hoverinfo="text",
+        )  # fmt: skip
+    for place, change in enumerate(changes):
+        words = " · ".join(f"{_count(change, kind):,} {kind}" for kind in _KINDS)
+        row_label(figure, place, plain(f"{_versions(change)}, {_steps(change)}", 60), words)
+    top = max(_count(change, "added") + _count(change, "changed") for change in changes)
+    bottom = max(_count(change, "removed") for change in changes)
+    figure.update_xaxes(title_text=f"images ({_MINUS}: removed)", **_signed_ticks(top, bottom))
+    finish_rows(figure, len(changes))
+    figure.update_layout(barmode="relative", showlegend=True, height=figure.layout.height + 24)
+    return figure
+
+
+def _count(change: VersionDiff, kind: str) -> int:
+    return len(getattr(change, kind))
+
+
+def _versions(change: VersionDiff) -> str:
+    return f"v{change.old_version} to v{change.new_version}"
+
+
+def _steps(change: VersionDiff) -> str:
+    """Return what made the newer version, and when."""
+    kinds = list(dict.fromkeys(change.steps["kind"].to_list()))
+    when = change.steps["committed_at"].max()
+    return f"{list_words(kinds) or 'backwards'}{', ' + moment(str(when)) if when else ''}"
+
+
+def change_words(change: VersionDiff) -> str:
+    """Return what one version has and an earlier one has not, as a sentence without its full stop."""
+    counts = {kind: _count(change, kind) for kind in ("added", "removed", "changed") if _count(change, kind)}
+    parts = [f"{plural(n, 'image') if place == 0 else format(n, ',')} {kind}" for place, (kind, n) in enumerate(counts.items())]
+    start = f"From version {change.old_version} to {change.new_version}"
+    if not parts:
+        return f"{start} no image was added, removed or changed"
+    return f"{start}: {list_words(parts)}"
+
+
+def _finding(changes: Sequence[VersionDiff]) -> str:
+    """Return what the newest version changed, and if that is nothing, what the last one before it that changed something did."""
+    newest, *older = changes
+    if any(_count(newest, kind) for kind in _KINDS):
+        return change_words(newest)
+    moved = next(change for change in older if any(_count(change, kind) for kind in _KINDS))
+    words = change_words(moved)
+    return f"{change_words(newest)}; {words[:1].lower()}{words[1:]}"
+
+
+def _signed_ticks(top: float, bottom: float) -> dict[str, object]:
+    ticks = axis_ticks(top, "images", bottom=-bottom)
+    low, high = -bottom * 1.04 - 0.02 * top, top * 1.04
+    ticks["ticktext"] = [str(words).replace("-", _MINUS) for words in _as_list(ticks["ticktext"])]
+    return ticks | {"range": [low, max(high, 0.02 * bottom)]}
+
+
+def _as_list(value: object) -> list[object]:
+    assert isinstance(value, list)
+    return value
+
+
+def states_changed(change: VersionDiff) -> go.Figure | None:
+    """Return by how much the occurrences of each state and reason grew or shrank between two versions."""
+    rows = change.states.with_columns(moved=pl.col("new_count") - pl.col("old_count")).filter(pl.col("moved") != 0)
+    rows = rows.sort(pl.col("moved").abs(), "state", "reason", descending=[True, False, False], nulls_last=True)
+    if rows.is_empty():
+        return None
+    shown = list(rows.head(_ROWS).iter_rows(named=True))
+    about = f"Occurrences by state and reason, {_versions(change)}."
+    if rows.height > len(shown):
+        about += f" {plural(rows.height - len(shown), 'smaller change')} not drawn."
+    top = shown[0]
+    figure = new_figure(f"{_state_words(top)}: {top['old_count']:,} became {top['new_count']:,} occurrences", about=about)
+    figure.add_bar(
+        x=[row["moved"] for row in shown], y=list(range(len(shown))), orientation="h", width=0.3,
+        marker={"color": [VERMILLION if row["moved"] < 0 else BLUE for row in shown]}, hoverinfo="text",
+        hovertext=[f"{plain(_state_words(row))}: {_signed(row['moved'])}" for row in shown],
+    )  # fmt: skip
+    for place, row in enumerate(shown):
+        note = f"{row['old_count']:,} to {row['new_count']:,} ({_signed(row['moved'])})"
+        row_label(figure, place, plain(_state_words(row)), note)
+    moved = [row["moved"] for row in shown]
+    figure.update_xaxes(title_text="change in occurrences", **_signed_ticks(max(0, *moved), max(0, *(-m for m in moved))))
+    figure.add_vline(x=0, line={"color": INK, "width": 1})
+    finish_rows(figure, len(shown))
+    return figure
+
+
+def _state_words(row: Mapping[str, object]) -> str:
+    reason = str(row["reason"] or "").replace("_", " ")
+    return begin(f"{row['state']}{': ' + reason if reason else ''}")
+
+
+def _signed(value: int) -> str:
+    return f"{value:+,}".replace("-", _MINUS)
