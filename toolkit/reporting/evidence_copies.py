@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -43,7 +44,7 @@ def copies_of(dataset: Dataset, gallery: Gallery) -> tuple[tuple[tuple[Picture, 
         row = kept.get(image_id)
         if row is None:
             continue
-        picture = gallery.picture(lambda position=row["position"]: dataset.get(position), row["source"], _kept_words(row))
+        picture = gallery.picture(functools.partial(dataset.get, row["position"]), row["source"], _kept_words(row))
         others = first.filter(pl.col("duplicate_of") == image_id).iter_rows(named=True)
         clusters.append(((picture, *(_copy(other, row) for other in others)), int(count) + 1))
     return tuple(clusters)
