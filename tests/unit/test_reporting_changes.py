@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from pathlib import Path
 
 import measured_dataset
@@ -16,7 +17,9 @@ import toolkit
 from toolkit.dataset.diffing import VersionDiff, diff
 from toolkit.dataset.reading import Dataset
 from toolkit.reporting.evidence import DatasetEvidence, Gallery, gather
+from toolkit.reporting.evidence_changes import VersionChange, shown_of
 from toolkit.reporting.figures_changes import change_figures, changes_by_version, states_changed
+from toolkit.reporting.keeping import keep
 from toolkit.reporting.page import render
 from toolkit.reporting.subjects import Subjects, subjects_of
 
@@ -52,7 +55,7 @@ def evidence(dataset: Dataset) -> DatasetEvidence:
 
 
 def test_each_version_stands_against_the_one_before(evidence: DatasetEvidence) -> None:
-    assert [(c.old_version, c.new_version, len(c.added), len(c.removed)) for c in evidence.changes] == [
+    assert [(c.old_version, c.new_version, c.counts["added"], c.counts["removed"]) for c in evidence.changes] == [
         (1, 2, 0, 1),
         (0, 1, 1, 0),
     ]
@@ -104,7 +107,7 @@ def test_a_picture_is_held_once_for_all_its_copies(evidence: DatasetEvidence) ->
     assert "copy &lt;0&gt;.png" in page
 
 
-def differing(**changes: object) -> VersionDiff:
+def differing(**changes: object) -> VersionChange:
     images = pl.DataFrame(schema={"image_id": str, "source": str, "size_bytes": int, "label": str, "split": str})
     given = {
         "location": "/data",
@@ -118,7 +121,7 @@ def differing(**changes: object) -> VersionDiff:
         "changed": pl.DataFrame(schema={"image_id": str, "source": str, "columns": pl.List(str)}),
         "states": pl.DataFrame(schema={"state": str, "reason": str, "old_count": int, "new_count": int}),
     }
-    return VersionDiff(**(given | changes))  # type: ignore[arg-type]
+    return shown_of(VersionDiff(**(given | changes)))  # type: ignore[arg-type]
 
 
 def test_versions_without_a_difference_are_calm() -> None:
@@ -176,3 +179,9 @@ def test_no_copies_and_no_look_alikes_is_said_in_a_sentence() -> None:
 
 def test_images_that_were_never_found_twice_have_no_copies(tmp_path: Path) -> None:
     assert gather(toolkit.open_dataset(measured_dataset.build(tmp_path / "plain")), Gallery()).copies == ()
+
+
+def test_the_same_page_comes_from_the_facts_alone(evidence: DatasetEvidence, dataset: Dataset, tmp_path: Path) -> None:
+    subjects = Subjects(datasets=(evidence,), diffs=(shown_of(diff(dataset, 0, 2)),))
+    (tmp_path / "report.json").write_text(json.dumps(keep(subjects)), encoding="utf-8")
+    assert render(subjects_of((tmp_path / "report.json",), Gallery())) == render(subjects)

@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from toolkit.measurement.comparing import Comparison
 from toolkit.projection.explain import EVIDENCE
 from toolkit.reporting.blocks import KeyFact, KeyFacts
 from toolkit.reporting.explanations import last_month
 from toolkit.reporting.sections_projection import answer_facts
-from toolkit.reporting.wording import begin, interval, list_words, plural, sentences
+from toolkit.reporting.wording import begin, interval, list_words, plural, sentences, shorten
 from toolkit.units import show
 
 if TYPE_CHECKING:
-    from toolkit.dataset.diffing import VersionDiff
     from toolkit.facts import DatasetProfile, MeasurementSet
     from toolkit.facts.backtests import Backtest
+    from toolkit.projection.contrasting import Contrast
     from toolkit.projection.result import Plan, Projection
+    from toolkit.reporting.evidence_changes import VersionChange
 
 __all__ = [
     "Answer",
     "answer_of_backtest",
+    "answer_of_comparison",
     "answer_of_dataset",
     "answer_of_diff",
     "answer_of_measurements",
@@ -145,7 +148,18 @@ def answer_of_dataset(profile: DatasetProfile) -> Answer:
     )
 
 
-def answer_of_diff(found: VersionDiff) -> Answer:
+def answer_of_comparison(found: Comparison | Contrast) -> Answer:
+    """Return how far two runs, or two projections, are apart."""
+    of = f"{shorten(found.before, 60)} beside {shorten(found.after, 60)}"
+    if isinstance(found, Comparison):
+        total = plural(len(found.ratios), "measurement")
+        return Answer(of=of, headline=f"{found.differing_count:,} of {total} differ by more than their spread.", points=())
+    apart = found.frame.filter(pl.col("is_apart")).height
+    headline = f"{apart:,} of {plural(found.frame.height, 'quantity', 'quantities')} lie apart at month {found.month}."
+    return Answer(of=of, headline=headline, points=())
+
+
+def answer_of_diff(found: VersionChange) -> Answer:
     """Return what one version has and another has not."""
     return Answer(of=f"Versions of {found.location}", headline=f"{found}.", points=())
 

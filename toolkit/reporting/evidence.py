@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from toolkit.dataset.diffing import VersionDiff  # noqa: TC001  # a field's type can be resolved at run time
-from toolkit.facts import DatasetProfile  # noqa: TC001
+from toolkit.facts import DatasetProfile  # noqa: TC001  # a field's type can be resolved at run time
 from toolkit.reporting.blocks import Picture
-from toolkit.reporting.evidence_changes import newest_changes
+from toolkit.reporting.evidence_changes import VersionChange, newest_changes
 from toolkit.reporting.evidence_copies import copies_of
 from toolkit.reporting.wording import TIMES
 from toolkit.units import show
@@ -59,7 +58,7 @@ class DatasetEvidence:
     """Near duplicates, side by side."""
     copies: tuple[tuple[tuple[Picture, ...], int], ...] = ()
     """Exact duplicates, the kept image first, with how often each was found in all."""
-    changes: tuple[VersionDiff, ...] = ()
+    changes: tuple[VersionChange, ...] = ()
     """What each of the newest versions changed, the newest first."""
     extremes: Mapping[str, tuple[Picture, ...]] = field(default_factory=dict)
     """Contact sheets by title."""

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet
 from toolkit.facts.backtests import Backtest
+from toolkit.reporting.evidence_changes import shown_of
 from toolkit.reporting.figures_changes import change_figures
 from toolkit.reporting.figures_dataset import dataset_figures
 from toolkit.reporting.figures_measurements import measurement_figures
 from toolkit.reporting.figures_projection import projection_figures
+from toolkit.reporting.figures_runs import ratios_of_runs
+from toolkit.reporting.figures_scenarios import beside_in_contrast, scenarios_side_by_side
 from toolkit.reporting.sections_backtest import backtest_figures
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ def figures(subject: Any) -> dict[str, go.Figure]:
     """
     from toolkit.dataset.diffing import VersionDiff
     from toolkit.dataset.reading import Dataset
+    from toolkit.measurement.comparing import Comparison
+    from toolkit.projection.contrasting import Contrast
     from toolkit.projection.result import Projection
 
     if isinstance(subject, Dataset):
@@ -41,8 +46,11 @@ def figures(subject: Any) -> dict[str, go.Figure]:
         return measurement_figures(subject)
     if isinstance(subject, Projection):
         return projection_figures(subject)
+    if isinstance(subject, Comparison | Contrast):
+        pair = ratios_of_runs(subject) if isinstance(subject, Comparison) else scenarios_side_by_side(beside_in_contrast(subject))
+        return {} if pair is None else {"ratios" if isinstance(subject, Comparison) else "scenarios": pair}
     if isinstance(subject, VersionDiff):
-        return change_figures([subject])
+        return change_figures([shown_of(subject)])
     if isinstance(subject, Backtest):
         return backtest_figures(subject)
     raise UsageError(

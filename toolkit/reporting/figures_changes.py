@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
-    from toolkit.dataset.diffing import VersionDiff
+    from toolkit.reporting.evidence_changes import VersionChange
 
-__all__ = ["change_figures", "change_words", "changes_by_version", "states_changed"]
+__all__ = ["change_figures", "changes_by_version", "states_changed"]
 
 _ROWS: Final = 12
 _KINDS: Final = {"added": (BLUE, 1), "changed": (ORANGE, 1), "removed": (VERMILLION, -1)}
@@ -26,71 +26,56 @@ _KINDS: Final = {"added": (BLUE, 1), "changed": (ORANGE, 1), "removed": (VERMILL
 _MINUS: Final = "\u2212"
 
 
-def change_figures(changes: Sequence[VersionDiff]) -> dict[str, go.Figure]:
+def change_figures(changes: Sequence[VersionChange]) -> dict[str, go.Figure]:
     """Return the figures of differences between versions, the newest first, by name; those with nothing to show left out."""
     figures = {"changes": changes_by_version(changes), "states-changed": states_changed(changes[0]) if changes else None}
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def changes_by_version(changes: Sequence[VersionDiff]) -> go.Figure | None:
+def changes_by_version(changes: Sequence[VersionChange]) -> go.Figure | None:
     """Return how many images each version added, changed and removed; None where none of them did."""
-    if not any(_count(change, kind) for change in changes for kind in _KINDS):
+    if not any(change.counts[kind] for change in changes for kind in _KINDS):
         return None
     figure = new_figure(
         _finding(changes),
         about="Each version against the one before it; changed: labelled, grouped or split otherwise.",
     )
     for kind, (color, side) in _KINDS.items():
-        counts = [_count(change, kind) for change in changes]
+        counts = [change.counts[kind] for change in changes]
         figure.add_bar(
             x=[side * count for count in counts], y=list(range(len(changes))), orientation="h", width=0.3, name=kind,
             marker={"color": color}, hovertext=[f"{_versions(c)}: {n:,} {kind}" for c, n in zip(changes, counts, strict=True)],
             hoverinfo="text",
         )  # fmt: skip
     for place, change in enumerate(changes):
-        words = " · ".join(f"{_count(change, kind):,} {kind}" for kind in _KINDS)
+        words = " · ".join(f"{change.counts[kind]:,} {kind}" for kind in _KINDS)
         row_label(figure, place, plain(f"{_versions(change)}, {_steps(change)}", 60), words)
-    top = max(_count(change, "added") + _count(change, "changed") for change in changes)
-    bottom = max(_count(change, "removed") for change in changes)
+    top = max(change.counts["added"] + change.counts["changed"] for change in changes)
+    bottom = max(change.counts["removed"] for change in changes)
     figure.update_xaxes(title_text=f"images ({_MINUS}: removed)", **_signed_ticks(top, bottom))
     finish_rows(figure, len(changes))
     figure.update_layout(barmode="relative", showlegend=True, height=figure.layout.height + 24)
     return figure
 
 
-def _count(change: VersionDiff, kind: str) -> int:
-    return len(getattr(change, kind))
-
-
-def _versions(change: VersionDiff) -> str:
+def _versions(change: VersionChange) -> str:
     return f"v{change.old_version} to v{change.new_version}"
 
 
-def _steps(change: VersionDiff) -> str:
+def _steps(change: VersionChange) -> str:
     """Return what made the newer version, and when."""
-    kinds = list(dict.fromkeys(change.steps["kind"].to_list()))
-    when = change.steps["committed_at"].max()
-    return f"{list_words(kinds) or 'backwards'}{', ' + moment(str(when)) if when else ''}"
+    when = moment(change.committed_at)
+    return f"{list_words(list(change.kinds)) or 'backwards'}{', ' + when if when else ''}"
 
 
-def change_words(change: VersionDiff) -> str:
-    """Return what one version has and an earlier one has not, as a sentence without its full stop."""
-    counts = {kind: _count(change, kind) for kind in ("added", "removed", "changed") if _count(change, kind)}
-    parts = [f"{plural(n, 'image') if place == 0 else format(n, ',')} {kind}" for place, (kind, n) in enumerate(counts.items())]
-    start = f"From version {change.old_version} to {change.new_version}"
-    if not parts:
-        return f"{start} no image was added, removed or changed"
-    return f"{start}: {list_words(parts)}"
-
-
-def _finding(changes: Sequence[VersionDiff]) -> str:
+def _finding(changes: Sequence[VersionChange]) -> str:
     """Return what the newest version changed, and if that is nothing, what the last one before it that changed something did."""
     newest, *older = changes
-    if any(_count(newest, kind) for kind in _KINDS):
-        return change_words(newest)
-    moved = next(change for change in older if any(_count(change, kind) for kind in _KINDS))
-    words = change_words(moved)
-    return f"{change_words(newest)}; {words[:1].lower()}{words[1:]}"
+    if any(newest.counts[kind] for kind in _KINDS):
+        return str(newest)
+    moved = next(change for change in older if any(change.counts[kind] for kind in _KINDS))
+    words = str(moved)
+    return f"{newest!s}; {words[:1].lower()}{words[1:]}"
 
 
 def _signed_ticks(top: float, bottom: float) -> dict[str, object]:
@@ -105,7 +90,7 @@ def _as_list(value: object) -> list[object]:
     return value
 
 
-def states_changed(change: VersionDiff) -> go.Figure | None:
+def states_changed(change: VersionChange) -> go.Figure | None:
     """Return by how much the occurrences of each state and reason grew or shrank between two versions."""
     rows = change.states.with_columns(moved=pl.col("new_count") - pl.col("old_count")).filter(pl.col("moved") != 0)
     rows = rows.sort(pl.col("moved").abs(), "state", "reason", descending=[True, False, False], nulls_last=True)

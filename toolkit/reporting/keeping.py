@@ -12,9 +12,12 @@ import polars as pl
 from toolkit.errors import DatasetError
 from toolkit.facts import DatasetProfile, MeasurementSet
 from toolkit.facts.backtests import Backtest
+from toolkit.measurement.comparing import Change, Comparison, Ratio
+from toolkit.projection.contrasting import Contrast
 from toolkit.projection.result import Projection
 from toolkit.reporting.blocks import Picture
 from toolkit.reporting.evidence import DatasetEvidence
+from toolkit.reporting.evidence_changes import VersionChange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +31,9 @@ REPORT_SCHEMA: Final = "tonnage.report/1"
 _NOUNS: Final[Mapping[str, Any]] = {
     noun.__name__: noun for noun in (DatasetProfile, MeasurementSet, Projection, Backtest)
 }  # each knows its own JSON
-_RECORDS: Final[Mapping[str, Any]] = {record.__name__: record for record in (DatasetEvidence, Picture)}
+_RECORDS: Final[Mapping[str, Any]] = {
+    record.__name__: record for record in (DatasetEvidence, Picture, VersionChange, Comparison, Change, Ratio, Contrast)
+}
 _DTYPES: Final[Mapping[str, pl.DataType]] = {
     str(dtype): dtype
     for dtype in (

@@ -8,9 +8,11 @@ from toolkit.reporting.wording import interval, plain
 from toolkit.units import show
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from toolkit.facts import Measurement
 
-__all__ = ["condition_words", "measurement_hover", "measurement_name"]
+__all__ = ["condition_words", "conditions_as_words", "measurement_hover", "measurement_name"]
 
 
 def measurement_name(measurement: Measurement) -> str:
@@ -21,7 +23,18 @@ def measurement_name(measurement: Measurement) -> str:
 
 def condition_words(measurement: Measurement) -> str:
     """Return a measurement's conditions as words."""
-    return ", ".join(_condition(key, value) for key, value in measurement.conditions.items())
+    return conditions_as_words(measurement.conditions)
+
+
+def conditions_as_words(conditions: Mapping[str, object]) -> str:
+    """Return conditions as words.
+
+    Examples
+    --------
+    >>> conditions_as_words({"cache": "warm", "read_bytes": 8192, "verify": False})
+    'cache warm, read 8.19 kB, no verify'
+    """
+    return ", ".join(_condition(key, value) for key, value in conditions.items())
 
 
 def _condition(name: str, value: object) -> str:

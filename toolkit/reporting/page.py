@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from toolkit.reporting.answer import (
     Answer,
     answer_of_backtest,
+    answer_of_comparison,
     answer_of_dataset,
     answer_of_diff,
     answer_of_measurements,
@@ -26,6 +27,8 @@ from toolkit.reporting.sections_changes import diff_sections
 from toolkit.reporting.sections_dataset import dataset_sections
 from toolkit.reporting.sections_measurements import measurement_sections
 from toolkit.reporting.sections_projection import projection_sections
+from toolkit.reporting.sections_runs import comparison_sections, runs_section
+from toolkit.reporting.sections_scenarios import contrast_sections, scenario_section
 from toolkit.reporting.unsaid import unsaid
 from toolkit.reporting.wording import shorten, together, visible
 
@@ -40,8 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["charts_of", "render"]
 
 _ORDER: Final = (
-    "plan", "came-in", "changed", "refused", "made-of", "alike", "measured", "backtest", "growth", "load", "costs", "what-if",
-    "doubling", "sensitivity", "assumptions", "unsaid", "formulas",
+    "scenarios", "plan", "came-in", "changed", "refused", "made-of", "alike", "measured", "runs", "backtest", "growth",
+    "load", "costs", "what-if", "doubling", "sensitivity", "assumptions", "unsaid", "formulas",
 )  # fmt: skip
 """Sections in the order in which they are read."""
 
@@ -101,11 +104,17 @@ def _answers(subjects: Subjects) -> list[Answer]:
         return [answer_of_dataset(evidence.profile) for evidence in subjects.datasets]
     if subjects.backtests:
         return [answer_of_backtest(tested) for tested in subjects.backtests]
+    if subjects.comparisons or subjects.contrasts:
+        return [*map(answer_of_comparison, subjects.contrasts), *map(answer_of_comparison, subjects.comparisons)]
     return [answer_of_diff(change) for change in subjects.diffs]
 
 
 def _prefixed(items: tuple[Any, ...], letter: str) -> list[tuple[str, Any]]:
     return [("" if i == 0 else f"{letter}{i + 1}-", item) for i, item in enumerate(items)]
+
+
+_SHARED: Final = {"v", "c", "r"}
+"""Letters of subjects that were compared: their section is one that others make too."""
 
 
 def _numbered(items: tuple[Any, ...], letter: str) -> list[tuple[str, Any]]:
@@ -121,12 +130,16 @@ def _sections(subjects: Subjects) -> list[Section]:
         (subjects.datasets, "d", dataset_sections, lambda evidence: evidence.profile.name),
         (subjects.measurements, "m", measurement_sections, lambda taken: taken.started_at),
         (subjects.backtests, "b", backtest_sections, lambda tested: tested.started_at),
+        (subjects.contrasts, "c", contrast_sections, lambda held: f"{held.before} and {held.after}"),
+        (subjects.comparisons, "r", comparison_sections, lambda held: f"{held.before} and {held.after}"),
         (subjects.diffs, "v", diff_sections, lambda change: f"v{change.old_version} to v{change.new_version}"),
     ]
     for given, letter, make, name in makers:
-        for prefix, subject in _prefixed(given, letter) if letter != "v" else _numbered(given, letter):
-            whose = shorten(name(subject), 60) if len(given) > 1 or letter == "v" else ""
+        for prefix, subject in _prefixed(given, letter) if letter not in _SHARED else _numbered(given, letter):
+            whose = shorten(name(subject), 60) if len(given) > 1 or letter in _SHARED else ""
             found += [(kind, section, whose) for kind, section in make(subject, prefix).items()]
+    together = {"scenarios": scenario_section(subjects.projections), "runs": runs_section(subjects.measurements)}
+    found += [(kind, section, "") for kind, section in together.items() if section is not None]
     found.append(("unsaid", unsaid(subjects), ""))
     kinds = {kind: [(section, whose) for name, section, whose in found if name == kind] for kind in _ORDER}
     return [_merged(same) for same in kinds.values() if same]
@@ -177,7 +190,22 @@ def _figure_json(figure: go.Figure) -> Any:
     for name in ("template", "title"):
         facts["layout"].pop(name, None)
     facts["layout"]["meta"] = {"rows": facts["layout"].get("meta", {}).get("rows", [])}  # the page says the rest in words
-    return _json(facts)
+    return _json(_rounded(facts))
+
+
+def _rounded(value: Any) -> Any:
+    """Return plain JSON types with numbers to nine digits: more than any figure shows, and half the length.
+
+    Examples
+    --------
+    >>> _rounded({"y": [1 / 3, 2, None, "x"]})
+    {'y': [0.333333333, 2, None, 'x']}
+    """
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    if isinstance(value, list):
+        return [_rounded(part) for part in value]
+    return {name: _rounded(part) for name, part in value.items()} if isinstance(value, dict) else value
 
 
 @functools.cache

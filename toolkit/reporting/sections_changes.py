@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from toolkit.reporting.blocks import Block, Cell, Chart, Prose, Section, Table, text_rows
-from toolkit.reporting.figures_changes import change_figures, change_words
+from toolkit.reporting.figures_changes import change_figures
 from toolkit.reporting.figures_dataset import versions
 from toolkit.reporting.wording import DASH, list_words, moment, plural
 from toolkit.units import show
@@ -15,17 +15,16 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from toolkit.dataset.diffing import VersionDiff
     from toolkit.facts import DatasetProfile
+    from toolkit.reporting.evidence_changes import VersionChange
 
 __all__ = ["changed_section", "diff_sections", "versions_table"]
 
-_ROWS: Final = 100
 _ROWS_OPEN: Final = 5
 _TITLE: Final = "What changed between versions"
 
 
-def changed_section(profile: DatasetProfile, changes: Sequence[VersionDiff], prefix: str) -> Section | None:
+def changed_section(profile: DatasetProfile, changes: Sequence[VersionChange], prefix: str) -> Section | None:
     """Return how a dataset came to be what it is; None for one with a single version."""
     if len(profile.versions) < 2:
         return None
@@ -40,17 +39,17 @@ def changed_section(profile: DatasetProfile, changes: Sequence[VersionDiff], pre
     return Section(id=f"{prefix}changed", title=_TITLE, short="Changed", lead=lead, blocks=tuple(blocks))
 
 
-def diff_sections(change: VersionDiff, prefix: str) -> dict[str, Section]:
+def diff_sections(change: VersionChange, prefix: str) -> dict[str, Section]:
     """Return the section of two versions that were compared."""
     blocks = _blocks([change], prefix)
     return {"changed": Section(id=f"{prefix}changed", title=_TITLE, short="Changed", lead=_lead([change]), blocks=tuple(blocks))}
 
 
-def _lead(changes: Sequence[VersionDiff]) -> str:
-    return f"{change_words(changes[0])}." if changes else ""
+def _lead(changes: Sequence[VersionChange]) -> str:
+    return f"{changes[0]}." if changes else ""
 
 
-def _blocks(changes: Sequence[VersionDiff], prefix: str) -> list[Block]:
+def _blocks(changes: Sequence[VersionChange], prefix: str) -> list[Block]:
     if not changes:
         return []
     blocks: list[Block] = [Chart(id=f"{prefix}{name}", figure=figure) for name, figure in change_figures(changes).items()]
@@ -60,38 +59,38 @@ def _blocks(changes: Sequence[VersionDiff], prefix: str) -> list[Block]:
         blocks.append(
             Prose(text=f"Between {pair} no image and no occurrence differs: files were merged or columns added.", calm=True)
         )
-    blocks += [_images(newest, kind) for kind in ("added", "removed") if len(getattr(newest, kind))]
-    if len(newest.changed):
+    blocks += [_images(newest, kind) for kind in ("added", "removed") if newest.counts[kind]]
+    if newest.counts["changed"]:
         blocks.append(_changed(newest))
     return blocks
 
 
-def _images(change: VersionDiff, kind: str) -> Table:
+def _images(change: VersionChange, kind: str) -> Table:
     frame: pl.DataFrame = getattr(change, kind)
     rows = [
         (Cell(text=row["source"]), row["label"] or DASH, row["split"] or DASH, show(row["size_bytes"], "bytes"))
-        for row in frame.head(_ROWS).iter_rows(named=True)
+        for row in frame.iter_rows(named=True)
     ]
     which = change.new_version if kind == "added" else change.old_version
     return _listed(
-        f"Images {kind} {'by' if kind == 'added' else 'from'} version {which}: {len(frame):,}",
+        f"Images {kind} {'by' if kind == 'added' else 'from'} version {which}: {change.counts[kind]:,}",
         ("source", "label", "split", "size"),
         rows,
-        len(frame),
+        change.counts[kind],
         3,
     )
 
 
-def _changed(change: VersionDiff) -> Table:
+def _changed(change: VersionChange) -> Table:
     rows = [
         (Cell(text=row["source"]), Cell(text=list_words([name.replace("_", " ") for name in row["columns"]]), quiet=True))
-        for row in change.changed.head(_ROWS).iter_rows(named=True)
+        for row in change.changed.iter_rows(named=True)
     ]
     return _listed(
-        f"Images changed by version {change.new_version}: {len(change.changed):,}",
+        f"Images changed by version {change.new_version}: {change.counts['changed']:,}",
         ("source", "what differs"),
         rows,
-        len(change.changed),
+        change.counts["changed"],
         None,
     )
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.dataset.diffing import VersionDiff
 from toolkit.errors import DatasetError, MissingError, UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet, read_facts
 from toolkit.facts.backtests import Backtest
+from toolkit.measurement.comparing import COMPARISON_SCHEMA, Change, Comparison, Ratio
+from toolkit.projection.contrasting import Contrast
 from toolkit.projection.result import Projection
 from toolkit.reporting.evidence import DatasetEvidence, Gallery, gather
+from toolkit.reporting.evidence_changes import VersionChange, shown_of
 from toolkit.reporting.keeping import kept_subjects
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Subjects", "subjects_of"]
 
@@ -26,7 +32,9 @@ class Subjects:
     measurements: tuple[MeasurementSet, ...] = ()
     projections: tuple[Projection, ...] = ()
     backtests: tuple[Backtest, ...] = ()
-    diffs: tuple[VersionDiff, ...] = ()
+    diffs: tuple[VersionChange, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
 
 
 def subjects_of(given: tuple[Any, ...], gallery: Gallery) -> Subjects:
@@ -43,15 +51,18 @@ def subjects_of(given: tuple[Any, ...], gallery: Gallery) -> Subjects:
 
     if not given:
         raise UsageError("there is nothing to report: name a dataset, measurements or a projection")
-    found: dict[type, list[Any]] = {DatasetEvidence: [], MeasurementSet: [], Projection: [], Backtest: [], VersionDiff: []}
+    found: dict[type, list[Any]] = {DatasetEvidence: [], MeasurementSet: [], Projection: [], Backtest: []}
+    compared: dict[type, list[Any]] = {VersionChange: [], Comparison: [], Contrast: []}
     for item in [part for one in given for part in _loaded(one)]:
         if isinstance(item, Dataset):
             if not any(evidence.profile == item.profile for evidence in found[DatasetEvidence]):
                 found[DatasetEvidence].append(gather(item, gallery))
         elif isinstance(item, DatasetProfile):
             found[DatasetEvidence].append(DatasetEvidence(profile=item))
-        elif isinstance(item, VersionDiff):  # its frames cannot be compared as one
-            found[VersionDiff].append(item)
+        elif isinstance(item, VersionDiff):
+            compared[VersionChange].append(shown_of(item))
+        elif type(item) in compared:  # frames in them cannot be compared as a whole
+            compared[type(item)].append(item)
         elif isinstance(item, DatasetEvidence | MeasurementSet | Projection | Backtest):
             kind = next(kind for kind in found if isinstance(item, kind))
             if not any(_is_same(item, other) for other in found[kind]):
@@ -63,7 +74,9 @@ def subjects_of(given: tuple[Any, ...], gallery: Gallery) -> Subjects:
         measurements=tuple(found[MeasurementSet]),
         projections=tuple(found[Projection]),
         backtests=tuple(found[Backtest]),
-        diffs=tuple(found[VersionDiff]),
+        diffs=tuple(compared[VersionChange]),
+        comparisons=tuple(compared[Comparison]),
+        contrasts=tuple(compared[Contrast]),
     )
 
 
@@ -107,4 +120,17 @@ def _file(path: Path) -> list[Any]:
         return [Projection.load(path)]
     if schema.startswith("tonnage.backtest/"):
         return [Backtest.from_dict(facts)]
-    raise DatasetError(f"'{path}' holds no measurements, profile, projection or back-test; its schema is {json.dumps(schema)}")
+    if schema == COMPARISON_SCHEMA:
+        return [_comparison(facts)]
+    raise DatasetError(
+        f"'{path}' holds no measurements, profile, projection, comparison or back-test; its schema is {json.dumps(schema)}"
+    )
+
+
+def _comparison(facts: Mapping[str, Any]) -> Comparison:
+    """Return what ``tonnage compare --json`` wrote."""
+    ratios = (Ratio(**{**ratio, "flags": tuple(ratio["flags"])}) for ratio in facts["ratios"])
+    return Comparison(
+        before=facts["before"], after=facts["after"], changes=tuple(Change(**change) for change in facts["changes"]),
+        ratios=tuple(ratios), only_before=tuple(facts["only_before"]), only_after=tuple(facts["only_after"]),
+    )  # fmt: skip
