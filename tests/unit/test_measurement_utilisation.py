@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attempts import nearest, until_it_holds
 from hypothesis import given
 from hypothesis import strategies as st
 from measured_dataset import build
@@ -28,19 +29,13 @@ from toolkit.measurement.utilisation import chosen_presets, largest_passing, sea
 from toolkit.measurement.values import values_of
 
 
-def best_of(tries: int, attempt: Any) -> float:
-    """Return the value nearest to 1 of several attempts: this machine is shared, and what is tested is the pacing."""
-    return float(min((attempt() for _ in range(tries)), key=lambda value: abs(value - 1)))
-
-
 @pytest.mark.parametrize("step_s", [0.0035, 0.012, 0.05])
 def test_a_loader_that_takes_no_time_keeps_an_accelerator_fully_busy(step_s: float) -> None:
     sleep_finely()
     count = max(12, round(0.4 / step_s))
     for share in ("without_first_share", "with_first_share"):
-        assert best_of(6, lambda share=share: getattr(pace(itertools.repeat(None), step_s, count), share)) == pytest.approx(
-            1, abs=0.005
-        )
+        found = nearest(lambda share=share: getattr(pace(itertools.repeat(None), step_s, count), share), 1, 0.005, tries=12)  # type: ignore[misc]
+        assert found == pytest.approx(1, abs=0.005)
 
 
 @pytest.mark.parametrize(("period_s", "busy"), [(0.020, 0.5), (0.0125, 0.8)])
@@ -54,7 +49,7 @@ def test_a_loader_of_known_period_leaves_the_share_that_follows(period_s: float,
             time.sleep(max(0.0, due_s - time.perf_counter()))
             yield
 
-    assert best_of(3, lambda: pace(batches(), 0.010, 40).without_first_share / busy) == pytest.approx(1, abs=0.02)
+    assert nearest(lambda: pace(batches(), 0.010, 40).without_first_share, busy, 0.02, tries=8) == pytest.approx(busy, rel=0.02)
 
 
 def test_the_first_step_counts_where_it_is_asked_for() -> None:
@@ -63,9 +58,12 @@ def test_the_first_step_counts_where_it_is_asked_for() -> None:
         while True:
             yield
 
-    paced = pace(batches(), 0.02, 10)
-    assert paced.without_first_share == pytest.approx(1, abs=0.05)
-    assert paced.with_first_share == pytest.approx(0.5, abs=0.06)
+    def attempt() -> None:
+        paced = pace(batches(), 0.02, 10)
+        assert paced.without_first_share == pytest.approx(1, abs=0.05)
+        assert paced.with_first_share == pytest.approx(0.5, abs=0.06)
+
+    until_it_holds(attempt, tries=5)
 
 
 def test_a_consumer_that_cannot_keep_up_is_not_called_busy() -> None:
@@ -151,6 +149,10 @@ def found_on(dataset: Path, **step: Any) -> dict[tuple[str, str, str], Any]:
 
 
 def test_a_step_without_haste_keeps_accelerators_busy_and_the_rule_is_told(dataset: Path) -> None:
+    until_it_holds(lambda: keeps_accelerators_busy(dataset))
+
+
+def keeps_accelerators_busy(dataset: Path) -> None:
     found = found_on(dataset, step_s=0.25, batch_count=1)
     count = found["utilisation.accelerators", "", "encoded"]
     assert count.median >= 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from attempts import until_it_holds
 
 from toolkit.measurement.windows import Probe, Tally, run_threads, run_window
 
@@ -43,13 +44,17 @@ class Throttled(Probe):
 
 
 def test_a_throttled_reader_is_measured_at_its_rate() -> None:
+    """A loaded machine wakes the reader late: the rate can be missed, never exceeded, and an undisturbed window tells it."""
     probe = Throttled(prepare_s=0.02)
-    rates = []
-    for _ in range(12):
-        window = run_window(probe, 0.1)
+    rates: list[float] = []
+
+    def attempt() -> None:
+        window = run_window(probe, 0.2)
         rates.append(window.tally.payload_bytes / window.elapsed_s)
-    # a loaded machine wakes the reader late: the rate can be missed, never exceeded, and an undisturbed window tells it
-    assert max(rates) == pytest.approx(RATE_BYTES_PER_S, rel=0.03)
+        assert max(rates) == pytest.approx(RATE_BYTES_PER_S, rel=0.02)
+
+    until_it_holds(attempt, tries=20)
+    assert max(rates) <= RATE_BYTES_PER_S
     assert probe.prepared_count > 5
     assert not probe.is_open
 
@@ -58,7 +63,7 @@ def test_a_window_ends_when_preparation_takes_all_the_time() -> None:
     probe = Throttled(prepare_s=0.3)
     start_s = time.perf_counter()
     window = run_window(probe, 0.05)
-    assert time.perf_counter() - start_s < 1.0
+    assert time.perf_counter() - start_s < 1.0 + 2.0  # a neighbour's part of a shared machine; twelve preparations take 3.6 s
     assert window.tally.operations == 1
     assert window.elapsed_s < 0.2
 
