@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pacing
 import pytest
 from hypothesis import settings
 
@@ -37,32 +40,66 @@ def tonnage(*arguments: str | Path, cwd: Path | None = None, timeout_s: float = 
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    pacing.arrange(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    with pacing.untraced() if pacing.is_untraced(item) else nullcontext():
+        return (yield)
+
+
+def readme_blocks(language: str) -> list[str]:
+    """Return the README's code blocks of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture(scope="session")
+def readme_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The README's Python example, run once as it is written in a folder of its own; treat what it left there as read-only."""
+    return pacing.made_once("readme", tmp_path_factory, _run_readme_example)
+
+
+def _run_readme_example(folder: Path) -> None:
+    (folder / "sample_data").symlink_to(SAMPLE)
+    (code,) = readme_blocks("python")
+    body = code.strip().replace("\n", "\n    ")
+    script = folder / "example.py"
+    script.write_text(f"def main():\n    {body}\n\n\nif __name__ == '__main__':\n    main()\n")
+    done = subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, timeout=260, check=False)
+    assert done.returncode == 0, done.stderr
+    (folder / "out.txt").write_text(done.stdout)
+
+
 @pytest.fixture(scope="session")
 def sample_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset curated from ``sample_data/raw`` through the command line; treat it as read-only."""
-    place = tmp_path_factory.mktemp("sample") / "dataset"
-    done = tonnage("curate", SAMPLE / "raw", place, "--quiet")
-    assert done.code == 0, done.err
-    return place
+
+    def make(folder: Path) -> None:
+        done = tonnage("curate", SAMPLE / "raw", folder / "dataset", "--quiet")
+        assert done.code == 0, done.err
+
+    return pacing.made_once("sample", tmp_path_factory, make) / "dataset"
 
 
 @pytest.fixture(scope="session")
-def sample_measurements(sample_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Measurements of the sample dataset, plan quick."""
-    out = tmp_path_factory.mktemp("measured") / "measurements.json"
-    done = tonnage("measure", sample_dataset, "--quiet", "--out", out)
-    assert done.code == 0, done.err
-    return out
+def sample_measurements(readme_run: Path) -> Path:
+    """Measurements of the sample dataset, plan quick and every family: those that the README's example takes."""
+    (path,) = (readme_run / "my-dataset" / "measurements").glob("*.json")
+    return path
 
 
 @pytest.fixture(scope="session")
 def sample_projection(sample_dataset: Path, sample_measurements: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The lab scenario projected from the sample dataset and its measurements."""
-    out = tmp_path_factory.mktemp("projected") / "projection.json"
-    scenario = SAMPLE / "scenarios" / "lab_one_node.yaml"
-    done = tonnage("project", scenario, "--dataset", sample_dataset, "--measurements", sample_measurements, "--out", out)
-    assert done.code == 0, done.err
-    return out
+
+    def make(folder: Path) -> None:
+        scenario, out = SAMPLE / "scenarios" / "lab_one_node.yaml", folder / "projection.json"
+        done = tonnage("project", scenario, "--dataset", sample_dataset, "--measurements", sample_measurements, "--out", out)
+        assert done.code == 0, done.err
+
+    return pacing.made_once("projected", tmp_path_factory, make) / "projection.json"
 
 
 _CHROMIUM_ARGUMENTS = [

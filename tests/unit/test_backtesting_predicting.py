@@ -83,6 +83,7 @@ def simulated_coverage(law: Law, true: np.ndarray, stays: float, falls: float, t
     return float(np.mean(covered)), float(np.median(errors))
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(("stays", "falls", "trials"), [(0.05, 0.0, 5), (0.1, 0.0, 3), (0.02, 0.05, 5), (0.05, 0.05, 4)])
 def test_intervals_hold_80_of_100_measurements_at_up_to_eight_times_the_size(stays: float, falls: float, trials: int) -> None:
     coverage, error = simulated_coverage(AffineLaw(), np.array([[0.2, 0.5]]), stays, falls, trials)

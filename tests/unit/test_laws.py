@@ -74,6 +74,7 @@ def test_many_fits_are_what_each_alone_would_be() -> None:
     assert together == pytest.approx(np.stack([fit(law, COUNTS, row) for row in table]), rel=1e-9)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(("invocation_count", "noise_share"), [(3, 0.05), (6, 0.05), (12, 0.01)])
 def test_intervals_hold_the_truth_in_nine_of_ten_runs(invocation_count: int, noise_share: float) -> None:
     levels = (16.0, 32.0, 64.0, 128.0)
@@ -90,6 +91,7 @@ def test_intervals_hold_the_truth_in_nine_of_ten_runs(invocation_count: int, noi
     assert min(held.values()) >= 0.9 * runs, held
 
 
+@pytest.mark.untraced
 def test_parameters_intervals_hold_the_truth_where_the_law_is_told() -> None:
     held, told = dict.fromkeys(("single_per_s", "contention_share", "coherence_share"), 0), 0
     for seed in range(40):

@@ -41,6 +41,7 @@ def taken(*measurements: Measurement, started_at: str = "2026-01-01T00:00:00Z", 
     )  # fmt: skip
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(("count", "truth"), [(3, 1.0), (8, 1.0), (8, 1.4)])
 def test_nineteen_of_twenty_intervals_cover_the_true_ratio(count: int, truth: float) -> None:
     random = np.random.default_rng(7)

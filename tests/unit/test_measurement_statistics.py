@@ -14,6 +14,7 @@ def invocations(random: np.random.Generator, count: int, truth: float, between: 
     return {n: list(level * np.exp(random.normal(0, 0.01, 3))) for n, level in enumerate(levels)}
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(("count", "least"), [(3, 0.9), (5, 0.9), (8, 0.85), (20, 0.88)])
 def test_the_interval_covers_the_truth(count: int, least: float) -> None:
     random = np.random.default_rng(7)

@@ -1,0 +1,82 @@
+"""What keeps the suite short: the long tests first, setups made once for all workers, coverage where it finds something new."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+# the longest first, so that no worker is left alone with one of them at the end; others keep their order
+LONGEST = (
+    "tests/notebooks", "tests/integration/test_readme.py", "tests/integration/test_measure_cluster.py",
+    "tests/integration/test_backtest.py", "tests/integration/test_cli.py", "tests/integration/test_curate_faults.py",
+    "tests/integration/test_measure.py", "tests/integration/test_guides.py", "tests/unit/test_measurement_utilisation.py",
+    "tests/integration/test_revising.py", "tests/browser", "tests/integration", "tests/unit/test_laws.py",
+)  # fmt: skip
+
+# these repeat whole paths and laws that other tests cover already; traced, they would take up to twice as long
+UNTRACED = (
+    "tests/browser", "tests/notebooks", "tests/property", "tests/integration/test_readme.py", "tests/integration/test_guides.py",
+    "tests/integration/test_training_guide.py", "tests/integration/test_measure_cluster.py", "tests/integration/test_benchmarks.py",
+)  # fmt: skip
+
+# what coverage sets so that processes that a test starts are traced too
+TRACED_CHILDREN = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
+
+
+def starts_in(nodeid: str, places: tuple[str, ...]) -> int:
+    """Return the number of the first place that a test lies in, or their count."""
+    return next((number for number, place in enumerate(places) if nodeid.startswith((f"{place}/", f"{place}::"))), len(places))
+
+
+def arrange(items: list[pytest.Item]) -> None:
+    """Keep each file's tests in one worker, for its fixtures, but let each notebook stand alone; put the longest first."""
+    items.sort(key=lambda item: starts_in(item.nodeid, LONGEST))
+    for item in items:
+        alone = item.get_closest_marker("notebook") is not None
+        item.add_marker(pytest.mark.xdist_group(item.nodeid if alone else item.nodeid.partition("::")[0]))
+
+
+def is_untraced(item: pytest.Item) -> bool:
+    """Return whether coverage is to look away while a test runs."""
+    return item.get_closest_marker("untraced") is not None or starts_in(item.nodeid, UNTRACED) < len(UNTRACED)
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Have coverage look away, in this process and in those that it starts meanwhile."""
+    from coverage import Coverage
+
+    kept = {name: os.environ.pop(name) for name in TRACED_CHILDREN if name in os.environ}
+    running = Coverage.current() if kept else None
+    if running:
+        running.stop()
+    try:
+        yield
+    finally:
+        if running:
+            running.start()
+        os.environ.update(kept)
+
+
+def made_once(name: str, factory: pytest.TempPathFactory, make: Callable[[Path], None]) -> Path:
+    """Return a folder that the first worker to ask for it fills; the others wait, then take it as it is.
+
+    Coverage looks away, so that what it counts does not depend on which test asks first.
+    """
+    base = factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made_once" / name
+    done = place / "done"
+    place.parent.mkdir(exist_ok=True)
+    with FileLock(place.with_suffix(".lock")):
+        if not done.exists():
+            assert not place.exists(), f"making {name} has failed before in this run; see the first failure"
+            place.mkdir()
+            with untraced():
+                make(place)
+            done.touch()
+    return place
