@@ -9,7 +9,7 @@ INTEROP := .venv-interop
 TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check bench bench-curate bench-memory bench-near bench-near-truth interop lint types imports lock notebooks \
+.PHONY: help demo install test check bench bench-curate bench-memory bench-near bench-near-truth bench-read interop lint types imports lock notebooks \
 	sample clean
 
 help: ## show what can be made
@@ -63,6 +63,9 @@ bench-near: $(VENV)/.installed-dev ## how the search for near duplicates grows; 
 
 bench-near-truth: $(VENV)/.installed-dev ## near duplicates found and missed on a truth set made of FOLDER's photos (default sample_data/photos)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.near_duplicates $(or $(FOLDER),sample_data/photos)
+
+bench-read: $(INTEROP)/.installed ## reading and loading beside peers and ceilings, in .venv-interop; writes benchmarks/results/read.json
+	$(INTEROP)/bin/python -m benchmarks.read
 
 notebooks: install ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

@@ -1,7 +1,8 @@
-"""Memory for what is read, used again once nobody looks at it any more: fresh pages cost as much as the reading itself."""
+"""Memory for batches, used again once nobody looks at it any more: fresh pages of a batch cost as much as filling it."""
 
 from __future__ import annotations
 
+import mmap
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Buffers"]
 
 _STEP_BYTES: Final = 2 * MIB
-"""Buffers are of whole steps, so that row groups of nearly the same size share them; also the size of a large page."""
+"""Buffers are of whole steps; also the size of a large page."""
 
 
 class Buffers:
@@ -30,16 +31,16 @@ class Buffers:
     Examples
     --------
     >>> buffers = Buffers(held_count=2)
-    >>> view = memoryview(buffers.take(10))
+    >>> part = buffers.take(10).reshape(2, 5)[1:]
     >>> buffers.idle_count
     0
-    >>> del view
+    >>> del part
     >>> buffers.idle_count
     1
     """
 
     def __init__(self, held_count: int) -> None:
-        self._idle: deque[NDArray[np.uint8]] = deque(maxlen=held_count)
+        self._idle: deque[mmap.mmap] = deque(maxlen=held_count)
 
     @property
     def idle_count(self) -> int:
@@ -51,9 +52,17 @@ class Buffers:
         try:
             memory = self._idle.popleft()
         except IndexError:
-            memory = np.empty(0, dtype=np.uint8)
-        if memory.size < size_bytes:
-            memory = np.empty(-(-size_bytes // _STEP_BYTES) * _STEP_BYTES, dtype=np.uint8)
+            memory = _fresh(size_bytes)
+        if len(memory) < size_bytes:
+            memory = _fresh(size_bytes)
+        # of no array's memory: arrays of arrays forget those between, and this one must be held by all that show its memory
         lent: NDArray[np.uint8] = np.frombuffer(memory, dtype=np.uint8, count=size_bytes)
         weakref.finalize(lent, self._idle.append, memory).atexit = False
         return lent
+
+
+def _fresh(size_bytes: int) -> mmap.mmap:
+    memory = mmap.mmap(-1, -(-max(size_bytes, 1) // _STEP_BYTES) * _STEP_BYTES)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory

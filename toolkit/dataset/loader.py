@@ -1,7 +1,7 @@
 """A loader for training: deterministic shuffle, exact shares of ranks, resumable, threads instead of worker processes.
 
-Two threads read row groups ahead in large reads; the others check and decode images from views of what was read, straight
-into the array of their batch.
+Two threads bring row groups into memory ahead of time; the others check and decode images from views of them, straight into
+the array of their batch.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from toolkit.dataset.batches import Batch, LoaderStats
-from toolkit.dataset.buffers import Buffers
-from toolkit.dataset.fetching import fetch_rows
+from toolkit.dataset.fetching import Fetcher
 from toolkit.dataset.order import Order, epoch_windows, share_of
 from toolkit.dataset.producing import Producer
 from toolkit.dataset.read_ahead import READERS, rows_ahead
@@ -23,10 +22,8 @@ from toolkit.engine import core_count
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from toolkit.dataset.fetching import Check, GroupRows
-    from toolkit.dataset.order import Piece
     from toolkit.dataset.read_ahead import Row
     from toolkit.dataset.reading import Dataset
 
@@ -132,6 +129,7 @@ class Loader:
         )
         self.stats = LoaderStats()
         self._groups = participating_groups(dataset, split)
+        self._fetch = Fetcher(self._groups, verify if verify == "pages" else "images" if verify else "none")
         self._position = 0
         if resume_state is not None:
             self.load_state_dict(resume_state)
@@ -193,7 +191,7 @@ class Loader:
         windows = epoch_windows(self._groups.counts, self.order, self._position)
         started_s = asked_s = time.perf_counter()
         with _threads(READERS, "tonnage-reader") as readers, _threads(self.workers, "tonnage-loader") as pool:
-            rows_by_batch = _batches(rows_ahead(windows, self._fetcher(), readers), self.batch_size, drop_last=self.drop_last)
+            rows_by_batch = _batches(rows_ahead(windows, self._fetch, readers), self.batch_size, drop_last=self.drop_last)
             for rows, images in self._producer().batches(rows_by_batch, self.batch_size, pool):
                 batch = Batch(images=images, labels=[row.label for row in rows], image_ids=[row.image_id for row in rows])
                 now_s = time.perf_counter()
@@ -209,16 +207,6 @@ class Loader:
                 asked_s = time.perf_counter()
             self._position = 0
 
-    def _fetcher(self) -> Callable[[Piece], GroupRows]:
-        buffers = Buffers(2 * self.order.window_groups + READERS)
-
-        def fetch(piece: Piece) -> GroupRows:
-            path, metadata, group = self._groups.place(piece.group)
-            chosen = self._groups.rows(piece.group)[piece.start : piece.stop]
-            return fetch_rows(path, metadata, group, chosen, check=self._check, buffers=buffers)
-
-        return fetch
-
     def _producer(self) -> Producer:
         return Producer(
             location=self.dataset.location,
@@ -226,14 +214,8 @@ class Loader:
             decode=self.decode,
             resize_px=self.resize_px,
             copy=not self.views,
-            check=self._check != "none",
+            check=self._fetch.check != "none",
         )
-
-    @property
-    def _check(self) -> Check:
-        if isinstance(self.verify, bool):
-            return "images" if self.verify else "none"
-        return self.verify
 
 
 def _batches(rows: Iterator[Row], size: int, *, drop_last: bool) -> Iterator[list[Row]]:

@@ -7,12 +7,12 @@ processes (which limits loaders that fork workers to the pipe's 1 to 2 GB/s).
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from toolkit.dataset.buffers import Buffers
 from toolkit.dataset.decoding import decode_rgb
 from toolkit.errors import DatasetError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from concurrent.futures import Future, ThreadPoolExecutor
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from toolkit.dataset.read_ahead import Row
@@ -56,8 +57,9 @@ class Producer:
         under_way: deque[tuple[list[Row], Any, list[Future[None]]]] = deque()
         tasks = 2 * self.workers
         depth = 2 + tasks // min(batch_size, tasks)
+        buffers = Buffers(depth)
         for rows in batches:
-            images = self._room(len(rows))
+            images = self._room(len(rows), buffers)
             step = -(-len(rows) // tasks)
             starts = range(0, len(rows), step) if self.decode or self.check else ()
             under_way.append((rows, images, [pool.submit(self._produce, rows[at : at + step], images, at) for at in starts]))
@@ -66,9 +68,10 @@ class Producer:
         while under_way:
             yield self._finished(*under_way.popleft())
 
-    def _room(self, count: int) -> Any:
+    def _room(self, count: int, buffers: Buffers) -> Any:
         if self.decode and self.resize_px is not None:
-            return np.empty((count, self.resize_px, self.resize_px, 3), dtype=np.uint8)
+            shape = (count, self.resize_px, self.resize_px, 3)
+            return buffers.take(math.prod(shape)).reshape(shape)
         return [None] * count
 
     def _produce(self, rows: list[Row], images: Any, first: int) -> None:

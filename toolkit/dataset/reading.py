@@ -193,38 +193,52 @@ class Dataset:
         position = index + len(self) if index < 0 else index
         if not 0 <= position < len(self):
             raise IndexError(f"image {index} of a dataset of {len(self)}")
-        shard_index = bisect_right(self._shard_ends, position)
-        row = position - (self._shard_ends[shard_index - 1] if shard_index else 0)
-        payload, digest = self._fetch(shard_index, row, verify=verify)
-        if verify and digest is not None and hashlib.sha256(payload).hexdigest() != digest:
-            name = self.shards["name"][shard_index]
-            raise DatasetError(
-                f"row {row} of shard '{name}' is damaged: its bytes are not those that were written; run tonnage verify"
-            )
-        return payload
+        return self._fetch(*self._place(position), verify=verify)
 
     @cached_property
     def _shard_ends(self) -> list[int]:
         return list(accumulate(self.shards["row_count"]))
 
-    def _fetch(self, shard_index: int, row: int, *, verify: bool) -> tuple[bytes, str | None]:
-        """Return one image by one read, or by its whole row group where its place cannot be told; and its sha256, if known."""
+    def _place(self, position: int) -> tuple[int, int, int]:
+        """Return shard, row group in it, and row in that."""
+        shard_index = bisect_right(self._shard_ends, position)
+        row = position - (self._shard_ends[shard_index - 1] if shard_index else 0)
+        try:
+            ends = self._shard(shard_index).group_ends
+            group = bisect_right(ends, row)
+            if group == len(ends):
+                raise DatasetError(f"shard '{self._name(shard_index)}' has fewer images than it should; run tonnage verify")
+        except (OSError, pa.ArrowException) as fault:
+            raise self._unreadable(shard_index, fault) from fault
+        return shard_index, group, row - (ends[group - 1] if group else 0)
+
+    def _fetch(self, shard_index: int, group: int, row: int, *, verify: bool) -> bytes:
+        """Return one image by one read, or by its whole row group where its place cannot be told."""
         try:
             shard = self._shard(shard_index)
-            group = bisect_right(shard.group_ends, row)
-            row -= shard.group_ends[group - 1] if group else 0
             extents = self._extents(shard_index, group)
-            digest = extents.sha256[row]
-            payload = read_extent(shard, extents, row, check_length=not verify or digest is None)
+            digest = extents.sha256[row] if verify else None
+            payload = read_extent(shard, extents, row, check_length=digest is None)
             if payload is None:
                 payload = _read_slowly(shard.path, group, row)
         except (OSError, IndexError, pa.ArrowException) as fault:
-            path = self.store.images_path / self.shards["name"][shard_index]
-            raise DatasetError(f"shard '{path}' cannot be read: {fault}; run tonnage verify") from fault
-        return payload, digest
+            raise self._unreadable(shard_index, fault) from fault
+        if digest is not None and hashlib.sha256(payload).hexdigest() != digest:
+            raise DatasetError(
+                f"row {row + (shard.group_ends[group - 1] if group else 0)} of shard '{self._name(shard_index)}' is damaged: "
+                "its bytes are not those that were written; run tonnage verify"
+            )
+        return payload
+
+    def _name(self, shard_index: int) -> str:
+        return str(self.shards["name"][shard_index])
+
+    def _unreadable(self, shard_index: int, fault: Exception) -> DatasetError:
+        path = self.store.images_path / self._name(shard_index)
+        return DatasetError(f"shard '{path}' cannot be read: {fault}; run tonnage verify")
 
     def _open_shard(self, shard_index: int) -> ShardFile:
-        return ShardFile(self.store.images_path / self.shards["name"][shard_index])
+        return ShardFile(self.store.images_path / self._name(shard_index))
 
     def _read_extents(self, shard_index: int, group: int) -> GroupExtents:
         return group_extents(self._shard(shard_index), group)
