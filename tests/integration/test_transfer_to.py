@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attempts import until_it_holds
@@ -69,6 +71,17 @@ before = peer.account()
 wire = run_window(TcpStream(peer, "memory", 8), 0.5).wire
 after = peer.account()
 print(json.dumps([wire, *(after[name] - before[name] for name in ("retransmit_count", "system_retransmit_count"))]))
+"""
+
+
+ALONE = """
+import json, sys
+from toolkit.measurement.peers import RemotePeer
+from toolkit.measurement.transfer import TcpStream
+from toolkit.measurement.windows import run_window
+
+window = run_window(TcpStream(RemotePeer(sys.argv[1], sys.argv[2]), "memory", 1), 2.0)
+print(json.dumps(window.tally.payload_bytes / window.elapsed_s))
 """
 
 
@@ -133,6 +146,35 @@ def test_a_gigabit_link_is_measured_as_what_tcp_leaves_of_it(place: Path) -> Non
         assert 1 < wire["wire_bytes"] / size_bytes < 1.15  # veth counts one header for all that is handed over at once
         assert 0 < wire["server_cpu_s"] < 2 * elapsed_s * (os.cpu_count() or 1)
         assert wire["first_byte_p50_s"] < wire["latency_p50_s"] <= wire["latency_p99_s"]
+
+
+@pytest.mark.skipif(shutil.which("iperf3") is None, reason="iperf3 is not installed")
+def test_iperf3_agrees_on_a_link(place: Path) -> None:
+    """Both read one stream, the server sends, the slow start is left out; in turns, so that neighbours disturb both."""
+    ours, theirs = [], []
+    with (
+        hosts(2, ("200mbit", "200mbit")) as [(there, address), (here, _)],
+        serving(place, "--host", address, inside=(*FIRST, "ip", "netns", "exec", there)) as facts,
+        subprocess.Popen(["ip", "netns", "exec", there, "iperf3", "-s"], stdout=subprocess.DEVNULL) as other,
+    ):
+        inside = ["ip", "netns", "exec", here]
+
+        def said(*command: str) -> Any:
+            done = subprocess.run([*inside, *command], capture_output=True, text=True, check=False, timeout=60)
+            assert done.returncode == 0, done.stderr or done.stdout
+            return json.loads(done.stdout)
+
+        def attempt() -> None:
+            ours.append(said(sys.executable, "-c", ALONE, f"{address}:8470", str(facts["token"])))
+            told = said("iperf3", "-c", address, "-R", "-O", "1", "-t", "2", "-J")
+            theirs.append(told["end"]["sum_received"]["bits_per_second"] / 8)
+            assert max(ours) == pytest.approx(max(theirs), rel=0.02)
+
+        try:
+            until_it_holds(attempt, tries=4)
+        finally:
+            other.terminate()
+    assert max(ours) <= most_bytes_per_s("200mbit", 2.0)
 
 
 def test_segments_sent_again_are_told_alike_by_the_sockets_and_by_the_system(place: Path) -> None:

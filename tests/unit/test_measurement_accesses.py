@@ -26,6 +26,7 @@ from toolkit.measurement.image_classes import class_of, jpeg_quality
 from toolkit.measurement.plans import plan_named
 from toolkit.measurement.stage import Stage
 from toolkit.measurement.stalls import stalls
+from toolkit.measurement.storage import RandomRead, RawFileRead
 from toolkit.measurement.subject import HeldImage, Subject
 from toolkit.measurement.windows import Tally, run_window
 
@@ -130,12 +131,29 @@ def test_classes_of_images() -> None:
 
 
 def test_what_a_system_does_not_say_of_stalls_is_unknown(tmp_path: Path) -> None:
-    assert stalls(tmp_path).steal_s is stalls(tmp_path).io_stall_s is None
+    assert stalls(tmp_path).steal_s is stalls(tmp_path).io_stall_s is stalls(tmp_path).cpu_stall_s is None
     (tmp_path / "pressure").mkdir()
     (tmp_path / "stat").write_text("cpu  1 2 3 4 5 6 7 8 9 10\n")
     (tmp_path / "pressure" / "io").write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=2500000\nfull total=1\n")
+    (tmp_path / "pressure" / "cpu").write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=500000\n")
     found = stalls(tmp_path)
-    assert (found.steal_s, found.total_s, found.io_stall_s) == (8, 36, 2.5)
+    assert (found.steal_s, found.total_s, found.io_stall_s, found.cpu_stall_s) == (8, 36, 2.5, 0.5)
+
+
+@pytest.mark.parametrize("kind", [RandomRead, RawFileRead])
+@pytest.mark.parametrize("cache", ["cold", "warm"])
+def test_single_images_and_files_are_timed_one_by_one(subject: Subject, kind: type[RandomRead | RawFileRead], cache: str) -> None:
+    probe = kind(subject, cache)
+
+    def attempt() -> None:
+        window = run_window(probe, 0.1)
+        assert window.latency is not None
+        latency = Latency(**window.latency)
+        assert latency.count == window.tally.operations > 1
+        assert 0 < latency.p50_s <= latency.p95_s <= latency.p99_s <= latency.max_s <= window.elapsed_s
+        assert latency.little_residual(window.elapsed_s) == pytest.approx(0, abs=0.1)
+
+    until_it_holds(attempt, tries=5)
 
 
 @pytest.mark.skipif(shutil.which("fio") is None, reason="fio is not installed")

@@ -140,5 +140,7 @@ class Sample:
     """Share of the machine's processor time that the hypervisor took away; None where the system does not say."""
     io_stall_share: float | None = None
     """Share of the window in which some task of the system waited for a device (pressure stall); None if not known."""
+    cpu_stall_share: float | None = None
+    """Share of the window in which some task of the system waited for a processor (pressure stall); None if not known."""
     nodes: tuple[NodeShare, ...] = ()
     """Who did what, where several hosts worked at once."""

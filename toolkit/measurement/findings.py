@@ -195,6 +195,7 @@ def _sample(stage: Stage, line: Mapping[str, Any]) -> Sample:
         neighbour_share=line.get("neighbour_share"),
         steal_share=line.get("steal_share"),
         io_stall_share=line.get("io_stall_share"),
+        cpu_stall_share=line.get("cpu_stall_share"),
     )
 
 

@@ -1,4 +1,4 @@
-"""What was taken from a window: processor time by the hypervisor, and time that tasks waited for a device.
+"""What was taken from a window: processor time by the hypervisor, and time that tasks waited for a device or a processor.
 
 Source: Linux ``Documentation/accounting/psi.rst`` (pressure stall information), ``proc_stat(5)`` (steal).
 """
@@ -25,34 +25,44 @@ class Stalls:
     """All processor time, over all cores."""
     io_stall_s: float | None
     """Time in which some task waited for a device."""
+    cpu_stall_s: float | None
+    """Time in which some task that could have run waited for a processor."""
 
 
 def stalls(proc: Path = Path("/proc")) -> Stalls:
     """Return the counts now."""
     cpu = re.match(r"cpu +(.*)", _text(proc / "stat"))
     ticks = [int(value) for value in cpu[1].split()[:8]] if cpu else []
-    io = re.search(r"^some .*total=(\d+)", _text(proc / "pressure" / "io"), re.MULTILINE)
     return Stalls(
         now_s=time.perf_counter(),
         steal_s=float(ticks[7]) if len(ticks) == 8 else None,
         total_s=float(sum(ticks)) if len(ticks) == 8 else None,
-        io_stall_s=int(io[1]) / 1e6 if io else None,
+        io_stall_s=_stalled_s(proc / "pressure" / "io"),
+        cpu_stall_s=_stalled_s(proc / "pressure" / "cpu"),
     )
 
 
 def stall_shares(before: Stalls, after: Stalls) -> dict[str, float | None]:
-    """Return ``steal_share`` and ``io_stall_share`` between two counts.
+    """Return ``steal_share``, ``io_stall_share`` and ``cpu_stall_share`` between two counts.
 
     Examples
     --------
-    >>> start = Stalls(now_s=0.0, steal_s=0.0, total_s=0.0, io_stall_s=1.0)
-    >>> stall_shares(start, Stalls(now_s=2.0, steal_s=1.0, total_s=4.0, io_stall_s=1.5))
-    {'steal_share': 0.25, 'io_stall_share': 0.25}
-    >>> stall_shares(start, Stalls(now_s=2.0, steal_s=None, total_s=None, io_stall_s=None))
-    {'steal_share': None, 'io_stall_share': None}
+    >>> start = Stalls(now_s=0.0, steal_s=0.0, total_s=0.0, io_stall_s=1.0, cpu_stall_s=3.0)
+    >>> stall_shares(start, Stalls(now_s=2.0, steal_s=1.0, total_s=4.0, io_stall_s=1.5, cpu_stall_s=4.0))
+    {'steal_share': 0.25, 'io_stall_share': 0.25, 'cpu_stall_share': 0.5}
+    >>> stall_shares(start, Stalls(now_s=2.0, steal_s=None, total_s=None, io_stall_s=None, cpu_stall_s=None))
+    {'steal_share': None, 'io_stall_share': None, 'cpu_stall_share': None}
     """
-    steal = _share(before.steal_s, after.steal_s, before.total_s, after.total_s)
-    return {"steal_share": steal, "io_stall_share": _share(before.io_stall_s, after.io_stall_s, before.now_s, after.now_s)}
+    return {
+        "steal_share": _share(before.steal_s, after.steal_s, before.total_s, after.total_s),
+        "io_stall_share": _share(before.io_stall_s, after.io_stall_s, before.now_s, after.now_s),
+        "cpu_stall_share": _share(before.cpu_stall_s, after.cpu_stall_s, before.now_s, after.now_s),
+    }
+
+
+def _stalled_s(place: Path) -> float | None:
+    found = re.search(r"^some .*total=(\d+)", _text(place), re.MULTILINE)
+    return int(found[1]) / 1e6 if found else None
 
 
 def _share(part: float | None, part_after: float | None, whole: float | None, whole_after: float | None) -> float | None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.measurement.caches import evict, make_resident
+from toolkit.measurement.latencies import latency_of
 from toolkit.measurement.windows import Probe, Tally
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["RandomRead", "RawFileRead", "SequentialRead"]
 
 _COLUMNS: Final = ["image.bytes"]
+_DRAWN_COUNT: Final = 4096
 
 
 class SequentialRead(Probe):
@@ -94,10 +96,13 @@ class RandomRead(Probe):
         self.subject = subject
         self.cache = cache
         self._dice = np.random.default_rng(subject.seed)
-        self._extent = subject.extents[0]
+        self._drawn = itertools.cycle(self._draw())
+        self._chosen = next(self._drawn)
+        self._times_s: list[float] = []
 
     def open(self) -> None:
         """Read the shards' footers, and make the row groups resident."""
+        self._times_s = []
         assert len(self.subject.dataset.shards)
         if self.cache == "warm":
             self.subject.warm()
@@ -105,21 +110,35 @@ class RandomRead(Probe):
     def prepare(self) -> None:
         """Choose a row group and evict its shard, once for each image, if they are to be cold."""
         if self.cache == "cold":
-            self._extent = self._any()
-            evict([self._extent.path])
+            self._chosen = next(self._drawn)
+            evict([self._chosen[0].path])
 
     def run(self, deadline_s: float) -> Tally:
         """Fetch one image cold; warm, images until the deadline."""
         count = size_bytes = 0
         while True:
-            extent = self._extent if self.cache == "cold" else self._any()
-            size_bytes += len(self.subject.dataset.get(extent.first_index + int(self._dice.integers(extent.row_count))))
+            _, index = self._chosen if self.cache == "cold" else next(self._drawn)
+            start_s = time.perf_counter()
+            size_bytes += len(self.subject.dataset.get(index))
+            end_s = time.perf_counter()
+            self._times_s.append(end_s - start_s)
             count += 1
-            if self.cache == "cold" or time.perf_counter() >= deadline_s:
+            if self.cache == "cold" or end_s >= deadline_s:
                 return Tally(operations=count, payload_bytes=size_bytes, images=count)
 
-    def _any(self) -> Extent:
-        return self.subject.extents[int(self._dice.integers(len(self.subject.extents)))]
+    def timed(self) -> dict[str, Any] | None:
+        """Return the times of the window's images."""
+        return latency_of(self._times_s, 1)
+
+    def _draw(self) -> list[tuple[Extent, int]]:
+        """Return row groups and an image of each, drawn beforehand: drawing takes a good part of the time of a warm image."""
+        extents = self.subject.extents
+        chosen = self._dice.integers(len(extents), size=_DRAWN_COUNT).tolist()
+        places = self._dice.random(_DRAWN_COUNT).tolist()
+        return [
+            (extents[number], extents[number].first_index + int(place * extents[number].row_count))
+            for number, place in zip(chosen, places, strict=True)
+        ]
 
 
 class RawFileRead(Probe):
@@ -129,9 +148,11 @@ class RawFileRead(Probe):
         self.files = list(subject.raw_files)
         self.cache = cache
         np.random.default_rng(subject.seed).shuffle(self.files)
+        self._times_s: list[float] = []
 
     def open(self) -> None:
         """Make the files resident, if they are to be."""
+        self._times_s = []
         for path in self.files if self.cache == "warm" else ():
             make_resident(path)
 
@@ -144,10 +165,17 @@ class RawFileRead(Probe):
         """Read once through the files, or until the deadline."""
         count = size_bytes = 0
         for path in self.files:
+            start_s = time.perf_counter()
             with path.open("rb", buffering=0) as file:
                 size_bytes += len(file.readall())
+            end_s = time.perf_counter()
+            self._times_s.append(end_s - start_s)
             count += 1
-            if time.perf_counter() >= deadline_s:
+            if end_s >= deadline_s:
                 break
         self.files = self.files[count:] + self.files[:count]
         return Tally(operations=count, payload_bytes=size_bytes, images=count)
+
+    def timed(self) -> dict[str, Any] | None:
+        """Return the times of the window's files."""
+        return latency_of(self._times_s, 1)

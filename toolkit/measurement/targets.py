@@ -146,13 +146,8 @@ def _peer_stages(to: str, streams: tuple[int, ...], sizes: tuple[int, ...]) -> I
         )  # fmt: skip
     socket = "A plain socket over the same link, best of its numbers of streams, from memory; nothing is parsed."
     rule = CeilingRule(metric="ceiling.tcp_peer", match={"to": to}, explanation=socket)
-    for size in sizes:
-        for count in streams:
-            yield Stage(
-                metric="transfer.http_range", title=f"HTTP ranges of {_size(size)} from the peer, {_streams(count)}",
-                unit="bytes_per_s", conditions={"to": to, "range_bytes": size, "streams": count, "client": "http.client"},
-                ceiling=rule, **shared,
-            )  # fmt: skip
+    said, facts = "HTTP ranges of {} from the peer", {"to": to, "client": "http.client"}
+    yield from _range_stages("transfer.http_range", said, facts, streams, sizes, ceiling=rule, **shared)
     for count in streams:
         yield Stage(
             metric="transfer.flight", title=f"Arrow Flight from the peer, {_streams(count)}", unit="bytes_per_s", ceiling=rule,
@@ -169,18 +164,24 @@ def _object_stages(plan: Plan, core_count: int, to: str, streams: tuple[int, ...
     )  # fmt: skip
     cpu = "Plain TCP on this machine alone: what both ends' processors could do with no network between them."
     rule = CeilingRule(metric="ceiling.tcp_loopback", match={}, explanation=cpu)
-    for size in sizes:
-        for count in streams:
-            yield Stage(
-                metric="transfer.object_get", title=f"Ranges of {_size(size)} from the store, {_streams(count)}",
-                unit="bytes_per_s", conditions={"to": to, "range_bytes": size, "streams": count, "client": "obstore"},
-                ceiling=rule, **shared,
-            )  # fmt: skip
+    said, facts = "Ranges of {} from the store", {"to": to, "client": "obstore"}
+    yield from _range_stages("transfer.object_get", said, facts, streams, sizes, ceiling=rule, **shared)
     for count in streams:
         yield Stage(
             metric="transfer.object_put", title=f"Shards to the store, {_streams(count)}", unit="bytes_per_s", ceiling=rule,
             conditions={"to": to, "object": "shard", "streams": count, "client": "obstore"}, **shared,
         )  # fmt: skip
+
+
+def _range_stages(
+    metric: str, said: str, facts: dict[str, Any], streams: tuple[int, ...], sizes: tuple[int, ...], **shared: Any
+) -> Iterator[Stage]:
+    """Yield the sweep of a protocol that reads ranges: each size with each number of streams."""
+    for size in sizes:
+        for count in streams:
+            title = f"{said.format(_size(size))}, {_streams(count)}"
+            conditions = {"range_bytes": size, "streams": count, **facts}
+            yield Stage(metric=metric, title=title, unit="bytes_per_s", conditions=conditions, **shared)
 
 
 def _folder_stages(to: str, streams: list[int]) -> Iterator[Stage]:
