@@ -64,6 +64,15 @@ def test_palettes_and_sixteen_bits_survive_a_turn():
     assert np.array_equal(pixels(fitted_mask(encoded(deep), frame((40, 30), 2))), deep[:, ::-1])
 
 
+@pytest.mark.parametrize("stored", [(17, 13), (20, 15), (90, 70)])
+def test_a_mask_that_is_scaled_with_its_image_names_no_class_that_was_not_drawn(stored):
+    scaled = pixels(fitted_mask(encoded(CLASSES), frame((40, 30), stored=stored)))
+    assert scaled.shape == stored[::-1]
+    assert set(np.unique(scaled)) == {0, 1, 9}
+    shares = [np.mean(scaled == drawn) / np.mean(drawn == CLASSES) for drawn in (0, 1, 9)]
+    assert shares == pytest.approx([1, 1, 1], rel=0.25)
+
+
 @pytest.mark.parametrize(
     ("payload", "problem"),
     [
