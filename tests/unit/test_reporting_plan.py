@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +212,25 @@ def test_influences_say_where_the_spread_comes_from(unpriced: Projection) -> Non
     page = render(Subjects(projections=(unpriced,)))
     assert page.index('id="figure-tornado-training-gpu-count"') < page.index('id="figure-influence-training-gpu-count"')
     assert influence_figures(pl.DataFrame(schema=INFLUENCE_SCHEMA)) == {}
+
+
+def texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for part in value.values() for text in texts(part)]
+    return (
+        [text for part in value for text in texts(part)] if isinstance(value, list) else [value] if isinstance(value, str) else []
+    )
+
+
+def test_prices_are_never_taken_for_mathematics(priced: Projection) -> None:
+    budget = budget_and_purchase(priced.plan.frame)
+    assert budget is not None
+    assert title(budget).count("$") > 1
+    figures = toolkit.figures(priced)
+    assert html.unescape(title(figures["budget"])) == title(budget)
+    for name, figure in figures.items():
+        facts_of = {part: held for part, held in json.loads(figure.to_json())["layout"].items() if part != "meta"}
+        assert not [text for text in texts([json.loads(figure.to_json())["data"], facts_of]) if text.count("$") > 1], name
+    drawn = re.findall(r'data-figure="[^"]+">(.*?)</script>', render(Subjects(projections=(priced,))))
+    assert len(drawn) > 10
+    assert not [text for part in drawn for text in texts(json.loads(part)) if text.count("$") > 1]

@@ -98,6 +98,8 @@ class Table:
     """Whether the first column holds long names and gets room for them."""
     folded: bool = False
     """Whether only the caption shows until it is opened."""
+    is_for_screens: bool = False
+    """Whether it is left off paper, as too long a list: it stands folded on the screen."""
     shown_count: int = 0
     """How many rows show until the rest is opened; 0 shows all."""
 
@@ -125,6 +127,8 @@ class Fold:
     """Unique in the page, where something links to it."""
     strong: bool = False
     """Whether it holds what another subject has to say, rather than details."""
+    is_for_screens: bool = False
+    """Whether it is left off paper, as too long a list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

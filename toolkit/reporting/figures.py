@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet
 from toolkit.facts.backtests import Backtest
+from toolkit.reporting.dollars import without_math
 from toolkit.reporting.evidence_changes import shown_of
 from toolkit.reporting.figures_changes import change_figures
 from toolkit.reporting.figures_dataset import dataset_figures
@@ -32,6 +33,10 @@ def figures(subject: Any) -> dict[str, go.Figure]:
     UsageError
         If no figures can be made of the subject.
     """
+    return {name: without_math(figure) for name, figure in _figures_of(subject).items()}
+
+
+def _figures_of(subject: Any) -> dict[str, go.Figure]:
     from toolkit.dataset.diffing import VersionDiff
     from toolkit.dataset.reading import Dataset
     from toolkit.measurement.comparing import Comparison

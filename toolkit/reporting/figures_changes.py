@@ -8,7 +8,7 @@ import polars as pl
 
 from toolkit.reporting.charts import axis_ticks, finish_rows, row_label
 from toolkit.reporting.design import BLUE, INK, ORANGE, VERMILLION, new_figure
-from toolkit.reporting.wording import begin, list_words, moment, plain, plural
+from toolkit.reporting.wording import begin, list_words, moment, plain, plural, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +101,9 @@ def states_changed(change: VersionChange) -> go.Figure | None:
     if rows.height > len(shown):
         about += f" {plural(rows.height - len(shown), 'smaller change')} not drawn."
     top = shown[0]
-    figure = new_figure(f"{_state_words(top)}: {top['old_count']:,} became {top['new_count']:,} occurrences", about=about)
+    figure = new_figure(
+        f"{shorten(_state_words(top), 80)}: {top['old_count']:,} became {top['new_count']:,} occurrences", about=about
+    )
     figure.add_bar(
         x=[row["moved"] for row in shown], y=list(range(len(shown))), orientation="h", width=0.3,
         marker={"color": [VERMILLION if row["moved"] < 0 else BLUE for row in shown]}, hoverinfo="text",

@@ -8,7 +8,7 @@ import polars as pl
 
 from toolkit.reporting.charts import axis_ticks, finish_rows, row_label
 from toolkit.reporting.design import BLUE, GRAY, GREEN, VERMILLION, new_figure
-from toolkit.reporting.wording import begin, plain, plural
+from toolkit.reporting.wording import begin, plain, plural, shorten
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -117,11 +117,11 @@ def _finding(phase: str, rows: Sequence[dict[str, Any]], words: str, base: float
     chosen = next(row for row in rows if row["is_chosen"])
     less = [row for row in rows if row["kind"] == "less than what was chosen"]
     what = words.partition(" ")[0]
-    start = f"{begin(phase)}: {chosen['item']} ({show(base, unit)})"
+    start = f"{begin(phase)}: {shorten(chosen['item'], 60)} ({show(base, unit)})"
     if not less:
         fitting = [row for row in rows if row["kind"] != "does not fit"]
         if len(fitting) == 1:
             return f"{start} is the only choice that fits"
         return f"{start} has the lowest {what} of the {len(fitting):,} that fit and can be compared"
     lowest = min(less, key=lambda row: row[measure])
-    return f"{start} was chosen; {lowest['item']} would take {show(lowest[measure], unit)}"
+    return f"{start} was chosen; {shorten(lowest['item'], 60)} would take {show(lowest[measure], unit)}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.reporting.charts import axis_ticks, finish_rows, guide_lines, row_label
 from toolkit.reporting.design import BLUE, GRAY, GREEN, INK, VERMILLION, new_figure
-from toolkit.reporting.wording import plain
+from toolkit.reporting.wording import plain, shorten
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -150,4 +150,4 @@ def _utilisation_finding(best: Measurement) -> str:
     if not best.median:
         return f"The loader keeps no emulated accelerator busy here: {_setting_words(best)}"
     asked = show(float(best.conditions.get("least_share", 0.9)), "share", 2)
-    return f"The loader keeps {best.median:,.0f} emulated accelerators at least {asked} busy: {_setting_words(best)}"
+    return f"The loader keeps {best.median:,.0f} emulated accelerators at least {asked} busy: {shorten(_setting_words(best), 80)}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from toolkit.reporting.charts import finish_rows, guide_lines, log_ticks, row_label
 from toolkit.reporting.design import BLUE, GREEN, ORANGE, SKY, VERMILLION, new_figure
 from toolkit.reporting.measurement_words import measurement_name
-from toolkit.reporting.wording import begin, plain, plural
+from toolkit.reporting.wording import begin, plain, plural, shorten
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def latencies(found: Sequence[Measurement]) -> go.Figure | None:
     shown = sorted(sorted(rows, key=lambda row: -row.tail_ratio)[:_ROWS], key=lambda row: row.values_s["p50"])
     left_out = f" {plural(len(rows) - _ROWS, 'row')} with shorter tails are not drawn." if len(rows) > _ROWS else ""
     figure = new_figure(
-        f"The longest tail: {begin(worst.name)}; its p99 is {worst.tail_ratio:.3g} times its median",
+        f"The longest tail: {begin(shorten(worst.name, 80))}; its p99 is {worst.tail_ratio:.3g} times its median",
         about=f"Time of single operations, medians over the windows; p99: one in a hundred takes longer.{left_out}",
     )
     for place, row in enumerate(shown):

@@ -9,7 +9,7 @@ import polars as pl
 from toolkit.reporting.charts import finish_rows, row_label
 from toolkit.reporting.design import BLUE, HEAT, ORANGE, PALE, VERMILLION, new_figure
 from toolkit.reporting.timelines import months_axis, months_step, series
-from toolkit.reporting.wording import begin, list_words, plain
+from toolkit.reporting.wording import begin, list_words, plain, shorten
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _strip(key: Sequence[object], part: pl.DataFrame, months: Sequence[int]) -> 
     words = f"{first} throughout" if first == last else f"{first} now, {last} in month {months[-1]}"
     when = _when([month for month in months if (by_month.get(month) or 0) > 1], months)
     return {
-        "name": f"{begin(str(resource))}, {phase}", "told": f"{resource} in {phase}", "shares": shares,
+        "name": f"{begin(str(resource))}, {phase}", "told": shorten(f"{resource} in {phase}", 60), "shares": shares,
         "most": max(by_month.values()), "words": f"{words} \u00b7 limits {when}" if when else words, "when": when,
         "since": next((month for month in months if (by_month.get(month) or 0) > 1), None),
     }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.reporting.charts import finish_rows, guide_lines, log_ticks, row_label
 from toolkit.reporting.design import GRAY, GREEN, INK, VERMILLION, new_figure
-from toolkit.reporting.wording import begin, plain
+from toolkit.reporting.wording import begin, plain, shorten
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -85,4 +85,4 @@ def _finding(found: Comparison, ranked: Sequence[Ratio]) -> str:
     if top.verdict not in _DIFFERING:
         return f"None of {len(found.ratios):,} measurements differs by more than its spread"
     differing = f"{found.differing_count:,} of {len(found.ratios):,} differ by more than their spread"
-    return f"{differing}, most: {begin(top.title)}, {_ends(top)}"
+    return f"{differing}, most: {begin(shorten(top.title, 80))}, {_ends(top)}"

@@ -22,6 +22,7 @@ from toolkit.reporting.answer import (
 )
 from toolkit.reporting.blocks import Block, Chart, Fold, Prose, Section
 from toolkit.reporting.design import TEMPLATE, dark_twins
+from toolkit.reporting.dollars import plain_dollars
 from toolkit.reporting.sections_backtest import backtest_sections
 from toolkit.reporting.sections_changes import diff_sections
 from toolkit.reporting.sections_dataset import dataset_sections
@@ -190,7 +191,7 @@ def _figure_json(figure: go.Figure) -> Any:
     for name in ("template", "title"):
         facts["layout"].pop(name, None)
     facts["layout"]["meta"] = {"rows": facts["layout"].get("meta", {}).get("rows", [])}  # the page says the rest in words
-    return _json(_rounded(facts))
+    return _json(plain_dollars(_rounded(facts)))
 
 
 def _rounded(value: Any) -> Any:

@@ -66,7 +66,7 @@ def comparison_sections(found: Comparison, prefix: str) -> dict[str, Section]:
         blocks.append(Prose(text="Dataset, plan, machine and packages are the same in both.", calm=True))
     alone = [(name, titles) for name, titles in (("A", found.only_before), ("B", found.only_after)) if titles]
     blocks += [
-        Fold(title=f"Measured in {name} alone: {len(titles):,}", blocks=(Notes(items=tuple(dict.fromkeys(titles))),))
+        Fold(title=f"Measured in {name} alone: {len(titles):,}", blocks=(_named(titles),), is_for_screens=True)
         for name, titles in alone
     ]
     chance = (
@@ -77,6 +77,10 @@ def comparison_sections(found: Comparison, prefix: str) -> dict[str, Section]:
         f"{plural(len(found.ratios), 'measurement')} that both took differ by more than their spread ({chance})."
     )
     return {"runs": Section(id=f"{prefix}runs", title=_TITLE, short="Runs", lead=lead, blocks=tuple(blocks))}
+
+
+def _named(titles: Sequence[str]) -> Notes:
+    return Notes(items=tuple(dict.fromkeys(titles)))
 
 
 def _run(name: str) -> str:

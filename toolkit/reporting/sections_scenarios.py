@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["contrast_sections", "scenario_section"]
 
-_NAME_LETTERS: Final = 60
+_NAME_LETTERS: Final = 32
 _CELL_LETTERS: Final = 160
 _CHANGES_OPEN: Final = 6
 _TITLE: Final = "Scenarios side by side"
@@ -81,7 +81,7 @@ def _quantities(found: SideBySide, quantities: Sequence[str], caption: str, *, f
         rows.append(cells)
     return Table(
         caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, len(columns))), folded=folded,
-        note=f"{_APART} marks ranges from p10 to p90 that lie apart.",
+        is_for_screens=folded, note=f"{_APART} marks ranges from p10 to p90 that lie apart.",
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 /* What stands behind a figure or in a table, as a file: built in the page, nothing is asked of anybody. */
 (() => {
-  const bare = (text) => (text || "").replace(/<[^>]*>/g, "").replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");
+  const bare = (text) => (text || "").replace(/<[^>]*>/g, "").replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&#36;/g, "$").replace(/&amp;/g, "&");
   const save = (name, kind, text) => {
     const link = document.createElement("a");
     const type = { csv: "text/csv", json: "application/json", svg: "image/svg+xml" }[kind];
@@ -62,7 +62,7 @@
       return;
     }
     const finding = chart.querySelector("h3").textContent;
-    const layout = { ...plot.layout, title: { text: finding.replace(/</g, "&lt;"), font: { size: 15 } }, margin: { ...plot.layout.margin, t: 60 } };
+    const layout = { ...plot.layout, title: { text: finding.replace(/</g, "&lt;").replace(/\$/g, "&#36;"), font: { size: 15 } }, margin: { ...plot.layout.margin, t: 60 } };
     layout.paper_bgcolor = getComputedStyle(chart).backgroundColor;
     const size = { width: Math.max(plot.clientWidth, 720), height: plot.layout.height + 50 };
     const picture = await Plotly.toImage({ data: plot.data, layout: { ...layout, ...size } }, { format: kind, scale: 2, ...size });
