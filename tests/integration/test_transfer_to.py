@@ -25,11 +25,11 @@ from toolkit.cli import run
 from toolkit.dataset.reading import open_dataset
 from toolkit.errors import TonnageError, UsageError
 from toolkit.measurement.copying import FolderCopy
+from toolkit.measurement.flight_reading import FlightGet
 from toolkit.measurement.peers import RemotePeer
 from toolkit.measurement.plans import PLANS, plan_named
 from toolkit.measurement.subject import Subject
 from toolkit.measurement.targets import Targets, kind_of_target, stages_to
-from toolkit.measurement.transfer import FlightGet
 from toolkit.measurement.windows import run_window
 
 FIRST = ("nice", "-n", "-15")

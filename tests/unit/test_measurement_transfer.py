@@ -17,10 +17,11 @@ from measured_dataset import build
 from toolkit.dataset.reading import open_dataset
 from toolkit.errors import BusyError
 from toolkit.measurement.caches import can_prove, device_read_bytes, evict, make_resident
+from toolkit.measurement.flight_reading import FlightGet
 from toolkit.measurement.plans import plan_named
 from toolkit.measurement.server import HOST
 from toolkit.measurement.subject import Subject
-from toolkit.measurement.transfer import FlightGet, HttpRange, ObjectStoreRange, TcpStream, TransferServer
+from toolkit.measurement.transfer import HttpRange, ObjectStoreRange, TcpStream, TransferServer
 from toolkit.measurement.windows import run_window
 
 

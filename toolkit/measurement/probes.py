@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from toolkit.measurement import accesses, ceilings, decode, loader, storage, transfer
+from toolkit.measurement.flight_reading import FlightGet
 from toolkit.measurement.image_classes import class_of
 from toolkit.measurement.stages import FULL, RESIZE_PX
 from toolkit.measurement.targets import Targets
@@ -90,7 +91,7 @@ class Bench:
         if area == "loader":
             return self._loader(name, facts)
         if name == "flight":
-            return transfer.FlightGet(self.subject, self.server)
+            return FlightGet(self.subject, self.server)
         ranges = transfer.ObjectStoreRange if facts["client"] == "obstore" else transfer.HttpRange
         return ranges(self.subject, self.server, facts["range_bytes"], facts["streams"])
 

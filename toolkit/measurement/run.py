@@ -6,11 +6,8 @@ puts the findings together. Each invocation is a fresh process on the worker's h
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
-import shutil
-import tempfile
 import time
 import uuid
 from datetime import UTC, datetime
@@ -27,6 +24,7 @@ from toolkit.measurement.findings import curation_of, findings_of, understated
 from toolkit.measurement.hosts import HostLines, environment_of_hosts, nothing_measured
 from toolkit.measurement.invocation import Job, job_stages
 from toolkit.measurement.models import models_of
+from toolkit.measurement.places import file_of, scratch_beside
 from toolkit.measurement.plans import families_named, plan_named
 from toolkit.measurement.targets import check_target, clear_target
 from toolkit.measurement.task import parsed_lines, run_invocation
@@ -112,9 +110,9 @@ def measure(
     if not len(opened):
         raise UsageError(f"the dataset '{opened.location}' has no images to measure")
     now = datetime.now(UTC)
-    target = _target(opened, out, now)
+    target = file_of(opened, out, now)
     started_s = time.perf_counter()
-    with _scratch(opened) as scratch, engine(scheduler, workers=1, threads=1) as cluster:
+    with scratch_beside(opened) as scratch, engine(scheduler, workers=1, threads=1) as cluster:
         run = _Run(opened, chosen, families, scratch, cluster, progress, options)
         try:
             is_whole = run.gather()
@@ -286,27 +284,3 @@ def _one_worker_per_host(cluster: Engine) -> list[str]:
     for address in sorted(workers):
         by_host.setdefault(str(workers[address].get("host", address)), address)
     return list(by_host.values())
-
-
-def _target(dataset: Dataset, out: str | os.PathLike[str] | None, now: datetime) -> Path:
-    if out is None:
-        return dataset.location.path / "measurements" / f"{now:%Y%m%dT%H%M%SZ}.json"
-    if Path(out).suffix != ".json":
-        raise UsageError(f"out must be a .json file, not '{out}'; its samples are written to .parquet beside it")
-    return Path(out)
-
-
-@contextlib.contextmanager
-def _scratch(dataset: Dataset) -> Iterator[Path | None]:
-    """Give a folder on the dataset's filesystem, removed afterwards; None where none can be made."""
-    try:
-        folder = dataset.location.path / "measurements"
-        folder.mkdir(exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".running-", dir=folder))
-    except OSError:
-        yield None
-        return
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)

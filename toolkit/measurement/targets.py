@@ -11,6 +11,7 @@ from toolkit.errors import UsageError
 from toolkit.locations import OBJECT_STORES
 from toolkit.measurement import copying, objects, transfer
 from toolkit.measurement.caches import filesystem_of
+from toolkit.measurement.flight_reading import FlightGet
 from toolkit.measurement.flights import FLIGHT_BATCH_ROWS
 from toolkit.measurement.peers import RemotePeer, split_address
 from toolkit.measurement.stages import LOOPBACK_LIMITS, CeilingRule, Stage, ceiling_stages
@@ -294,5 +295,5 @@ class Targets:
         if stage.metric == "ceiling.tcp_peer":
             return transfer.TcpStream(self.peer, facts["source"], facts["streams"])
         if stage.metric == "transfer.flight":
-            return transfer.FlightGet(self.subject, self.peer, facts["streams"])
+            return FlightGet(self.subject, self.peer, facts["streams"])
         return transfer.HttpRange(self.subject, self.peer, facts["range_bytes"], facts["streams"])

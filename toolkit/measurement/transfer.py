@@ -1,4 +1,4 @@
-"""Shards over TCP: the plain socket as the ceiling, HTTP ranges, an object store's client and Arrow Flight as the stages.
+"""Shards over TCP: the plain socket as the ceiling, HTTP ranges and an object store's client as the stages.
 
 The other end is a serving process on this machine, and then what is measured is the cost of the protocol and of both
 ends' processors, not a network; or it is ``tonnage serve`` on another host, and the link between is in the figure.
@@ -14,7 +14,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.measurement.flights import flight_headers
 from toolkit.measurement.peers import TransferServer
 from toolkit.measurement.windows import Probe, Tally, run_threads
 from toolkit.measurement.wires import Meter
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from toolkit.measurement.peers import Peer
     from toolkit.measurement.subject import Subject
 
-__all__ = ["FlightGet", "HttpRange", "ObjectStoreRange", "RoundTrip", "TcpStream", "TransferServer"]
+__all__ = ["HttpRange", "ObjectStoreRange", "RoundTrip", "TcpStream", "TransferProbe", "TransferServer"]
 
 _RECEIVE_BYTES: Final = MIB
 _SLOW_START_S: Final = 0.2
@@ -253,58 +252,3 @@ class ObjectStoreRange(HttpRange):
             count += 1
             if time.perf_counter() >= deadline_s:
                 return Tally(operations=count, payload_bytes=size_bytes)
-
-
-class FlightGet(TransferProbe):
-    """Arrow Flight ``DoGet``, one row group a call, as record batches of encoded images; a client for each stream."""
-
-    def __init__(self, subject: Subject, server: Peer, streams: int = 1) -> None:
-        super().__init__(server, shows_sockets=False)  # gRPC keeps them to itself
-        self.subject = subject
-        self.streams = streams
-        self._clients: list[Any] = []
-        self._tickets = server.row_group_tickets(subject)
-        self._numbers = itertools.count()
-
-    def open(self) -> None:
-        """Connect once for all windows, as a reader of many row groups does; make the shards resident."""
-        from pyarrow import flight
-
-        self.server.warm(self.subject)
-        if not self._clients:
-            host = f"[{self.server.host}]" if ":" in self.server.host else self.server.host
-            place = f"grpc://{host}:{self.server.port_by_protocol['flight']}"
-            alone = [("grpc.use_local_subchannel_pool", 1)]  # else all clients of a process share one connection
-            self._clients = [flight.connect(place, generic_options=alone) for _ in range(self.streams)]
-
-    def run(self, deadline_s: float) -> Tally:
-        """Take row groups until the deadline, the last one whole: a stream that is dropped goes on at the other end."""
-        from pyarrow import ArrowException
-
-        try:
-            return run_threads([partial(self._get, client, deadline_s) for client in self._clients])
-        except ArrowException as fault:
-            raise OSError(f"Arrow Flight failed: {str(fault).split('. Detail', 1)[0]}") from fault
-
-    def _get(self, client: Any, deadline_s: float) -> Tally:
-        from pyarrow import flight
-
-        options = flight.FlightCallOptions(headers=flight_headers(self.server.token))
-        count = size_bytes = images = 0
-        while True:
-            ticket = self._tickets[next(self._numbers) % len(self._tickets)]
-            asked_s, first_byte_s = time.perf_counter(), None
-            for chunk in client.do_get(flight.Ticket(ticket), options):
-                first_byte_s = first_byte_s or time.perf_counter()
-                size_bytes += _value_bytes(chunk.data.column(0))
-                images += chunk.data.num_rows
-            self.meter.note(asked_s, first_byte_s)
-            count += 1
-            if time.perf_counter() >= deadline_s:
-                return Tally(operations=count, payload_bytes=size_bytes, images=images)
-
-
-def _value_bytes(payloads: Any) -> int:
-    import pyarrow.compute as pc
-
-    return int(pc.sum(pc.binary_length(payloads)).as_py() or 0)
