@@ -10,6 +10,7 @@ import numpy as np
 import xxhash
 
 from toolkit.curation.pixels import pixel_hash, pixel_hash_of
+from toolkit.curation.scaling import box_matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,11 +64,7 @@ def _low_frequencies(length: int, start: float, end: float) -> NDArray[np.float3
     k, n = np.arange(_LOW)[:, None], np.arange(_GRID)[None, :]
     cosines = np.sqrt(2 / _GRID) * np.cos(np.pi * (2 * n + 1) * k / (2 * _GRID))
     cosines[0] /= np.sqrt(2)
-    edges = np.linspace(start, end, _GRID + 1)
-    pixels = np.arange(length)[None, :]
-    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    boxes = np.clip(overlap, 0, None) * (_GRID / (end - start))
-    return np.asarray(cosines @ boxes, dtype=np.float32)
+    return np.asarray(cosines @ box_matrix(length, _GRID, start, end), dtype=np.float32)
 
 
 def perceptual_hash(luma: NDArray[np.uint8], spans: tuple[Span, Span] | None = None) -> int:

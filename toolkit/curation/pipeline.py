@@ -32,7 +32,7 @@ from toolkit.curation.history import KnownSources, kept_images, removed_contents
 from toolkit.curation.labelling import Labelling, label_images, table_hints
 from toolkit.curation.matching import without_known
 from toolkit.curation.others import OtherFiles
-from toolkit.curation.places import check_free_space, check_places, check_workers
+from toolkit.curation.places import check_examination, check_free_space, check_places, check_workers
 from toolkit.curation.recipe import Recipe
 from toolkit.curation.sources import OtherFile, SourceUnit, discover
 from toolkit.curation.sources.access import Access
@@ -42,7 +42,7 @@ from toolkit.curation.stages import DRIVER_MODULES, WORKER_MODULES, Reading, Run
 from toolkit.curation.twins import with_pixel_hashes
 from toolkit.dataset.readers import readers_key
 from toolkit.dataset.reading import Dataset
-from toolkit.dataset.schema import SCHEMA_VERSION
+from toolkit.dataset.schema import EXAMINATION_VERSION, SCHEMA_VERSION
 from toolkit.dataset.tables import DatasetStore
 from toolkit.engine import engine, silent
 from toolkit.errors import DatasetError, RefusedShareError, UsageError
@@ -120,6 +120,7 @@ def curate(
     store = DatasetStore(Location.of(dataset))
     check_places(places, store)
     before = Dataset(store) if store.exists() else None
+    check_examination(before)
     others = OtherFiles(store.private_path / "others")
     limits, known = Limits.of(rules), KnownSources(before)
     access = Access(options=tuple(sorted((storage_options or {}).items())), **rules.downloads.model_dump())
@@ -194,7 +195,8 @@ def _place(source: str | os.PathLike[str]) -> Path | Location:
 
 def _way(limits: Limits, rules: Recipe) -> str:
     """Return the name of the folder of unfinished work: one per way of reading, so that only what is still true is taken up."""
-    way = json.dumps([__version__, SCHEMA_VERSION, dataclasses.asdict(limits), readers_key(), rules.quarantine_bytes])
+    versions = [__version__, SCHEMA_VERSION, EXAMINATION_VERSION]
+    way = json.dumps([*versions, dataclasses.asdict(limits), readers_key(), rules.quarantine_bytes])
     return f"reading-{hashlib.sha256(way.encode()).hexdigest()[:16]}"
 
 

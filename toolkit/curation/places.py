@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.dataset.readers import readers_key
+from toolkit.dataset.schema import EXAMINATION_VERSION
 from toolkit.errors import ClusterError, DatasetError, MissingError, UsageError
 from toolkit.locations import Location
 from toolkit.units import show
@@ -15,10 +16,11 @@ from toolkit.units import show
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from toolkit.dataset.reading import Dataset
     from toolkit.dataset.tables import DatasetStore
     from toolkit.engine import Engine
 
-__all__ = ["check_free_space", "check_places", "check_workers"]
+__all__ = ["check_examination", "check_free_space", "check_places", "check_workers"]
 
 
 def check_places(sources: Sequence[Path | Location], store: DatasetStore) -> None:
@@ -46,6 +48,22 @@ def check_places(sources: Sequence[Path | Location], store: DatasetStore) -> Non
         raise UsageError(f"'{store.root}' is a file; name a folder for the dataset")
     if root.is_dir() and any(root.iterdir()) and not store.private_path.is_dir() and not store.exists():
         raise UsageError(f"'{store.root}' is not empty and holds no Tonnage dataset; name a new or empty folder")
+
+
+def check_examination(before: Dataset | None) -> None:
+    """Raise unless the hashes and scores of a dataset mean what those that are taken now mean.
+
+    Raises
+    ------
+    DatasetError
+        If another release made them: copies and look-alikes of earlier images would not be found.
+    """
+    if before is not None and before.state.examination_version != EXAMINATION_VERSION:
+        raise DatasetError(
+            f"the images of '{before.location}' were hashed in another way by the release that wrote them "
+            f"({before.state.tool_version}), so copies of them would not be found; it can be read as it is; to add to it, "
+            f"curate it into a new dataset: tonnage curate {before.location} NEW"
+        )
 
 
 def check_workers(engine: Engine, places: Sequence[str]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from PIL import Image
+
+from toolkit.curation.scaling import box_matrix, cubic_matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,9 +32,6 @@ _MOMENTS: Final = np.stack([np.ones(256), _LEVELS, _LEVELS**2], axis=1)
 _LONGEST_PX: Final = 2_048
 """Longer lumas (panoramas) are scaled by Pillow: the matrix that does it for others grows with the square of the side."""
 
-_BICUBIC: Final = -0.5
-"""Pillow's, and Keys' own, parameter of the cubic kernel."""
-
 
 def scored_luma(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a luma averaged down to ``SCORED_PX`` on its shorter side, so that scores of all images are of one scale.
@@ -47,32 +45,8 @@ def scored_luma(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
     rows, columns = max(1, round(height * SCORED_PX / shorter)), max(1, round(width * SCORED_PX / shorter))
     if max(height, width) > _LONGEST_PX:
         return np.asarray(Image.fromarray(luma).resize((columns, rows), Image.Resampling.BOX, reducing_gap=2.0), dtype=np.uint8)
-    scaled = _averaging(height, rows) @ luma.astype(np.float32) @ _averaging(width, columns).T
+    scaled = box_matrix(height, rows) @ luma.astype(np.float32) @ box_matrix(width, columns).T
     return (scaled + np.float32(0.5)).astype(np.uint8)
-
-
-@functools.lru_cache(maxsize=1_024)
-def _averaging(length: int, count: int) -> NDArray[np.float32]:
-    """Return what takes ``length`` pixels to ``count`` averages of equal area, shape (count, length)."""
-    edges = np.linspace(0, length, count + 1)
-    pixels = np.arange(length)[None, :]
-    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    return np.asarray(np.clip(overlap, 0, None) * (count / length), dtype=np.float32)
-
-
-@functools.lru_cache(maxsize=1_024)
-def _cubic(length: int, count: int) -> NDArray[np.float32]:
-    """Return what takes ``length`` pixels to fewer by a cubic kernel so wide that none is skipped, shape (count, length).
-
-    Source: Keys 1981, "Cubic convolution interpolation for digital image processing"; widened as Pillow's ``resize`` does.
-    """
-    scale = length / count
-    places = (np.arange(count)[:, None] + 0.5) * scale
-    t = np.abs(np.arange(length)[None, :] + 0.5 - places) / scale
-    near = (_BICUBIC + 2) * t**3 - (_BICUBIC + 3) * t**2 + 1
-    far = _BICUBIC * (t**3 - 5 * t**2 + 8 * t - 4)
-    weights = np.where(t < 1, near, np.where(t < 2, far, 0.0))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def scores(luma: NDArray[np.uint8], width_px: int, height_px: int, fine: NDArray[np.uint8] | None = None) -> dict[str, Any]:
@@ -151,8 +125,8 @@ def _focus(gray: NDArray[np.float32], counts: NDArray[np.int64]) -> float:
 def _shrunk(gray: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
     """Return whole gray levels scaled down by the cubic kernel, rounded after each direction as Pillow rounds."""
     if gray.shape[1] != columns:
-        gray = _rounded(gray @ _cubic(gray.shape[1], columns).T)
-    return gray if gray.shape[0] == rows else _rounded(_cubic(gray.shape[0], rows) @ gray)
+        gray = _rounded(gray @ cubic_matrix(gray.shape[1], columns).T)
+    return gray if gray.shape[0] == rows else _rounded(cubic_matrix(gray.shape[0], rows) @ gray)
 
 
 def _rounded(gray: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from toolkit import __version__
-from toolkit.dataset.schema import SCHEMA_VERSION
+from toolkit.dataset.schema import EXAMINATION_VERSION, SCHEMA_VERSION
 from toolkit.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class StoreState:
     """The first version that can still be opened; a purge leaves none before its own."""
     schema_version: int = SCHEMA_VERSION
     """Version of the columns it was written with; columns that came later read as null."""
+    examination_version: int = 1
+    """What its hashes and scores mean, as ``EXAMINATION_VERSION``; commits that do not say are of the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,7 @@ def recorded_facts(
         other_files[kind] = other_files.get(kind, 0) + count
     return {
         "schema_version": SCHEMA_VERSION,
+        "examination_version": before.examination_version if before else EXAMINATION_VERSION,
         "tool_version": __version__,
         "batch": batch.batch,
         "kind": batch.kind,

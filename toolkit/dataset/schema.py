@@ -23,6 +23,7 @@ import pyarrow as pa
 __all__ = [
     "BOX",
     "CATALOG_SCHEMA",
+    "EXAMINATION_VERSION",
     "FACT_FIELDS",
     "IMAGES_SCHEMA",
     "QUARANTINE_SCHEMA",
@@ -35,6 +36,12 @@ __all__ = [
 
 SCHEMA_VERSION: Final = 3
 """1 was without masks; 2 without ``focus_score`` and ``border_share``."""
+
+EXAMINATION_VERSION: Final = 2
+"""What the hashes and scores of an image mean: they are compared with those of earlier batches, so they must be made alike.
+
+1 took them from luma scaled to 64 and 96 pixels, and the median of its frequencies for the perceptual hash; 2 takes 48 pixels
+and the signs of the frequencies."""
 
 STATES: Final = ("kept", "dropped", "duplicate", "quarantined")
 """The states of an occurrence; each has exactly one."""
@@ -81,7 +88,7 @@ FACT_FIELDS: Final = [
 ]
 
 SCORE_FIELDS: Final = [
-    pa.field("sharpness_score", pa.float32()),  # variance of the Laplacian of the luma at 64 px on the shorter side
+    pa.field("sharpness_score", pa.float32()),  # variance of the Laplacian of the luma at 48 px on the shorter side
     pa.field("brightness_share", pa.float32()),  # mean luma, 0 black to 1 white
     pa.field("dark_share", pa.float32()),  # 99th percentile of luma: low means everything is dark (cleanvision's dark score)
     pa.field("light_share", pa.float32()),  # 5th percentile of luma: high means everything is light

@@ -15,6 +15,7 @@ from toolkit.curation.examine import Limits
 from toolkit.curation.history import KnownSources, kept_images, removed_contents
 from toolkit.curation.locators import known_locators
 from toolkit.curation.others import OtherFiles
+from toolkit.curation.places import check_examination
 from toolkit.curation.recipe import Recipe
 from toolkit.curation.revising.revision import Revision, revise
 from toolkit.curation.revising.revival import ANNOTATION_COLUMNS
@@ -86,6 +87,7 @@ def retry(
         If nothing was refused, or nothing for this reason.
     """
     before = open_dataset(dataset)
+    check_examination(before)
     with before.store.writing():
         before = Dataset(before.store)
         rules = Recipe.load(before.state.recipe if recipe is None else recipe)
