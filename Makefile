@@ -30,7 +30,7 @@ install: $(VENV)/.installed ## set up .venv with the locked packages
 
 test: $(VENV)/.installed-dev ## run the tests, with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder --durations=25
+	$(BIN)/coverage run -m pytest -q -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations=25
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --fail-under=85
 

@@ -34,11 +34,8 @@ def starts_in(nodeid: str, places: tuple[str, ...]) -> int:
 
 
 def arrange(items: list[pytest.Item]) -> None:
-    """Keep each file's tests in one worker, for its fixtures, but let each notebook stand alone; put the longest first."""
+    """Put the longest first; each file's tests stay together, in one worker, for its fixtures."""
     items.sort(key=lambda item: starts_in(item.nodeid, LONGEST))
-    for item in items:
-        alone = item.get_closest_marker("notebook") is not None
-        item.add_marker(pytest.mark.xdist_group(item.nodeid if alone else item.nodeid.partition("::")[0]))
 
 
 def is_untraced(item: pytest.Item) -> bool:

@@ -117,7 +117,7 @@ def utilisation(found: Sequence[Measurement]) -> go.Figure | None:
         name="asked for", marker={"color": INK, "symbol": "line-ns-open", "size": 15, "line": {"width": 2}}, hoverinfo="name",
     )  # fmt: skip
     for place, m in enumerate(settings):
-        row_label(figure, place, plain(_setting_words(m)), _count_words(m), above_px=16)
+        row_label(figure, place, plain(_setting_words(m), 36), _count_words(m), above_px=16)  # both fit a phone
     figure.update_xaxes(title_text="share of the time that accelerators are busy", tickformat=".0%", range=[0, 1.04])
     guide_lines(figure, len(settings))
     finish_rows(figure, len(settings), pitch_px=_PITCH_PX + 4)

@@ -208,7 +208,7 @@ def bottlenecks(frame: pl.DataFrame) -> go.Figure | None:
         names.select("phase", "resource", "load_share").iter_rows(), _RESOURCE_LINES, strict=False
     ):
         line = rows.filter((pl.col("phase") == phase) & (pl.col("resource") == resource)).sort("month")
-        words = f"{plain(resource)}, {plain(phase)}"
+        words = f"{plain(resource, 28)}, {plain(phase, 20)}"  # it stands in the legend, on a phone too
         figure.add_scatter(
             x=line["month"].to_list(), y=line["load_share"].to_list(), mode="lines", name=words,
             line={"color": color, "width": 2.2, "dash": dash}, hovertemplate=f"{words}, month %{{x}}: %{{y:.0%}}<extra></extra>",
