@@ -75,8 +75,8 @@ sample: $(VENV)/.installed-dev ## make sample_data/raw and more again, and check
 	$(BIN)/python sample_data/make_sample.py --check
 
 lock: $(VENV)/.installed-dev ## resolve the dependencies again into the lock files
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements-dev.lock
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements-dev.lock -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-strip-extras -q -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-strip-extras -q -c requirements-dev.lock -o requirements.lock
 
 clean: ## remove what demo and the tests wrote
 	rm -rf $(DEMO) reports/demo.html .coverage* .pytest_cache .hypothesis .mypy_cache .ruff_cache
