@@ -28,9 +28,10 @@ demo: install ## curate, measure and project sample_data, then write reports/dem
 
 install: $(VENV)/.installed ## set up .venv with the locked packages
 
-test: $(VENV)/.installed-dev ## run the tests, with coverage
+test: $(VENV)/.installed-dev ## run the tests, with coverage; those that hold a rate or a time alone, at the end
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations=25
+	$(BIN)/coverage run -m pytest -q -m "not timed" -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations=25
+	$(BIN)/coverage run -m pytest -q -m timed --durations=10
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --fail-under=85
 

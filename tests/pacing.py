@@ -1,4 +1,4 @@
-"""What keeps the suite short: the long tests first, setups made once for all workers, coverage where it finds something new."""
+"""What keeps the suite short and calm: the long tests first, setups made once for all workers, timed tests alone at the end."""
 
 from __future__ import annotations
 
@@ -24,18 +24,34 @@ UNTRACED = (
     "tests/integration/test_training_guide.py", "tests/integration/test_measure_cluster.py", "tests/integration/test_benchmarks.py",
 )  # fmt: skip
 
+# these hold a rate or a time against what physics says of it: they run alone, after all others, and again where disturbed
+TIMED = (
+    "tests/integration/test_measure_cluster.py", "tests/integration/test_transfer_to.py", "tests/unit/test_measurement_accesses.py",
+    "tests/unit/test_measurement_caches.py", "tests/unit/test_measurement_contention.py", "tests/unit/test_measurement_steps.py",
+    "tests/unit/test_measurement_transfer.py", "tests/unit/test_measurement_utilisation.py", "tests/unit/test_measurement_windows.py",
+    "tests/unit/test_measurement_probes.py::test_cold_reads_of_every_kind_are_proven_cold",
+    "tests/unit/test_dataset_loader.py::test_giving_up_an_epoch_stops_its_threads",
+    "tests/integration/test_measure.py::test_reads_are_measured_saved_and_proven",
+)  # fmt: skip
+TRIES = 4
+
 # what coverage sets so that processes that a test starts are traced too
 TRACED_CHILDREN = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 
 
 def starts_in(nodeid: str, places: tuple[str, ...]) -> int:
-    """Return the number of the first place that a test lies in, or their count."""
-    return next((number for number, place in enumerate(places) if nodeid.startswith((f"{place}/", f"{place}::"))), len(places))
+    """Return the number of the first place (a folder, a file or a test) that a test lies in, or their count."""
+    inside = ((number, (f"{place}/", f"{place}::", f"{place}[")) for number, place in enumerate(places))
+    return next((number for number, starts in inside if f"{nodeid}[".startswith(starts)), len(places))
 
 
 def arrange(items: list[pytest.Item]) -> None:
-    """Put the longest first; each file's tests stay together, in one worker, for its fixtures."""
+    """Put the longest first; each file's tests stay together, in one worker, for its fixtures. Mark those that are timed."""
     items.sort(key=lambda item: starts_in(item.nodeid, LONGEST))
+    for item in items:
+        if starts_in(item.nodeid, TIMED) < len(TIMED):
+            item.add_marker(pytest.mark.timed)
+            item.add_marker(pytest.mark.flaky(reruns=TRIES - 1, reruns_delay=2))
 
 
 def is_untraced(item: pytest.Item) -> bool:

@@ -161,15 +161,16 @@ def test_fio_agrees_on_direct_reads(subject: Subject) -> None:
     path = subject.paths[0]
     if not opens_direct(path):
         pytest.skip("this filesystem has no direct reads")
+    block_bytes = 16_384  # a shard holds many of them
     ours: list[float] = []
     theirs: list[float] = []
     command = [
-        "fio", "--name=x", f"--filename={path}", "--readonly", "--rw=randread", "--bs=1m", "--direct=1", "--runtime=1",
+        "fio", "--name=x", f"--filename={path}", "--readonly", "--rw=randread", f"--bs={block_bytes}", "--direct=1", "--runtime=1",
         "--time_based", "--output-format=json",
     ]  # fmt: skip
 
     def attempt() -> None:  # interleaved: what disturbs one disturbs the other
-        window = run_window(DeviceRead(subject, "random", 1_048_576, 1, is_direct=True), 1.0)
+        window = run_window(DeviceRead(subject, "random", block_bytes, 1, is_direct=True), 1.0)
         ours.append(window.tally.payload_bytes / window.elapsed_s)
         said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
         theirs.append(json.loads(said[said.index("{") :])["jobs"][0]["read"]["bw_bytes"])

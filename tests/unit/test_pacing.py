@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from pacing import LONGEST, UNTRACED, made_once, starts_in, untraced
+from pacing import LONGEST, TIMED, UNTRACED, made_once, starts_in, untraced
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("place", sorted({*LONGEST, *UNTRACED}))
+@pytest.mark.parametrize("place", sorted({*LONGEST, *UNTRACED, *(place.split("::")[0] for place in TIMED)}))
 def test_every_place_that_is_named_exists(place: str) -> None:
     assert (ROOT / place).exists()
 
@@ -22,6 +22,12 @@ def test_a_place_is_a_folder_or_a_file_and_no_beginning_of_a_name() -> None:
     assert [starts_in(f"tests/{name}", places) for name in ("unit/test_a.py::test_x", "unit/test_ab.py::test_x", "units/x.py::y")] == [
         0, 1, 2,
     ]  # fmt: skip
+    assert [starts_in(f"a.py::test_x{rest}", ("a.py::test_x",)) for rest in ("", "[1]", "_too")] == [0, 0, 1]
+
+
+def test_timed_tests_that_are_named_one_by_one_exist() -> None:
+    for place, _, name in (timed.partition("::") for timed in TIMED if "::" in timed):
+        assert f"def {name}(" in (ROOT / place).read_text(encoding="utf-8")
 
 
 def test_who_asks_at_the_same_time_gets_what_is_made_once(

@@ -61,10 +61,16 @@ def _low_frequencies(length: int, start: float, end: float) -> NDArray[np.float3
 
     Source: Ahmed, Natarajan and Rao 1974, discrete cosine transform (type II, orthonormal).
     """
+    return np.asarray(_cosines() @ box_matrix(length, _GRID, start, end), dtype=np.float32)
+
+
+@functools.cache
+def _cosines() -> NDArray[np.float64]:
+    """Return the 8 lowest rows of the transform of 32 values, shape (8, 32)."""
     k, n = np.arange(_LOW)[:, None], np.arange(_GRID)[None, :]
     cosines = np.sqrt(2 / _GRID) * np.cos(np.pi * (2 * n + 1) * k / (2 * _GRID))
     cosines[0] /= np.sqrt(2)
-    return np.asarray(cosines @ box_matrix(length, _GRID, start, end), dtype=np.float32)
+    return np.asarray(cosines)
 
 
 def perceptual_hash(luma: NDArray[np.uint8], spans: tuple[Span, Span] | None = None) -> int:

@@ -27,9 +27,11 @@ def box_matrix(length: int, count: int, start: float = 0.0, end: float | None = 
     """
     until = float(length) if end is None else end
     edges = np.linspace(start, until, count + 1)
-    pixels = np.arange(length)[None, :]
-    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    return np.asarray(np.clip(overlap, 0, None) * (count / (until - start)), dtype=np.float32)
+    left_of_edge = edges[:, None] - np.arange(length)  # how much of each pixel, once cut to it
+    np.clip(left_of_edge, 0, 1, out=left_of_edge)
+    overlap = left_of_edge[1:] - left_of_edge[:-1]
+    overlap *= count / (until - start)
+    return overlap.astype(np.float32)
 
 
 @functools.lru_cache(maxsize=1_024)
@@ -46,7 +48,8 @@ def cubic_matrix(length: int, count: int) -> NDArray[np.float32]:
     scale = length / count
     places = (np.arange(count)[:, None] + 0.5) * scale
     t = np.abs(np.arange(length)[None, :] + 0.5 - places) / scale
-    near = (_BICUBIC + 2) * t**3 - (_BICUBIC + 3) * t**2 + 1
-    far = _BICUBIC * (t**3 - 5 * t**2 + 8 * t - 4)
-    weights = np.where(t < 1, near, np.where(t < 2, far, 0.0))
+    np.minimum(t, 2, out=t)  # both pieces end in 0 at 2
+    near = ((_BICUBIC + 2) * t - (_BICUBIC + 3)) * t * t + 1
+    far = _BICUBIC * (((t - 5) * t + 8) * t - 4)
+    weights = np.where(t < 1, near, far)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
