@@ -7,6 +7,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import polars as pl
@@ -337,3 +339,18 @@ def test_a_table_of_its_own_and_a_single_file_are_sources_too(client, tmp_path):
     assert {source: row["label"] for source, row in rows.items()} == {"t.parquet#0": "blur", "single.jpg": None}
     assert rows["t.parquet#0"]["captions"] == ["a blur"]
     assert toolkit.curate([tmp_path / "t.parquet"], tmp_path / "dataset", scheduler=client).version == 0
+
+
+def test_curating_a_few_images_imports_no_pandas(tmp_path):
+    """It takes a second of every process, and nothing here needs it: a small job is to start quickly."""
+    (tmp_path / "raw").mkdir()
+    Image.new("RGB", (64, 64), (10, 200, 30)).save(tmp_path / "raw" / "a.png")
+    code = (
+        "import sys, toolkit\n"
+        "def main():\n"
+        f"    toolkit.curate({str(tmp_path / 'raw')!r}, {str(tmp_path / 'd')!r}, workers=1)\n"
+        "    assert 'pandas' not in sys.modules, 'pandas was imported'\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr

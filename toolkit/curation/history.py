@@ -40,8 +40,7 @@ _SEEDS: Final = (0, 1)
 def kept_images(dataset: Dataset | None, group_by: str | None = None) -> pl.DataFrame:
     """Return the images that earlier batches kept, with ``HISTORY_COLUMNS`` and ``split_key``; empty for a new dataset."""
     if dataset is None:
-        empty = pl.from_arrow(CATALOG_SCHEMA.empty_table())
-        assert isinstance(empty, pl.DataFrame)
+        empty = pl.DataFrame(schema=pl.Schema(CATALOG_SCHEMA))  # an empty Arrow table would import pandas
         return empty.select(*HISTORY_COLUMNS, split_key(group_by))
     kept = dataset.scan("catalog").filter(pl.col("state") == "kept")
     return (

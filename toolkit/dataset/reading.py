@@ -118,11 +118,10 @@ class Dataset:
             If there is no such table.
         """
         paths = self.table_paths(table)
-        empty = pl.from_arrow(SCHEMAS[table].empty_table())
-        assert isinstance(empty, pl.DataFrame)
+        schema = pl.Schema(SCHEMAS[table])  # an empty Arrow table would import pandas
         if not paths:
-            return empty.lazy()
-        return pl.scan_parquet(paths, glob=False, schema=empty.schema, missing_columns="insert")  # earlier releases had fewer
+            return pl.LazyFrame(schema=schema)
+        return pl.scan_parquet(paths, glob=False, schema=schema, missing_columns="insert")  # earlier releases had fewer
 
     def table_paths(self, table: str) -> list[Path]:
         """Return the Parquet files of a table at this version, in the order of their names.
@@ -140,14 +139,12 @@ class Dataset:
         if table not in SCHEMAS:
             raise UsageError(f"there is no table '{table}'; the tables are images, catalog and quarantine")
         if table not in self._files:
-            actions = pa.table(self.store.table(table, self.state).get_add_actions(flatten=True))
-            files = pl.DataFrame(
-                {
-                    "name": actions["path"].to_pylist(),
-                    "row_count": actions["num_records"].to_pylist(),
-                    "size_bytes": actions["size_bytes"].to_pylist(),
-                },
-                schema={"name": pl.String, "row_count": pl.Int64, "size_bytes": pl.Int64},
+            # by Polars: an Arrow table made of what Delta gives would import pandas
+            actions = pl.DataFrame(self.store.table(table, self.state).get_add_actions(flatten=True))
+            files = actions.select(
+                name=pl.col("path").cast(pl.String),
+                row_count=pl.col("num_records").cast(pl.Int64),
+                size_bytes=pl.col("size_bytes").cast(pl.Int64),
             )
             self._files[table] = files.sort("name")
         return self._files[table]

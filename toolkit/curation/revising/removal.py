@@ -213,9 +213,8 @@ def _revision(before: Dataset, rows: pl.DataFrame, reason: str, *, is_purge: boo
 
 def _without_facts(catalog: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Return the changes with every fact null and the source replaced by a name that says nothing."""
-    empty = pl.from_arrow(CATALOG_SCHEMA.empty_table())
-    assert isinstance(empty, pl.DataFrame)
-    facts = {name: kind for name, kind in empty.schema.items() if name not in _PURGE_KEEPS and name not in catalog.columns}
+    schema = pl.Schema(CATALOG_SCHEMA)
+    facts = {name: kind for name, kind in schema.items() if name not in _PURGE_KEEPS and name not in catalog.columns}
     number = pl.int_range(pl.len()).over("sha256").cast(pl.String)
     names = rows.select(new_source=pl.concat_str(pl.lit(_PURGED), pl.col("sha256").fill_null("unread"), pl.lit("#"), number))
     return catalog.hstack(names).with_columns(**{name: pl.lit(None, kind) for name, kind in facts.items()})
