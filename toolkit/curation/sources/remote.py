@@ -18,12 +18,12 @@ import polars as pl
 from toolkit.curation.annotations import ANNOTATION_SUFFIXES
 from toolkit.curation.reasons import Refusal
 from toolkit.curation.sniffing import claims_image
-from toolkit.curation.sources.archives import is_archive
+from toolkit.curation.sources.archives import is_archive, unread_archive
 from toolkit.curation.sources.autoindex import list_web
 from toolkit.curation.sources.fetching import fetch
 from toolkit.curation.sources.folders import list_file
 from toolkit.curation.sources.lists import is_list, list_rows
-from toolkit.curation.sources.masks import is_mask, mask_stems, stems_by_folder
+from toolkit.curation.sources.masks import ImageStems, is_mask, mask_stems
 from toolkit.curation.sources.objects import list_objects
 from toolkit.curation.sources.rows import TABLE_SUFFIXES
 from toolkit.curation.sources.units import (
@@ -91,7 +91,7 @@ class Remote:
                 )
             folders[folder] = folders.get(folder, False) or _is_image(base)
             may_mask = may_mask or (with_masks and bool(mask_stems(entry.relative)))
-        stems = stems_by_folder(entry.relative for entry in entries()) if may_mask else None
+        stems = ImageStems(entry.relative for entry in entries()) if may_mask else None
         classes = class_folders(_with_parents(folders))
         items: list[Item] = []
         size_bytes = 0
@@ -99,7 +99,9 @@ class Remote:
             key, raw = printable(posixpath.join(name, entry.relative))
             folder = posixpath.dirname(entry.relative)
             label = posixpath.basename(printable(folder)[0]) if folder in classes else None
-            found = self._entry(entry, key, raw, label, is_mask_file=stems is not None and is_mask(entry.relative, stems))
+            found = self._entry(
+                entry, key, raw, label, is_mask_file=stems is not None and is_mask(entry.relative, stems.__contains__)
+            )
             if not isinstance(found, Item):
                 yield from self._contained(entry, key, with_masks=with_masks) if found is None else [found]
                 continue
@@ -134,6 +136,8 @@ class Remote:
             kind = "skipped(hidden)"
         elif is_archive(parts[-1]) or suffix in TABLE_SUFFIXES:
             return None
+        elif (why := unread_archive(parts[-1])) is not None:
+            return Item(source=key, place=entry.url, raw=raw, size_bytes=entry.size_bytes, etag=entry.etag, refusal=why)
         elif is_mask_file:
             kind = "mask"
         elif suffix in ANNOTATION_SUFFIXES:
