@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web_server import web_server
 
-from toolkit.curation.sources import downloads
+from toolkit.curation.sources import SourceUnit, downloads
 from toolkit.curation.sources.access import Access
-from toolkit.curation.sources.autoindex import links
+from toolkit.curation.sources.autoindex import links, list_web
+from toolkit.curation.sources.remote import Remote
 from toolkit.curation.sources.robots import OPT_OUTS, Robots, opted_out
+from toolkit.errors import UsageError
+from toolkit.locations import Location
 
 QUICK = Access(timeout_s=1, deadline_s=5, retry_count=0)
 
@@ -72,3 +75,42 @@ def test_any_header_is_read(tags: list[str]) -> None:
 def test_links_stay_below_their_page(page: str) -> None:
     made = "".join(f'<a href="{part}">x</a>' for part in page.split())
     assert all(link.startswith("http://h/x/") and ".." not in link.split("/") for link in links(page + made, "http://h/x/"))
+
+
+def test_a_page_is_listed_whole_though_one_of_its_files_does_not_answer(tmp_path: Path) -> None:
+    with web_server() as other, web_server() as web:
+        html = {"Content-Type": "text/html"}
+        names = ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+        web.files = {f"/x/{name}": name.encode() for name in names[:3]} | {"/x/sub/e.jpg": b"e"}
+        web.files["/x/"] = "".join(f'<a href="{name}">' for name in [*names, "sub/", "shut/"]).encode()
+        web.files["/x/sub/"] = b'<a href="e.jpg">'
+        web.headers = {"/x/": html, "/x/sub/": html}
+        web.broken = {"HEAD /x/": 1, "HEAD /x/a.jpg": 1, "HEAD /x/b.jpg": 9, "GET /x/sub/": 1}
+        other.files = {"/c.jpg": b"from elsewhere"}
+        web.moved = {"/x": "/x/", "/x/c.jpg": f"{other.url}/c.jpg"}
+        access = dataclasses.replace(QUICK, retry_count=1)
+        listed = {entry.relative: entry for entry in list_web(Location.of(f"{web.url}/x/"), access)}
+        assert list(listed) == [*names, "shut/", "sub/e.jpg"]
+        assert {name for name, entry in listed.items() if entry.etag} == {"a.jpg", "sub/e.jpg"}
+        shut = listed["shut/"].refusal
+        assert shut is not None
+        assert shut.reason == "http_status"
+        assert downloads.download(listed["c.jpg"].url, tmp_path / "c", access) is None
+        assert (tmp_path / "c").read_bytes() == b"from elsewhere"
+        web.moved = {"/x": f"{other.url}/"}
+        with pytest.raises(UsageError, match="sends to another host"):
+            list(list_web(Location.of(f"{web.url}/x/"), access))
+
+
+def test_a_folder_that_cannot_be_listed_is_one_refusal_of_its_source(tmp_path: Path) -> None:
+    with web_server() as web:
+        web.files = {"/x/": b'<a href="a.jpg"><a href="shut/">', "/x/a.jpg": b"a"}
+        web.headers = {"/x/": {"Content-Type": "text/html"}}
+        web.moved = {"/x": "/x/"}
+        remote = Remote(access=QUICK, staging=tmp_path)
+        units = [unit for unit in remote.units(Location.of(f"{web.url}/x/"), "x") if isinstance(unit, SourceUnit)]
+        items = {item.source: item for unit in units for item in unit.items}
+        assert set(items) == {"x/a.jpg", "x/shut/"}
+        refused = items["x/shut/"].refusal
+        assert refused is not None
+        assert refused.reason == "http_status"

@@ -127,6 +127,8 @@ class Remote:
         self, entry: Entry, key: str, raw: bytes | None, label: str | None, *, is_mask_file: bool
     ) -> Item | OtherFile | None:
         """Return what a remote file is, by its name; None for a container."""
+        if entry.refusal is not None:
+            return Item(source=key, place=entry.url, raw=raw, refusal=entry.refusal)
         parts = entry.relative.lower().split("/")
         suffix = posixpath.splitext(parts[-1])[1]
         kind = ""
