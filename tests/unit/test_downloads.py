@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from web_server import web_server
 
-from toolkit.curation.sources import SourceUnit, downloads
+from toolkit.curation.download_rates import download_rates
+from toolkit.curation.sources import Item, SourceUnit, downloads
 from toolkit.curation.sources.access import Access
 from toolkit.curation.sources.autoindex import links, list_web
+from toolkit.curation.sources.fetching import read_remote, with_shared_hosts
 from toolkit.curation.sources.remote import Remote
 from toolkit.curation.sources.robots import OPT_OUTS, Robots, opted_out
+from toolkit.curation.sources.transfers import Transfers, noted_transfers
 from toolkit.errors import UsageError
 from toolkit.locations import Location
 
@@ -114,3 +118,43 @@ def test_a_folder_that_cannot_be_listed_is_one_refusal_of_its_source(tmp_path: P
         refused = items["x/shut/"].refusal
         assert refused is not None
         assert refused.reason == "http_status"
+
+
+def test_the_rate_is_that_of_the_transfers_and_of_no_pause_between(tmp_path: Path) -> None:
+    first, second = Transfers(), Transfers()
+    first._found = [(100.0, 2.0, 1_000), (101.0, 2.0, 1_000)]
+    second._found = [(110.0, 1.0, 2_000)]
+    for transfers in (first, second, first):  # work that is done again is noted once
+        transfers.note(tmp_path)
+    part = tmp_path / "part.parquet"
+    pl.DataFrame({"locator": ['{"kind": "remote"}'] * 3, "size_bytes": [1_000, 3_000, None]}).write_parquet(part)
+    assert download_rates([part], tmp_path) == {
+        "downloaded_image_count": 2,
+        "download_failed_count": 1,
+        "downloaded_file_count": 3,
+        "downloaded_bytes": 4_000,
+        "download_s": 4.0,
+        "download_bytes_per_s": 1_000,
+        "download_connection_count": 1.25,
+        "download_bytes_per_connection_s": 800,
+    }
+
+
+def test_what_is_noted_of_a_transfer_is_what_came(tmp_path: Path) -> None:
+    with web_server() as web:
+        web.files = {"/a": bytes(5_000), "/busy/b": b"b"}
+        urls = [f"{web.url}/a", f"{web.url}/moved/a", f"{web.url}/gone"]
+        items = [Item(source=url, place=url, etag=f"url-{url}") for url in urls]
+        list(read_remote(items, QUICK, tmp_path))
+        list(read_remote(items, QUICK, tmp_path))  # what lies there is not fetched again
+    noted = noted_transfers(tmp_path)
+    assert noted["size_bytes"].to_list() == [5_000, 5_000]
+    assert noted["elapsed_s"].min() > 0
+
+
+@pytest.mark.parametrize(("worker_count", "each"), [(1, 8), (3, 2), (64, 1)])
+def test_workers_share_the_connections_to_a_host(worker_count: int, each: int) -> None:
+    remote = SourceUnit(kind="remote", path="", source="", access=Access(per_host_count=8))
+    local = SourceUnit(kind="files", path="", source="")
+    found = list(with_shared_hosts([remote, local], worker_count))
+    assert found == [dataclasses.replace(remote, access=Access(per_host_count=each)), local]

@@ -37,6 +37,7 @@ from toolkit.curation.roots import SourceRoots
 from toolkit.curation.rules import rules_of_batch, tell_unapplied
 from toolkit.curation.sources import OtherFile, SourceUnit, discover
 from toolkit.curation.sources.access import Access
+from toolkit.curation.sources.fetching import with_shared_hosts
 from toolkit.curation.sources.remote import Remote
 from toolkit.curation.splits import with_split_keys
 from toolkit.curation.stages import DRIVER_MODULES, WORKER_MODULES, Reading, Run, compare, pack_shards, read_sources
@@ -152,9 +153,7 @@ def curate(
     ):
         run = Run(engine=running, recipe=rules, limits=limits, staging=store.staging(way), tell=progress or silent)
         check_workers(running, [*(str(place.absolute()) for place in places if isinstance(place, Path)), str(store.root)])
-        reading_s = time.perf_counter()
-        reading = read_sources(run, found, known, others)
-        reading_s = time.perf_counter() - reading_s
+        reading = read_sources(run, with_shared_hosts(found, running.worker_count), known, others)
         rows = _rows(reading, known)
         if rows.is_empty():
             unchanged = _unchanged(before, run, places)
@@ -163,7 +162,7 @@ def curate(
         outcome = _decided_and_packed(
             run, store, _Inputs(before=before, known=known, reading=reading, others=others, remote=remote), rows
         )
-        facts = _rates(run, reading, outcome, time.perf_counter() - started_s) | download_rates(reading.parts, reading_s)
+        facts = _rates(run, reading, outcome, time.perf_counter() - started_s) | download_rates(reading.parts, run.staging)
     curated = commit_batch(store, outcome, before, facts | dict(outcome.notes), others.counts())
     others.remember(outcome.batch.identity)
     known_roots.remember(roots)

@@ -21,6 +21,7 @@ from urllib3 import exceptions as faults
 from toolkit import __version__
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sources.robots import Robots, opted_out
+from toolkit.curation.sources.transfers import Transfers
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ def _request(method: str, url: str, access: Access) -> urllib3.BaseHTTPResponse:
     return _pool().request(method, url, timeout=timeout, retries=False, redirect=False, preload_content=False)
 
 
-def download(url: str, target: Path, access: Access, *, ask_robots: bool = True) -> Refusal | None:
+def download(
+    url: str, target: Path, access: Access, *, ask_robots: bool = True, transfers: Transfers | None = None
+) -> Refusal | None:
     """Lay the file at a URL down, whole or not at all; return why it cannot be had, or None.
 
     Parameters
@@ -130,11 +133,14 @@ def download(url: str, target: Path, access: Access, *, ask_robots: bool = True)
         Limits and manners.
     ask_robots : bool
         Whether what its host asks of robots counts, if ``access`` says so; not for what a person named by itself.
+    transfers : Transfers, optional
+        Takes note of how long it was on its way.
     """
+    transfers = transfers or Transfers()
     end_s = time.monotonic() + access.deadline_s
     attempt = 0
     while True:
-        found, wait_s = _try(url, target, access, end_s, ask_robots=ask_robots and access.respect_robots)
+        found, wait_s = _try(url, target, access, end_s, transfers, ask_robots=ask_robots and access.respect_robots)
         if found is None or found.reason not in _PASSING or attempt == access.retry_count:
             return found
         pause_s = max(wait_s, _pause_s(attempt))
@@ -144,7 +150,9 @@ def download(url: str, target: Path, access: Access, *, ask_robots: bool = True)
         attempt += 1
 
 
-def _try(url: str, target: Path, access: Access, end_s: float, *, ask_robots: bool) -> tuple[Refusal | None, float]:
+def _try(
+    url: str, target: Path, access: Access, end_s: float, transfers: Transfers, *, ask_robots: bool
+) -> tuple[Refusal | None, float]:
     """Follow redirects to the file and lay it down; return why not, and how long its host asks to wait."""
     named = url
     for _ in range(_REDIRECTS + 1):
@@ -153,7 +161,7 @@ def _try(url: str, target: Path, access: Access, end_s: float, *, ask_robots: bo
             return why, 0
         host = urlsplit(url).hostname or ""
         try:
-            with _turn(host, access.per_host_count):
+            with _turn(host, access.per_host_count), transfers.timed(target):
                 response = _request("GET", url, access)
                 try:
                     if response.status in _MOVED and (there := response.headers.get("Location")):

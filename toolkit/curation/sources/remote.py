@@ -26,6 +26,7 @@ from toolkit.curation.sources.lists import is_list, list_rows
 from toolkit.curation.sources.masks import ImageStems, is_mask, mask_stems
 from toolkit.curation.sources.objects import list_objects
 from toolkit.curation.sources.rows import TABLE_SUFFIXES
+from toolkit.curation.sources.transfers import Transfers
 from toolkit.curation.sources.units import (
     SYSTEM_NAMES,
     UNIT_BYTES,
@@ -183,7 +184,9 @@ class Remote:
         digest = hashlib.sha256(f"{entry.url}\0{entry.etag}".encode("utf-8", "surrogateescape")).hexdigest()
         path = self.staging / "fetched" / digest[:32] / _file_name(entry.relative or entry.url)
         if not path.exists():
-            why = fetch(entry.url, path, self.access, entry.etag, ask_robots=False)
+            transfers = Transfers()
+            why = fetch(entry.url, path, self.access, entry.etag, ask_robots=False, transfers=transfers)
+            transfers.note(self.staging)
             if why is not None:
                 return why
         mark_ns = int(entry.etag.rpartition("-")[2] or 0)
@@ -196,17 +199,19 @@ class Remote:
         wanted = files.filter(pl.col("kind").is_in(["annotation", "mask"]) & pl.col("path").str.contains("://", literal=True))
         if wanted.is_empty():
             return files
+        transfers = Transfers()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            laid = list(pool.map(self._brought, wanted["path"], wanted["etag"]))
+            laid = list(pool.map(lambda path, etag: self._brought(path, etag, transfers), wanted["path"], wanted["etag"]))
+        transfers.note(self.staging)
         paths = pl.DataFrame({"source": wanted["source"], "laid": laid}, schema_overrides={"laid": pl.String})
         joined = files.join(paths, on="source", how="left", maintain_order="left")
         return joined.with_columns(path=pl.coalesce("laid", "path")).drop("laid")
 
-    def _brought(self, path: str, etag: str) -> str:
+    def _brought(self, path: str, etag: str, transfers: Transfers) -> str:
         url = own_name(path)
         digest = hashlib.sha256(f"{url}\0{etag}".encode("utf-8", "surrogateescape")).hexdigest()
         target = self.staging / "fetched" / digest[:32] / _file_name(url)
-        if not target.exists() and fetch(url, target, self.access, ask_robots=False) is not None:
+        if not target.exists() and fetch(url, target, self.access, ask_robots=False, transfers=transfers) is not None:
             return path
         return str(target)
 
