@@ -26,6 +26,10 @@ class Web:
         self.port = 0
         self.busy_count = 2
         self.elsewhere = ""
+        self.moved: dict[str, str] = {}
+        """Where a path sends to."""
+        self.broken: dict[str, int] = {}
+        """How often a path breaks off (``HEAD /a``, ``GET /a``) before it answers."""
 
     @property
     def url(self) -> str:
@@ -37,6 +41,14 @@ def _answer(handler: BaseHTTPRequestHandler, web: Web) -> None:
     web.asked[f"{handler.command} {path}"] += 1
     web.agents.add(handler.headers.get("User-Agent", ""))
     kind = path.split("/")[1]
+    if web.asked[f"{handler.command} {path}"] <= web.broken.get(f"{handler.command} {path}", 0):
+        raise ConnectionAbortedError
+    if path in web.moved:
+        handler.send_response(302)
+        handler.send_header("Location", web.moved[path])
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+        return
     if kind in {"loop", "moved"}:
         handler.send_response(302)
         there = path if kind == "loop" else web.elsewhere or path.replace("/moved/", "/", 1)

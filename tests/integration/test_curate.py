@@ -20,7 +20,8 @@ from distributed import Client, LocalCluster
 from PIL import Image
 
 import toolkit
-from toolkit.errors import RefusedShareError
+from toolkit.curation.revising.removal import removable
+from toolkit.errors import MissingError, RefusedShareError, UsageError
 
 TRUTH = json.loads((SAMPLE / "TRUTH.json").read_text(encoding="utf-8"))
 
@@ -160,7 +161,7 @@ def test_repeating_adds_nothing(curated, client):
     assert sorted(path for path in curated.location.path.rglob("*") if path.name != "write.lock") == before
 
 
-def test_a_copy_elsewhere_gives_the_same_dataset_and_adds_nothing_to_the_first(curated, client, tmp_path):
+def test_a_copy_elsewhere_gives_the_same_dataset_and_adds_no_image_to_the_first(curated, client, tmp_path):
     copy = tmp_path / "elsewhere" / "more"
     shutil.copytree(SAMPLE / "more", copy)
     os.utime(copy / "again" / "copy_0.jpg", (0, 0))
@@ -169,7 +170,11 @@ def test_a_copy_elsewhere_gives_the_same_dataset_and_adds_nothing_to_the_first(c
     assert one.state.batch == two.state.batch
     for table in ("images", "catalog", "quarantine"):
         assert without_etags(one, table).equals(without_etags(two, table)), table
-    assert toolkit.curate(copy, curated.location, scheduler=client).version == curated.version
+    both = toolkit.curate(copy, shutil.copytree(curated.location.path, tmp_path / "both"), scheduler=client)
+    assert len(both) == len(curated)
+    assert set(catalog(both)) - set(catalog(curated)) == {
+        source.replace("more/", "more~2/", 1) for source in catalog(curated) if source.startswith("more/")
+    }
 
 
 def test_the_split_of_an_image_does_not_depend_on_what_came_with_it(curated, client, tmp_path):
@@ -354,3 +359,101 @@ def test_curating_a_few_images_imports_no_pandas(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def kept(dataset):
+    rows = dataset.scan("catalog").filter(pl.col("state") == "kept").select("source").collect()
+    return sorted(rows["source"])
+
+
+def test_folders_of_one_name_stay_apart_over_runs_and_whatever_the_order(client, tmp_path):
+    place, one, two = tmp_path / "dataset", tmp_path / "a" / "photos", tmp_path / "b" / "photos"
+    save(one / "IMG_0.jpg", photo(1))
+    save(two / "IMG_0.jpg", photo(2))
+    toolkit.curate(one, place, scheduler=client)
+    both = toolkit.curate(two, place, scheduler=client)
+    assert kept(both) == ["photos/IMG_0.jpg", "photos~2/IMG_0.jpg"]
+    assert removable(place, superseded=True).is_empty()
+    assert removable(place, vanished_from=[two]).is_empty()
+    assert toolkit.curate([two, one], place, scheduler=client).version == both.version
+    assert toolkit.curate([two, two / "."], place, scheduler=client).version == both.version
+    (two / "IMG_0.jpg").rename(two / "IMG_1.jpg")
+    assert removable(place, vanished_from=[two])["source"].to_list() == ["photos~2/IMG_0.jpg"]
+    save(one / "IMG_0.jpg", photo(3))
+    toolkit.curate([two, one], place, scheduler=client)
+    assert removable(place, superseded=True)["source"].to_list() == ["photos/IMG_0.jpg"]
+
+
+def test_a_place_that_moved_is_the_same_source_and_another_in_its_stead_is_not(client, tmp_path):
+    place, old, new = tmp_path / "dataset", tmp_path / "a" / "photos", tmp_path / "b" / "photos"
+    save(old / "IMG_0.jpg", photo(1))
+    save(old / "IMG_1.jpg", photo(2))
+    first = toolkit.curate(old, place, scheduler=client)
+    new.parent.mkdir()
+    shutil.move(old, new)
+    with pytest.raises(MissingError):
+        removable(place, vanished_from=[old])
+    assert toolkit.curate(new, place, scheduler=client).version == first.version
+    (new / "IMG_1.jpg").unlink()
+    assert removable(place, vanished_from=[new])["source"].to_list() == ["photos/IMG_1.jpg"]
+    shutil.rmtree(new)
+    save(old / "IMG_0.jpg", photo(3))
+    assert kept(toolkit.curate(old, place, scheduler=client)) == ["photos/IMG_0.jpg", "photos/IMG_1.jpg", "photos~2/IMG_0.jpg"]
+    with pytest.raises(UsageError, match="is no source of"):
+        removable(place, vanished_from=[tmp_path / "a"])
+
+
+def test_a_dataset_that_remembers_no_places_goes_on_with_those_that_it_knows_by_their_files(client, tmp_path):
+    place, one, two = tmp_path / "dataset", tmp_path / "a" / "photos", tmp_path / "b" / "photos"
+    save(one / "IMG_0.jpg", photo(1))
+    save(two / "IMG_0.jpg", photo(2))
+    first = toolkit.curate(one, place, scheduler=client)
+    remembered = place / "_tonnage" / "sources.json"
+    assert json.loads(remembered.read_text()) == {"photos": str(one)}
+    remembered.unlink()
+    assert removable(place, vanished_from=[one]).is_empty()
+    assert toolkit.curate(one, place, scheduler=client).version == first.version
+    remembered.unlink()
+    assert kept(toolkit.curate(two, place, scheduler=client)) == ["photos/IMG_0.jpg", "photos~2/IMG_0.jpg"]
+
+
+def test_a_link_is_a_name_of_its_own(client, tmp_path):
+    place, link = tmp_path / "dataset", tmp_path / "newest"
+    for day in (1, 2):
+        save(tmp_path / f"day{day}" / "IMG_0.jpg", photo(day))
+    link.symlink_to(tmp_path / "day1")
+    toolkit.curate(link, place, scheduler=client)
+    link.unlink()
+    link.symlink_to(tmp_path / "day2")
+    os.utime(link / "IMG_0.jpg")
+    assert kept(toolkit.curate(link, place, scheduler=client)) == ["newest/IMG_0.jpg"] * 2
+
+
+def test_a_later_batch_is_decided_by_the_last_recipe_unless_one_is_named(client, tmp_path, caplog):
+    raw, place = tmp_path / "raw", tmp_path / "dataset"
+    save(raw / "a.jpg", photo(1))
+    strict = toolkit.curate(raw, place, {"min_side_px": 80}, client)
+    save(raw / "b.jpg", photo(2))
+    assert states(toolkit.curate(raw, place, scheduler=client))["raw/b.jpg"] == ("dropped", "too_small")
+    assert "that of version 0 of 'dataset' is used again (it sets min_side_px)" in caplog.text
+    save(raw / "c.jpg", photo(3))
+    assert states(toolkit.curate(raw, place, {}, client))["raw/c.jpg"] == ("kept", None)
+    caplog.clear()
+    save(raw / "d.jpg", photo(4))
+    assert states(toolkit.curate(raw, place, scheduler=client))["raw/d.jpg"] == ("kept", None)
+    assert not caplog.messages
+    assert strict.version == 0
+
+
+def test_another_recipe_without_new_images_is_not_passed_over_in_silence(client, tmp_path, caplog):
+    raw, place = tmp_path / "raw", tmp_path / "dataset"
+    save(raw / "a.jpg", photo(1))
+    first = toolkit.curate(raw, place, scheduler=client)
+    assert toolkit.curate(raw, place, {}, client).version == first.version
+    assert not caplog.messages
+    assert toolkit.curate(raw, place, {"min_side_px": 500}, client).version == first.version
+    assert "the recipe's 'min_side_px' was not applied" in caplog.text
+    assert "--redecide" in caplog.text
+    caplog.clear()
+    toolkit.curate(raw, place, {"max_frames": 5}, client)
+    assert "curate the sources into a new dataset" in caplog.text

@@ -5,15 +5,22 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from web_server import web_server
 
-from toolkit.curation.sources import downloads
+from toolkit.curation.download_rates import download_rates
+from toolkit.curation.sources import Item, SourceUnit, downloads
 from toolkit.curation.sources.access import Access
-from toolkit.curation.sources.autoindex import links
+from toolkit.curation.sources.autoindex import links, list_web
+from toolkit.curation.sources.fetching import read_remote, with_shared_hosts
+from toolkit.curation.sources.remote import Remote
 from toolkit.curation.sources.robots import OPT_OUTS, Robots, opted_out
+from toolkit.curation.sources.transfers import Transfers, noted_transfers
+from toolkit.errors import UsageError
+from toolkit.locations import Location
 
 QUICK = Access(timeout_s=1, deadline_s=5, retry_count=0)
 
@@ -72,3 +79,82 @@ def test_any_header_is_read(tags: list[str]) -> None:
 def test_links_stay_below_their_page(page: str) -> None:
     made = "".join(f'<a href="{part}">x</a>' for part in page.split())
     assert all(link.startswith("http://h/x/") and ".." not in link.split("/") for link in links(page + made, "http://h/x/"))
+
+
+def test_a_page_is_listed_whole_though_one_of_its_files_does_not_answer(tmp_path: Path) -> None:
+    with web_server() as other, web_server() as web:
+        html = {"Content-Type": "text/html"}
+        names = ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+        web.files = {f"/x/{name}": name.encode() for name in names[:3]} | {"/x/sub/e.jpg": b"e"}
+        web.files["/x/"] = "".join(f'<a href="{name}">' for name in [*names, "sub/", "shut/"]).encode()
+        web.files["/x/sub/"] = b'<a href="e.jpg">'
+        web.headers = {"/x/": html, "/x/sub/": html}
+        web.broken = {"HEAD /x/": 1, "HEAD /x/a.jpg": 1, "HEAD /x/b.jpg": 9, "GET /x/sub/": 1}
+        other.files = {"/c.jpg": b"from elsewhere"}
+        web.moved = {"/x": "/x/", "/x/c.jpg": f"{other.url}/c.jpg"}
+        access = dataclasses.replace(QUICK, retry_count=1)
+        listed = {entry.relative: entry for entry in list_web(Location.of(f"{web.url}/x/"), access)}
+        assert list(listed) == [*names, "shut/", "sub/e.jpg"]
+        assert {name for name, entry in listed.items() if entry.etag} == {"a.jpg", "sub/e.jpg"}
+        shut = listed["shut/"].refusal
+        assert shut is not None
+        assert shut.reason == "http_status"
+        assert downloads.download(listed["c.jpg"].url, tmp_path / "c", access) is None
+        assert (tmp_path / "c").read_bytes() == b"from elsewhere"
+        web.moved = {"/x": f"{other.url}/"}
+        with pytest.raises(UsageError, match="sends to another host"):
+            list(list_web(Location.of(f"{web.url}/x/"), access))
+
+
+def test_a_folder_that_cannot_be_listed_is_one_refusal_of_its_source(tmp_path: Path) -> None:
+    with web_server() as web:
+        web.files = {"/x/": b'<a href="a.jpg"><a href="shut/">', "/x/a.jpg": b"a"}
+        web.headers = {"/x/": {"Content-Type": "text/html"}}
+        web.moved = {"/x": "/x/"}
+        remote = Remote(access=QUICK, staging=tmp_path)
+        units = [unit for unit in remote.units(Location.of(f"{web.url}/x/"), "x") if isinstance(unit, SourceUnit)]
+        items = {item.source: item for unit in units for item in unit.items}
+        assert set(items) == {"x/a.jpg", "x/shut/"}
+        refused = items["x/shut/"].refusal
+        assert refused is not None
+        assert refused.reason == "http_status"
+
+
+def test_the_rate_is_that_of_the_transfers_and_of_no_pause_between(tmp_path: Path) -> None:
+    first, second = Transfers(), Transfers()
+    first._found = [(100.0, 2.0, 1_000), (101.0, 2.0, 1_000)]
+    second._found = [(110.0, 1.0, 2_000)]
+    for transfers in (first, second, first):  # work that is done again is noted once
+        transfers.note(tmp_path)
+    part = tmp_path / "part.parquet"
+    pl.DataFrame({"locator": ['{"kind": "remote"}'] * 3, "size_bytes": [1_000, 3_000, None]}).write_parquet(part)
+    assert download_rates([part], tmp_path) == {
+        "downloaded_image_count": 2,
+        "download_failed_count": 1,
+        "downloaded_file_count": 3,
+        "downloaded_bytes": 4_000,
+        "download_s": 4.0,
+        "download_bytes_per_s": 1_000,
+        "download_connection_count": 1.25,
+        "download_bytes_per_connection_s": 800,
+    }
+
+
+def test_what_is_noted_of_a_transfer_is_what_came(tmp_path: Path) -> None:
+    with web_server() as web:
+        web.files = {"/a": bytes(5_000), "/busy/b": b"b"}
+        urls = [f"{web.url}/a", f"{web.url}/moved/a", f"{web.url}/gone"]
+        items = [Item(source=url, place=url, etag=f"url-{url}") for url in urls]
+        list(read_remote(items, QUICK, tmp_path))
+        list(read_remote(items, QUICK, tmp_path))  # what lies there is not fetched again
+    noted = noted_transfers(tmp_path)
+    assert noted["size_bytes"].to_list() == [5_000, 5_000]
+    assert noted["elapsed_s"].min() > 0
+
+
+@pytest.mark.parametrize(("worker_count", "each"), [(1, 8), (3, 2), (64, 1)])
+def test_workers_share_the_connections_to_a_host(worker_count: int, each: int) -> None:
+    remote = SourceUnit(kind="remote", path="", source="", access=Access(per_host_count=8))
+    local = SourceUnit(kind="files", path="", source="")
+    found = list(with_shared_hosts([remote, local], worker_count))
+    assert found == [dataclasses.replace(remote, access=Access(per_host_count=each)), local]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from toolkit.curation.masks import Frame, fitted_mask
-from toolkit.curation.sources.masks import FolderMasks, is_mask, mask_stems, stems_by_folder
+from toolkit.curation.sources.masks import FolderMasks, ImageStems, is_mask, mask_stems
 
 CLASSES = np.zeros((30, 40), dtype=np.uint8)
 CLASSES[2:9, 5:30] = 1
@@ -88,8 +88,11 @@ def test_what_does_not_fit_says_why(payload, problem):
 
 
 def test_a_mask_is_one_only_where_its_image_is(tmp_path):
-    images = stems_by_folder(["images/a.jpg", "b.jpg", "mask/1.png", "no_mask/1.png", "notes/c_mask.txt", "x/d.jpg"])
-    told = {place: is_mask(place, images) for place in ("masks/a.png", "masks/b.png", "b_seg.png", "c_mask.png", "mask/1.png")}
+    images = ImageStems(["images/a.jpg", "b.jpg", "mask/1.png", "no_mask/1.png", "notes/c_mask.txt", "x/d.jpg"])
+    told = {
+        place: is_mask(place, images.__contains__)
+        for place in ("masks/a.png", "masks/b.png", "b_seg.png", "c_mask.png", "mask/1.png")
+    }
     assert told == {"masks/a.png": True, "masks/b.png": True, "b_seg.png": True, "c_mask.png": False, "mask/1.png": False}
     for name in ("train/images/a.jpg", "train/masks/a_mask.png", "train/masks/b.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,9 @@
+import logging
+
 import pytest
 import yaml
 
+from toolkit.cli.app import _show_notices
 from toolkit.curation.recipe import Recipe
 from toolkit.errors import MissingError, RecipeError
 
@@ -91,3 +94,11 @@ def test_a_file_that_is_missing_or_no_mapping_is_named(tmp_path):
 def test_equal_recipes_have_one_text():
     assert Recipe.load({"shard_bytes": "256 MiB"}).to_json() == Recipe().to_json()
     assert Recipe.load({"seed": 1}).to_json() != Recipe().to_json()
+
+
+def test_what_a_user_should_know_is_shown_once_on_standard_error(capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("tonnage"), "handlers", [])
+    _show_notices()
+    _show_notices()
+    logging.getLogger("tonnage").warning("nothing new was found")
+    assert capsys.readouterr().err == "nothing new was found\n"

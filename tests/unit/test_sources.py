@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from found_sources import GIF, again, found, put
 
 from toolkit.curation.reasons import Refusal
-from toolkit.curation.sources import Occurrence, OtherFile, SourceUnit, discover, read_other, read_unit
+from toolkit.curation.sources import Occurrence, OtherFile, SourceUnit, discover, read_other, read_unit, walking
 from toolkit.curation.sources.files import etag_of, read_whole
 from toolkit.curation.sources.units import UNIT_ITEMS
 from toolkit.errors import MissingError, UsageError
@@ -269,3 +271,20 @@ def test_an_annotation_below_a_folder_of_any_name_can_be_held_in_a_table_and_rea
     assert isinstance(other, OtherFile)
     assert pa.array([other.source, other.path]).to_pylist()[0] == r"caf\xe9/labels.csv"
     assert read_other(OtherFile(source=other.source, path=other.path, kind=other.kind)) == b"file_name,label\n"
+
+
+def test_a_folder_of_many_files_is_listed_without_an_object_for_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walking, "_BLOCK", 16)
+    names = [f"{number:05d}.gif" for number in range(1_000)]
+    for name in [*names, os.fsdecode(b"\xe9.gif")]:
+        (tmp_path / name).symlink_to("/nowhere")
+    gc.collect()
+    tracemalloc.start()
+    units = discover([tmp_path])
+    first = next(units)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes / len(names) < 100  # an entry of a folder takes 200, and they were held twice
+    assert isinstance(first, SourceUnit)
+    listed = [*first.items, *(item for unit in units if isinstance(unit, SourceUnit) for item in unit.items)]
+    assert [item.source for item in listed] == [f"{tmp_path.name}/{name}" for name in [*names, "\\xe9.gif"]]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
+import gc
 import gzip
 import io
 import lzma
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,10 +18,14 @@ from pathlib import Path
 import pytest
 import zstandard
 from found_sources import GIF, again, found, put
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from toolkit.curation.reasons import Refusal
 from toolkit.curation.sources import Occurrence, OtherFile, SourceUnit, discover, read_other, read_others, read_unit
+from toolkit.curation.sources.archives import ARCHIVE_FAULTS, list_archive
 from toolkit.curation.sources.members import unpacked
+from toolkit.curation.sources.zip_directory import zip_entries
 from toolkit.errors import DatasetError
 
 MEMBERS = {"a.gif": GIF, "deep/b.gif": GIF + b"b", "labels.csv": b"file_name\n", "notes.md": b"#", ".hidden.gif": GIF}
@@ -300,3 +307,70 @@ def test_a_staging_folder_that_cannot_be_written_is_not_the_archives_fault(tmp_p
     blocked = put(tmp_path / "blocked")
     with pytest.raises(DatasetError, match="cannot be written"):
         found(tmp_path / "raw", staging=blocked)
+
+
+@pytest.mark.parametrize("prefix", [b"", b"#!/bin/sh: what stands before a zip that unpacks itself" * 20])
+def test_a_zip_of_more_than_32_bits_can_count_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: bytes) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
+    path = zipped(tmp_path / "raw" / "x.zip", MEMBERS)
+    assert b"PK\x06\x06" in path.read_bytes()
+    path.write_bytes(prefix + path.read_bytes())
+    occurrences, others = found(tmp_path / "raw")
+    assert {key: o.payload for key, o in occurrences.items()} == {"raw/x.zip!a.gif": GIF, "raw/x.zip!deep/b.gif": GIF + b"b"}
+    assert again(occurrences) == {key: o.payload for key, o in occurrences.items()}
+    assert others["raw/x.zip!labels.csv"] == "annotation"
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=15)
+def test_the_directory_of_a_zip_is_read_as_by_the_standard_library_or_refused(data: st.DataObject) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.comment = data.draw(st.binary(max_size=40))
+        for name in data.draw(
+            st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\\"), min_size=1), unique=True)
+        ):
+            archive.writestr(name, b"x" * 40)
+    payload = bytearray(buffer.getvalue())
+    with zipfile.ZipFile(buffer) as archive:
+        wanted = [(info.orig_filename, info.header_offset, info.file_size, f"0:40:{info.CRC:08x}") for info in archive.infolist()]
+    listed = [(entry.name, entry.offset, entry.size_bytes, entry.packed) for entry in zip_entries(io.BytesIO(payload))]
+    assert listed == wanted
+    for place in data.draw(st.lists(st.integers(0, len(payload) - 1), max_size=4)):
+        payload[place] ^= data.draw(st.integers(1, 255))
+    with contextlib.suppress(*ARCHIVE_FAULTS):
+        list(zip_entries(io.BytesIO(payload[: data.draw(st.integers(0, len(payload)))])))
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_a_large_archive_is_listed_without_an_object_for_each_member(tmp_path: Path, kind: str) -> None:
+    count = 2_000
+    members = [(f"{number:08d}.gif", b"x") for number in range(count)]
+    path = tmp_path / f"x.{kind}"
+    zipped(path, members, zipfile.ZIP_STORED) if kind == "zip" else path.write_bytes(tar_bytes(members))
+    gc.collect()
+    tracemalloc.start()
+    units = list_archive(path, "x", "1-1")
+    first = [next(units), next(units)]
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(first[1], SourceUnit)
+    assert peak_bytes / count < 500  # an Item and a ZipInfo take 900
+    assert 64 + sum(len(unit.items) for unit in units if isinstance(unit, SourceUnit)) == count
+
+
+@pytest.mark.parametrize("suffix", [".zip", *PACKERS])
+def test_an_archive_that_is_not_read_is_refused_with_its_reason(tmp_path: Path, suffix: str) -> None:
+    members = {"a.gif": GIF, "deep/inner.zip": b"PK", "b.rar": b"Rar!", "._c.zip": b""}
+    path = put(tmp_path / "raw" / f"x{suffix}", b"")
+    zipped(path, members) if suffix == ".zip" else path.write_bytes(PACKERS[suffix](tar_bytes(members)))
+    for name in ("d.RAR", "e.7z"):
+        put(tmp_path / "raw" / name, b"Rar!")
+    occurrences, others = found(tmp_path / "raw", staging=tmp_path / "staging")
+    unread = ["d.RAR", "e.7z", f"x{suffix}!b.rar", f"x{suffix}!deep/inner.zip"]
+    assert reasons(occurrences) == {f"raw/{name}": "unsupported_container" for name in unread}
+    assert others == {f"raw/x{suffix}": "container", f"raw/x{suffix}!._c.zip": "skipped(hidden)"}
+    refused = occurrences["raw/d.RAR"].refusal
+    assert refused is not None
+    assert "RAR" in refused.message

@@ -48,7 +48,16 @@ def root(
         raise typer.Exit(2)
     handler = logging.StreamHandler()
     handler.setLevel(logging.INFO if verbose else logging.CRITICAL)  # what users must know is raised, not logged
+    if not verbose:
+        _show_notices()
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler], format="%(name)s: %(message)s")
+
+
+def _show_notices() -> None:
+    """Have what users should know though nothing failed shown on standard error, as one sentence each."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logging.getLogger("tonnage").handlers = [handler]
 
 
 def print_line(text: str) -> None:

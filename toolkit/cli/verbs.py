@@ -25,7 +25,8 @@ def curate(
     ],
     *,
     recipe: Annotated[
-        str | None, typer.Option(help="YAML file with a recipe; by default only exact copies are left out.")
+        str | None,
+        typer.Option(help="YAML file with a recipe; by default that of the last batch, at first leaving out exact copies alone."),
     ] = None,
     redecide: Annotated[
         bool,

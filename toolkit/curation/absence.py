@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from toolkit.curation.frames import FRAME_SUFFIX
+from toolkit.curation.history import KnownSources
+from toolkit.curation.roots import SourceRoots
 from toolkit.curation.sources import OtherFile, discover
-from toolkit.curation.sources.discovery import source_names
+from toolkit.curation.sources.units import printable
+from toolkit.errors import MissingError, UsageError
+from toolkit.locations import Location
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
 
+    from toolkit.curation.roots import Root
     from toolkit.dataset.reading import Dataset
 
 __all__ = ["superseded", "vanished"]
@@ -41,23 +46,35 @@ def vanished(dataset: Dataset, sources: Sequence[str | os.PathLike[str]]) -> pl.
     dataset : Dataset
         The dataset.
     sources : sequence of paths
-        The sources as they were given to ``curate``, in the same order.
+        Sources as they were given to ``curate``, in any order.
 
     Raises
     ------
     MissingError
         If a source itself is not there: that would take everything for gone.
+    UsageError
+        If a place is none of the dataset's sources.
     """
-    places = [str(source) for source in sources]
-    present = pl.concat([pl.Series("present", [], dtype=pl.UInt64), *_present(places)]).unique()
-    roots = [name for _, name in source_names(places)]
+    known = SourceRoots(dataset.store, dataset, KnownSources(dataset).has_some)
+    roots = known.named(_there(sources))
+    if stray := next((root.place for root in roots if not root.is_known), None):
+        raise UsageError(f"'{stray}' is no source of '{dataset.location}'; its sources are {known}")
+    present = pl.concat([pl.Series("present", [], dtype=pl.UInt64), *_present(roots)]).unique()
+    names = [printable(root.name)[0] for root in roots]
     member = pl.col("source_member")
     archive, table = (pl.col("source").str.split(pl.concat_str(pl.lit(mark), member)).list.first() for mark in "!#")
     container = pl.when(archive != pl.col("source")).then(archive).otherwise(table)
     file = pl.when(member.is_null()).then(pl.col("source").str.replace(FRAME_SUFFIX, "")).otherwise(container)
-    is_below = pl.any_horizontal((pl.col("source") == root) | pl.col("source").str.contains(_below(root)) for root in roots)
+    is_below = pl.any_horizontal((pl.col("source") == root) | pl.col("source").str.contains(_below(root)) for root in names)
     catalog = dataset.scan("catalog").filter(is_below)
     return catalog.filter(~file.hash().is_in(present.implode()))
+
+
+def _there(sources: Sequence[str | os.PathLike[str]]) -> list[Location]:
+    places = [Location.of(str(source)) for source in sources]
+    if gone := next((place for place in places if place.is_local and not place.path.exists()), None):
+        raise MissingError(f"there is no source at '{gone}'; check the path")
+    return places
 
 
 def _below(root: str) -> str:
@@ -66,10 +83,10 @@ def _below(root: str) -> str:
     return f"^{re.escape(root)}[/!#]"
 
 
-def _present(places: Sequence[str]) -> Iterator[pl.Series]:
+def _present(roots: Sequence[Root]) -> Iterator[pl.Series]:
     """Yield the hashes of the names of all files found."""
     names: list[str] = []
-    for found in discover(places):
+    for found in discover([root.place for root in roots], names=[root.name for root in roots]):
         if isinstance(found, OtherFile):
             continue
         names += [item.source for item in found.items] if found.kind in {"files", "remote"} else [found.source]

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import itertools
+import os
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 -- a field's type can be resolved at run time
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
 
 import polars as pl
 
 from toolkit.curation.annotations import annotation_frame, annotation_lines
+from toolkit.curation.annotations.blocks import TABLE_FAULTS, TABLE_SUFFIXES, table_blocks
+from toolkit.curation.annotations.reading import suffix_of
 from toolkit.curation.reasons import Refusal
 from toolkit.curation.sources import OtherFile, read_others
+from toolkit.curation.sources.files import etag_of
+from toolkit.curation.sources.units import own_name
+from toolkit.engine import worker_died
 from toolkit.errors import DatasetError, TonnageError
 
 if TYPE_CHECKING:
@@ -27,7 +35,14 @@ _BLOCK_BYTES: Final = 16 * 2**20
 """Annotation files of one task."""
 
 _HERE_FILES: Final = 256
-"""So few files are read faster here than a task is sent."""
+_HERE_BYTES: Final = 2**18
+"""So little is read faster here than a task is sent."""
+
+_STREAMED_BYTES: Final = 2**16
+"""A larger table is read a block at a time, from the disk if it lies there by itself, whatever its size."""
+
+_FRAME_FAULTS: Final = (ValueError, TypeError, OverflowError, pl.exceptions.PolarsError)
+"""What values that no frame can hold make it raise: a text that is no text, a size that is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +78,7 @@ def read_annotation_files(engine: Engine, files: pl.DataFrame, staging: Path) ->
     Parameters
     ----------
     engine : Engine
-        Where blocks of files are read; a few files, or a very large one, are read here.
+        Where blocks of files are read; a few small files are read here.
     files : pl.DataFrame
         ``source``, ``path``, ``member``, ``etag``, ``size_bytes``, ``offset``, ``packed``.
     staging : Path
@@ -71,6 +86,7 @@ def read_annotation_files(engine: Engine, files: pl.DataFrame, staging: Path) ->
     """
     parts: list[Path] = []
     unread: dict[Path, tuple[str, ...]] = {}
+    is_little = len(files) <= _HERE_FILES and int(files["size_bytes"].sum()) <= _HERE_BYTES
 
     def tasks() -> Iterator[NoteTask]:
         for block in _blocks(files):
@@ -78,12 +94,15 @@ def read_annotation_files(engine: Engine, files: pl.DataFrame, staging: Path) ->
                 files=tuple(OtherFile(kind="annotation", **row) for row in block.iter_rows(named=True)), staging=staging
             )
             parts.append(task.part)
-            if len(files) <= _HERE_FILES or int(block["size_bytes"].sum()) > 2 * _BLOCK_BYTES:
+            if is_little:
                 unread[task.part] = read_notes(task)
             else:
                 yield task
 
     for task, result in engine.stream(read_notes, tasks()):
+        if isinstance(result, BaseException) and worker_died(result):  # of a document too large for it
+            unread[task.part] = read_notes(task)
+            continue
         if isinstance(result, TonnageError) or (isinstance(result, BaseException) and not isinstance(result, Exception)):
             raise result
         if isinstance(result, BaseException):
@@ -107,32 +126,73 @@ def _blocks(files: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 def read_notes(task: NoteTask) -> tuple[str, ...]:
     """Write what annotation files say as a part, and return the sources of those that say nothing that is understood."""
-    lines: list[dict[str, Any]] = []
+    frames = [annotation_frame([])]
     unread: list[str] = []
-    for source, payload in read_others(task.files, task.staging):
+    for is_streamed, group in itertools.groupby(task.files, key=_is_streamed):
+        files = list(group)
+        frames += _streamed(files, unread) if is_streamed else _read(files, task.staging, unread)
+    temporary = task.part.with_suffix(".tmp")
+    pl.concat(frames).write_parquet(temporary, compression="zstd", compression_level=1)
+    temporary.replace(task.part)
+    return tuple(unread)
+
+
+def _is_streamed(other: OtherFile) -> bool:
+    is_large = other.member is None and other.size_bytes > _STREAMED_BYTES and "://" not in other.path
+    return is_large and suffix_of(other.source) in TABLE_SUFFIXES
+
+
+def _streamed(files: Iterable[OtherFile], unread: list[str]) -> Iterator[pl.DataFrame]:
+    """Yield what large tables say, from the disk; one that changes meanwhile is unread."""
+    for other in files:
+        try:
+            with Path(own_name(other.path)).open("rb") as file:
+                before = etag_of(os.fstat(file.fileno()))
+                found = _table(other.source, file, unread)
+                if etag_of(os.fstat(file.fileno())) == before:
+                    yield found
+                else:
+                    unread.append(other.source)
+        except OSError:
+            unread.append(other.source)
+
+
+def _table(source: str, file: IO[bytes], unread: list[str]) -> pl.DataFrame:
+    try:
+        return pl.concat(map(annotation_frame, table_blocks(source, suffix_of(source), file)))
+    except (*TABLE_FAULTS, *_FRAME_FAULTS):
+        unread.append(source)
+        return annotation_frame([])
+
+
+def _read(files: list[OtherFile], staging: Path, unread: list[str]) -> Iterator[pl.DataFrame]:
+    """Yield what files say that are read whole, in their order."""
+    lines: list[dict[str, Any]] = []
+    for source, payload in read_others(files, staging):
+        if isinstance(payload, bytes) and len(payload) > _STREAMED_BYTES and suffix_of(source) in TABLE_SUFFIXES:
+            yield _framed(lines, unread)
+            lines = []
+            yield _table(source, io.BytesIO(payload), unread)
+            continue
         found = None if isinstance(payload, Refusal) else annotation_lines(source, payload)
         if found is None:
             unread.append(source)
         else:
             lines += found
-    frame = _framed(lines, unread)
-    temporary = task.part.with_suffix(".tmp")
-    frame.write_parquet(temporary, compression="zstd", compression_level=1)
-    temporary.replace(task.part)
-    return tuple(unread)
+    yield _framed(lines, unread)
 
 
 def _framed(lines: list[dict[str, Any]], unread: list[str]) -> pl.DataFrame:
-    """Return lines as a frame; a file whose values no frame can hold (a text that is no text, a size that is none) is unread."""
+    """Return lines as a frame; a file whose values no frame can hold is unread."""
     try:
         return annotation_frame(lines)
-    except (ValueError, TypeError, OverflowError, pl.exceptions.PolarsError):
+    except _FRAME_FAULTS:
         pass
     frames = [annotation_frame([])]
     for source, own in _by_file(lines):
         try:
             frames.append(annotation_frame(own))
-        except (ValueError, TypeError, OverflowError, pl.exceptions.PolarsError):
+        except _FRAME_FAULTS:
             unread.append(source)
     return pl.concat(frames)
 

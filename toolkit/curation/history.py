@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from toolkit.curation.decide import HISTORY_COLUMNS
@@ -80,34 +81,44 @@ class KnownSources:
         whole = self._seen.with_columns(
             source=pl.col("source").str.replace(FRAME_SUFFIX, "")
         )  # a file is read for all its frames
-        self._containers: pl.DataFrame | None = None
-        self._by_etag = _hashed(whole, "source", "source_etag")
+        self._containers: _Hashes | None = None
+        self._by_etag = _Hashes(_hashed(whole, "source", "source_etag"))
         members = self._seen.filter(pl.col("source_member").is_not_null())
         containers = members.with_columns(source=pl.col("source").str.extract(_STREAM)).unique(["source", "source_etag"])
-        self._streams = _hashed(containers, "source", "source_etag")
+        self._streams = _Hashes(_hashed(containers, "source", "source_etag"))
 
     def has_container(self, source: str, etag: str) -> bool:
         """Return whether an earlier batch has read a container, by its key and what tells a change."""
         if self._containers is None:
             members = self._seen.filter(pl.col("source_member").is_not_null())
             named = members.with_columns(source=pl.col("source").str.extract(_CONTAINER)).unique(["source", "source_etag"])
-            self._containers = _hashed(named, "source", "source_etag")
-        return self._known(self._containers, [source], [etag])[0]
+            self._containers = _Hashes(_hashed(named, "source", "source_etag"))
+        return self._containers.have([source], [etag])[0]
 
     def unread(self, unit: SourceUnit) -> SourceUnit | None:
         """Return what of a unit no earlier batch has read: all, some of its items, or None."""
-        if self._by_etag.is_empty():
+        known = self._read(unit)
+        if not any(known):
             return unit
-        if unit.kind == "tar_stream":
-            known = self._known(self._streams, [unit.source], [unit.etag]) + self._known(
-                self._by_etag, [unit.source], [unit.etag]
-            )
-            return None if any(known) else unit
-        if unit.kind == "parquet":
-            return None if self._known(self._by_etag, [f"{unit.source}#{unit.row_start}"], [unit.etag])[0] else unit
-        known = self._known(self._by_etag, [item.source for item in unit.items], [item.etag for item in unit.items])
+        if not unit.items:
+            return None
         fresh = tuple(item for item, is_known in zip(unit.items, known, strict=True) if not is_known)
         return dataclasses.replace(unit, items=fresh) if fresh else None
+
+    def has_some(self, unit: SourceUnit) -> bool:
+        """Return whether an earlier batch has read a unit, or some of its items, as they are now."""
+        return any(self._read(unit))
+
+    def _read(self, unit: SourceUnit) -> list[bool]:
+        """Return what of a unit an earlier batch has read: one answer per item, or one for a unit that is read as a whole."""
+        if not len(self._by_etag):
+            return [False]
+        if unit.kind == "tar_stream":
+            source, etag = [unit.source], [unit.etag]
+            return [self._streams.have(source, etag)[0] or self._by_etag.have(source, etag)[0]]
+        if unit.kind == "parquet":
+            return self._by_etag.have([f"{unit.source}#{unit.row_start}"], [unit.etag])
+        return self._by_etag.have([item.source for item in unit.items], [item.etag for item in unit.items])
 
     def unread_content(self, found: pl.DataFrame) -> pl.DataFrame:
         """Return the rows whose source was not read before with the very same bytes, nor refused for the same passing reason.
@@ -122,19 +133,40 @@ class KnownSources:
                 self._passing, on=["a", "b"], how="anti", maintain_order="left"
             )
             found = found.drop("a", "b")
-        if self._by_etag.is_empty():
+        if not len(self._by_etag):
             return found
         by_content = _hashed(self._seen, "source", "sha256")
         fresh = found.with_columns(_hashes("source", "sha256")).join(by_content, on=["a", "b"], how="anti", maintain_order="left")
         return fresh.drop("a", "b")
 
-    @staticmethod
-    def _known(hashes: pl.DataFrame, sources: Sequence[str], etags: Sequence[str]) -> list[bool]:
-        found = pl.DataFrame({"source": sources, "etag": etags}, schema={"source": pl.String, "etag": pl.String})
-        marked = found.select(_hashes("source", "etag")).join(
-            hashes.with_columns(known=True), on=["a", "b"], how="left", maintain_order="left"
-        )
-        return marked["known"].fill_null(value=False).to_list()
+
+class _Hashes:
+    """Pairs of texts, as hashes in order: to look some up costs no more for ten million pairs than for a thousand.
+
+    Parameters
+    ----------
+    hashes : pl.DataFrame
+        ``a``, ``b``: two hashes of each pair.
+    """
+
+    def __init__(self, hashes: pl.DataFrame) -> None:
+        ordered = hashes.sort("a", "b")
+        self._firsts, self._seconds = ordered["a"].to_numpy(), ordered["b"].to_numpy()
+
+    def __len__(self) -> int:
+        return len(self._firsts)
+
+    def have(self, sources: Sequence[str], others: Sequence[str]) -> list[bool]:
+        """Return of each pair of texts whether it is one of these."""
+        named = pl.DataFrame({"source": sources, "other": others}, schema={"source": pl.String, "other": pl.String})
+        hashed = named.select(_hashes("source", "other"))
+        firsts, seconds = hashed["a"].to_numpy(), hashed["b"].to_numpy()
+        starts = np.searchsorted(self._firsts, firsts, side="left")
+        ends = np.searchsorted(self._firsts, firsts, side="right")
+        known = np.zeros(len(firsts), dtype=bool)
+        for place in np.flatnonzero(ends > starts):
+            known[place] = seconds[place] in self._seconds[starts[place] : ends[place]]
+        return list(map(bool, known))
 
 
 def _hashed(seen: pl.LazyFrame, one: str, other: str) -> pl.DataFrame:

@@ -33,9 +33,11 @@ from toolkit.curation.labelling import Labelling, label_images, table_hints
 from toolkit.curation.matching import without_known
 from toolkit.curation.others import OtherFiles
 from toolkit.curation.places import check_examination, check_free_space, check_places, check_workers
-from toolkit.curation.recipe import Recipe
+from toolkit.curation.roots import SourceRoots
+from toolkit.curation.rules import rules_of_batch, tell_unapplied
 from toolkit.curation.sources import OtherFile, SourceUnit, discover
 from toolkit.curation.sources.access import Access
+from toolkit.curation.sources.fetching import with_shared_hosts
 from toolkit.curation.sources.remote import Remote
 from toolkit.curation.splits import with_split_keys
 from toolkit.curation.stages import DRIVER_MODULES, WORKER_MODULES, Reading, Run, compare, pack_shards, read_sources
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from toolkit.curation.reasons import Refusal
+    from toolkit.curation.recipe import Recipe
     from toolkit.engine import Progress, Scheduler
 
 __all__ = ["curate"]
@@ -86,7 +89,8 @@ def curate(
     dataset : path
         Where the dataset lies or is to lie: a new, empty or curated folder, apart from the sources.
     recipe : Recipe, mapping or path, optional
-        What to keep and how; by default everything sound, with its original bytes.
+        What to keep and how; by default what the dataset was last decided by, and for a new one everything sound, with
+        its original bytes.
     scheduler : str or Client, optional
         An existing Dask cluster; by default one is started on this machine.
     workers : int, optional
@@ -111,22 +115,31 @@ def curate(
     Notes
     -----
     Sources that an earlier batch has read and that have not changed are passed over, so repeating a call adds nothing
-    and no version. A call that was stopped is repeated to go on where it stopped.
+    and no version; that a recipe other than the last one decided nothing by this is logged as a warning (logger
+    ``tonnage``), and ``redecide`` applies it. A call that was stopped is repeated to go on where it stopped.
     """
     started_s = time.perf_counter()
-    rules = Recipe.load(recipe)
     memory_bytes = None if worker_memory is None else int(parse_quantity(worker_memory, "bytes"))
     places = [_place(source) for source in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
     store = DatasetStore(Location.of(dataset))
     check_places(places, store)
     before = Dataset(store) if store.exists() else None
     check_examination(before)
+    rules = rules_of_batch(recipe, before)
     others = OtherFiles(store.private_path / "others")
     limits, known = Limits.of(rules), KnownSources(before)
     access = Access(options=tuple(sorted((storage_options or {}).items())), **rules.downloads.model_dump())
     way = _way(limits, rules)
     remote = Remote(access=access, staging=store.private_path / "staging" / way, is_known=known.has_container)
-    listed = discover(places, with_masks=rules.masks == "auto", remote=remote, access=access)
+    known_roots = SourceRoots(store, before, known.has_some)
+    roots = known_roots.named(places)
+    listed = discover(
+        [root.place for root in roots],
+        names=[root.name for root in roots],
+        with_masks=rules.masks == "auto",
+        remote=remote,
+        access=access,
+    )
     found = _with_images(listed, others, places, remote)
     with (
         engine(
@@ -140,18 +153,19 @@ def curate(
     ):
         run = Run(engine=running, recipe=rules, limits=limits, staging=store.staging(way), tell=progress or silent)
         check_workers(running, [*(str(place.absolute()) for place in places if isinstance(place, Path)), str(store.root)])
-        reading_s = time.perf_counter()
-        reading = read_sources(run, found, known, others)
-        reading_s = time.perf_counter() - reading_s
+        reading = read_sources(run, with_shared_hosts(found, running.worker_count), known, others)
         rows = _rows(reading, known)
         if rows.is_empty():
-            return _unchanged(before, run.staging, places)
+            unchanged = _unchanged(before, run, places)
+            known_roots.remember(roots)
+            return unchanged
         outcome = _decided_and_packed(
             run, store, _Inputs(before=before, known=known, reading=reading, others=others, remote=remote), rows
         )
-        facts = _rates(run, reading, outcome, time.perf_counter() - started_s) | download_rates(reading.parts, reading_s)
+        facts = _rates(run, reading, outcome, time.perf_counter() - started_s) | download_rates(reading.parts, run.staging)
     curated = commit_batch(store, outcome, before, facts | dict(outcome.notes), others.counts())
     others.remember(outcome.batch.identity)
+    known_roots.remember(roots)
     shutil.rmtree(run.staging, ignore_errors=True)
     _check_refused_share(outcome.batch.outcomes, rules)
     return curated
@@ -209,11 +223,12 @@ def _rows(reading: Reading, known: KnownSources) -> pl.DataFrame:
     return known.unread_content(rows)
 
 
-def _unchanged(before: Dataset | None, staging: Path, places: Sequence[Path | Location]) -> Dataset:
+def _unchanged(before: Dataset | None, run: Run, places: Sequence[Path | Location]) -> Dataset:
     """Return the dataset as it was: nothing new was found."""
-    shutil.rmtree(staging, ignore_errors=True)
+    shutil.rmtree(run.staging, ignore_errors=True)
     if before is None:
         raise _no_images(places)
+    tell_unapplied(run.recipe, before)
     return before
 
 

@@ -67,6 +67,12 @@ REASONS: Final = {
     "unreadable": Reason(
         "read", "it could not be read", "See that it is there and that the worker may read it, then try again.", True
     ),
+    "unsupported_container": Reason(
+        "discover",
+        "an archive of a kind that is not read",
+        "Unpack it yourself, or pack it anew as zip or tar, and give that.",
+        False,
+    ),
     "unsafe_member": Reason(
         "discover",
         "the archive member's path or kind is unsafe (it leaves the archive, or is a link or device)",

@@ -111,7 +111,7 @@ class Downloads(_Part):
     retry_count: int = Field(default=3, ge=0, le=20)
     """Further tries after a fault that may pass."""
     per_host_count: int = Field(default=8, ge=1, le=256)
-    """Connections to one host at once, per worker process."""
+    """Connections to one host at once, of all workers together; each worker process has one at least."""
     concurrent_count: int = Field(default=16, ge=1, le=256)
     """Files on their way at once, per task."""
     max_bytes: Bytes = 256 * 2**20

@@ -5,24 +5,27 @@ Pure. Which images the lines belong to is found in ``labelling.py``.
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
 import posixpath
 import re
 from typing import TYPE_CHECKING, Final
 
-import polars as pl
-
+from toolkit.curation.annotations.blocks import TABLE_FAULTS, TABLE_SUFFIXES, table_blocks
 from toolkit.curation.annotations.coco import coco_lines, is_coco
 from toolkit.curation.annotations.lines import annotation_frame, sidecar_stems
-from toolkit.curation.annotations.tables import delimited, document_lines, table_lines
+from toolkit.curation.annotations.tables import document_lines, table_lines
 from toolkit.curation.annotations.text import as_text
 from toolkit.curation.annotations.voc import voc_lines
 from toolkit.curation.annotations.yolo import class_lines, is_class_list, yolo_lines
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from toolkit.curation.annotations.lines import Line
 
-__all__ = ["ANNOTATION_SUFFIXES", "annotation_lines", "read_annotations"]
+__all__ = ["ANNOTATION_SUFFIXES", "annotation_lines", "read_annotations", "suffix_of"]
 
 ANNOTATION_SUFFIXES: Final = (
     ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".txt", ".cls", ".xml", ".yaml", ".yml", ".names",
@@ -53,22 +56,29 @@ def annotation_lines(key: str, payload: bytes) -> list[Line] | None:
     payload : bytes
         Its bytes. Text is UTF-8 with or without a byte order mark, else Windows-1252.
     """
-    suffix = posixpath.splitext(_NUMBER.sub("", key) if "!" in key else key)[1].lower()
+    suffix = suffix_of(key)
     if suffix in _SIDECARS and len(payload) > _SIDECAR_BYTES:
         return None
     try:
-        if suffix == ".parquet":
-            return table_lines(key, pl.read_parquet(payload).to_dicts())
-        return _sidecar(key, suffix, payload) if suffix in _SIDECARS else _table(key, suffix, as_text(payload))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, pl.exceptions.PolarsError):
+        if suffix in TABLE_SUFFIXES:
+            return list(itertools.chain.from_iterable(table_blocks(key, suffix, io.BytesIO(payload))))
+        return _sidecar(key, suffix, payload) if suffix in _SIDECARS else _document(key, as_text(payload))
+    except TABLE_FAULTS:
         return None  # a file of another purpose or a damaged one; it is counted and listed as such, not lost
 
 
-def _table(key: str, suffix: str, text: str) -> list[Line] | None:
-    if suffix in {".csv", ".tsv"}:
-        return table_lines(key, delimited(text, "\t" if suffix == ".tsv" else ","))
-    if suffix in {".jsonl", ".ndjson"}:
-        return table_lines(key, [json.loads(line) for line in text.splitlines() if line.strip()])
+def suffix_of(key: str) -> str:
+    """Return the ending of a source, in lower case.
+
+    Examples
+    --------
+    >>> suffix_of("raw/M.CSV"), suffix_of("raw/a.tar!m.json#2")
+    ('.csv', '.json')
+    """
+    return posixpath.splitext(_NUMBER.sub("", key) if "!" in key else key)[1].lower()
+
+
+def _document(key: str, text: str) -> list[Line] | None:
     document = json.loads(text)
     if not isinstance(document, dict):
         return table_lines(key, document)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import posixpath
 from typing import TYPE_CHECKING, Any
-
-import polars as pl
 
 from toolkit.curation.annotations.lines import folder_of, joined, sidecar_stems
 from toolkit.curation.annotations.text import NAME_COLUMNS, column_of, roles_of, said
@@ -16,13 +13,7 @@ if TYPE_CHECKING:
 
     from toolkit.curation.annotations.lines import Line
 
-__all__ = ["delimited", "document_lines", "named", "table_lines"]
-
-
-def delimited(text: str, separator: str) -> list[dict[str, Any]]:
-    """Return the rows of a delimited table as texts by column."""
-    frame = pl.read_csv(io.BytesIO(text.encode()), separator=separator, infer_schema=False, truncate_ragged_lines=True)
-    return frame.rename({name: name.strip() for name in frame.columns}).to_dicts()
+__all__ = ["document_lines", "named", "table_lines"]
 
 
 def named(key: str, kind: str, name: str) -> Line:
@@ -31,9 +22,19 @@ def named(key: str, kind: str, name: str) -> Line:
     return {"file": key, "kind": kind, "name": path, "target": joined(folder_of(key), path)}
 
 
-def table_lines(key: str, records: Sequence[dict[str, Any]]) -> list[Line] | None:
-    """Return the annotations of a table whose lines name a file each; other columns become metadata."""
-    columns = {str(name): None for record in records for name in record}
+def table_lines(key: str, records: Sequence[dict[str, Any]], columns: Sequence[str] | None = None) -> list[Line] | None:
+    """Return the annotations of a table whose lines name a file each; other columns become metadata.
+
+    Parameters
+    ----------
+    key : str
+        Source key of the table.
+    records : sequence of dict
+        Its rows, or some of them.
+    columns : sequence of str, optional
+        The columns of all rows; by default those of these.
+    """
+    columns = list({str(name): None for record in records for name in record}) if columns is None else columns
     place = column_of(columns, NAME_COLUMNS)
     if place is None:
         return None

@@ -20,7 +20,7 @@ class Access:
     retry_count: int = 3
     """Further tries after a fault that may pass."""
     per_host_count: int = 8
-    """Connections to one host at once, per worker process."""
+    """Connections to one host at once: of all workers together as the recipe has it, of one process as a unit has it."""
     concurrent_count: int = 16
     """Files on their way at once, per task."""
     max_bytes: int = 256 * 2**20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import lzma
 import posixpath
 import tarfile
@@ -14,7 +15,8 @@ import zstandard
 from toolkit.curation.annotations import ANNOTATION_SUFFIXES
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sniffing import claims_image
-from toolkit.curation.sources.masks import is_mask, stems_by_folder
+from toolkit.curation.sources.masks import is_mask
+from toolkit.curation.sources.member_table import MemberTable
 from toolkit.curation.sources.units import (
     MAX_PAYLOAD_BYTES,
     SYSTEM_NAMES,
@@ -26,10 +28,13 @@ from toolkit.curation.sources.units import (
     printable,
     unit_items,
 )
+from toolkit.curation.sources.zip_directory import zip_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from toolkit.curation.sources.zip_directory import ZipEntry
 
 __all__ = [
     "ARCHIVE_FAULTS",
@@ -41,6 +46,7 @@ __all__ = [
     "list_archive",
     "other_member",
     "strict_headers",
+    "unread_archive",
     "unsafe_member",
     "zip_name",
 ]
@@ -54,6 +60,8 @@ _STREAMS: Final = {
     ".txz": "xz",
     ".tar.zst": "zst",
 }
+_UNREAD: Final = {".rar": "a RAR archive", ".7z": "a 7z archive"}
+
 BOMB_RATIO: Final = 1_000
 _HARMLESS_BYTES: Final = 64 * 2**20
 """A member that unpacks to more than 64 MiB and 1,000 times its size is taken for a bomb; deflate ends at 1,032. Source:
@@ -82,6 +90,20 @@ def compression_of(name: str) -> str | None:
     return next((kind for suffix, kind in _STREAMS.items() if name.lower().endswith(suffix)), None)
 
 
+def unread_archive(name: str, *, is_within: bool = False) -> Refusal | None:
+    """Return why an archive is not read, by its name: it is of a kind that is not, or lies within another.
+
+    Examples
+    --------
+    >>> unread_archive("a.RAR").reason, unread_archive("a.zip"), unread_archive("a.zip", is_within=True).reason
+    ('unsupported_container', None, 'unsupported_container')
+    """
+    suffix = posixpath.splitext(name)[1].lower()
+    if suffix in _UNREAD:
+        return refusal("unsupported_container", f"it is {_UNREAD[suffix]}")
+    return refusal("unsupported_container", "it lies within another archive") if is_within and is_archive(name) else None
+
+
 def list_archive(path: Path, key: str, etag: str, *, with_masks: bool = True) -> Iterator[SourceUnit | OtherFile | Item]:
     """Yield the units and other files of an archive; an archive that cannot be listed is one refused item."""
     if compression_of(path.name) is not None:
@@ -89,20 +111,19 @@ def list_archive(path: Path, key: str, etag: str, *, with_masks: bool = True) ->
         yield SourceUnit(kind="tar_stream", path=str(path), source=key, etag=etag)
         return
     kind = "zip" if path.name.lower().endswith(".zip") else "tar"
-    items: list[Item] = []
+    members = MemberTable(key, etag, is_claimed)
     fault: Exception | None = None
     try:
-        for item in _zip_items(path, key, etag) if kind == "zip" else _tar_items(path, key, etag):
-            items.append(item)  # noqa: PERF402 -- what was listed before a fault is kept
+        _list_zip(path, members) if kind == "zip" else _list_tar(path, members)
     except ARCHIVE_FAULTS as broken:
         fault = broken
-    if fault is not None and not items:
+    if fault is not None and (kind == "zip" or not len(members)):  # what a broken directory says of members is worth nothing
         yield _corrupt(path, key, etag, fault)
         return
     yield OtherFile(source=key, path=str(path), kind="container", etag=etag, size_bytes=path.stat().st_size)
     if fault is not None:
         yield _corrupt(path, f"{key}!", etag, fault)
-    yield from _units(kind, path, key, etag, _labelled(items, str(path), with_masks=with_masks))
+    yield from _units(kind, path, key, etag, _labelled(members, str(path), with_masks=with_masks))
 
 
 def _corrupt(path: Path, key: str, etag: str, fault: Exception) -> Item:
@@ -126,26 +147,19 @@ def _units(kind: str, path: Path, key: str, etag: str, found: Iterable[Item | Ot
         yield SourceUnit(kind=kind, path=str(path), source=key, items=tuple(items), etag=etag)
 
 
-def _zip_items(path: Path, key: str, etag: str) -> Iterator[Item]:
-    names = MemberNames(key)
-    with zipfile.ZipFile(path) as archive:
-        members = [info for info in archive.infolist() if not info.is_dir()]
-    _check_overlap(members)
-    for info in members:
-        packed = f"{info.compress_type}:{info.compress_size}:{info.CRC:08x}"
-        yield names.item(zip_name(info), info.header_offset, info.file_size, etag, _zip_refusal(info), packed)
-
-
-def _check_overlap(members: Iterable[zipfile.ZipInfo]) -> None:
-    """Raise if two members claim the same bytes.
+def _list_zip(path: Path, members: MemberTable) -> None:
+    """List the members of a zip, none of which may claim the bytes of another.
 
     Source: Fifield, "A better zip bomb", WOOT 2019: by overlapping members 10 MB unpack to 281 TB.
     """
-    end = 0
-    for info in sorted(members, key=lambda info: info.header_offset):
-        if info.header_offset < end:
-            raise zipfile.BadZipFile(f"members overlap at byte {info.header_offset:,}, as in a zip bomb")
-        end = info.header_offset + 30 + info.compress_size
+    with path.open("rb") as file:
+        for entry in zip_entries(file):
+            if entry.name.endswith("/"):
+                continue
+            members.add(entry.name, entry.offset, entry.size_bytes, _zip_refusal(entry), entry.packed)
+            members.span(entry.offset, entry.offset + 30 + entry.packed_bytes)
+    if (at := members.overlap_at()) is not None:
+        raise zipfile.BadZipFile(f"members overlap at byte {at:,}, as in a zip bomb")
 
 
 def zip_name(info: zipfile.ZipInfo) -> str:
@@ -159,27 +173,26 @@ def zip_name(info: zipfile.ZipInfo) -> str:
         return name
 
 
-def _zip_refusal(info: zipfile.ZipInfo) -> Refusal | None:
-    kind = (info.external_attr >> 16) & 0o170000
-    if unsafe := unsafe_member(info.filename, info.file_size, is_plain=kind in {0, 0o100000}):
+def _zip_refusal(entry: ZipEntry) -> Refusal | None:
+    if unsafe := unsafe_member(entry.name, entry.size_bytes, is_plain=entry.is_plain):
         return unsafe
-    if info.file_size > _HARMLESS_BYTES and info.file_size > BOMB_RATIO * max(1, info.compress_size):
-        return refusal("unsafe_member", f"it unpacks from {info.compress_size:,} to {info.file_size:,} bytes")
-    return refusal("unreadable", "it is encrypted") if info.flag_bits & 0x1 else None
+    if entry.size_bytes > _HARMLESS_BYTES and entry.size_bytes > BOMB_RATIO * max(1, entry.packed_bytes):
+        return refusal("unsafe_member", f"it unpacks from {entry.packed_bytes:,} to {entry.size_bytes:,} bytes")
+    return refusal("unreadable", "it is encrypted") if entry.is_encrypted else None
 
 
-def _tar_items(path: Path, key: str, etag: str) -> Iterator[Item]:
-    names = MemberNames(key)
+def _list_tar(path: Path, members: MemberTable) -> None:
     faults: list[str] = []
     with tarfile.open(path, "r:", tarinfo=strict_headers(faults)) as archive:
         size_bytes = path.stat().st_size
-        for info in archive:
+        while (info := archive.next()) is not None:
+            archive.members.clear()  # type: ignore[attr-defined] # it would hold every header
             if info.isdir():
                 continue
             if info.offset_data + info.size > size_bytes:
                 raise tarfile.ReadError(f"it ends within the member '{info.name}'")
             refused = unsafe_member(info.name, info.size, is_plain=info.isreg() and not info.issparse())
-            yield names.item(info.name, info.offset_data, info.size, etag, refused)
+            members.add(info.name, info.offset_data, info.size, refused)
     if faults:
         raise tarfile.ReadError(f"its headers break off: {faults[0]}")
 
@@ -229,32 +242,26 @@ def unsafe_member(name: str, size_bytes: int, *, is_plain: bool) -> Refusal | No
     return None
 
 
-def _labelled(items: list[Item], path: str, *, with_masks: bool) -> Iterator[Item | OtherFile]:
+def _labelled(members: MemberTable, path: str, *, with_masks: bool) -> Iterator[Item | OtherFile]:
     """Yield the members that are images with their class folders, and the others as what they are."""
-    import dataclasses
-
-    folders: dict[str, bool] = {}
-    for item in items:
+    classes = class_folders(members.folders)
+    for item in members.items():
         folder = posixpath.dirname(item.place)
-        folders[folder] = folders.get(folder, False) or is_claimed(item)
-    classes = class_folders(folders)
-    stems_in = stems_by_folder(item.place for item in items if is_claimed(item))
-    for item in items:
-        folder = posixpath.dirname(item.place)
-        if not is_claimed(item):
+        if not is_claimed(item.place):
             yield other_member(item, path)
-        elif with_masks and item.refusal is None and is_mask(item.place, stems_in):
-            yield dataclasses.replace(other_member(item, path), kind="mask")
+        elif with_masks and item.refusal is None and is_mask(item.place, members.stems.__contains__):
+            other = other_member(item, path)
+            yield other if isinstance(other, Item) else dataclasses.replace(other, kind="mask")
         elif folder in classes:
             yield dataclasses.replace(item, folder_label=posixpath.basename(printable(folder)[0]))
         else:
             yield item
 
 
-def is_claimed(item: Item) -> bool:
+def is_claimed(place: str) -> bool:
     """Return whether a member is to be examined: by its ending, or because it has none and is no annotation."""
-    suffix = posixpath.splitext(item.place)[1].lower()
-    return not _left_behind(item.place) and (not suffix or claims_image(suffix))
+    suffix = posixpath.splitext(place)[1].lower()
+    return not _left_behind(place) and (not suffix or claims_image(suffix))
 
 
 def _left_behind(place: str) -> str | None:
@@ -265,11 +272,13 @@ def _left_behind(place: str) -> str | None:
     return "hidden" if base.startswith(".") else None
 
 
-def other_member(item: Item, archive: str) -> OtherFile:
-    """Return a member that is no image as what it is; one that must not be read is no annotation."""
+def other_member(item: Item, archive: str) -> OtherFile | Item:
+    """Return a member that is no image as what it is: an archive is refused; what must not be read is no annotation."""
     base = posixpath.basename(item.place)
     suffix = posixpath.splitext(base)[1].lower()
     left_behind = _left_behind(item.place)
+    if not left_behind and (why := unread_archive(base, is_within=True)) is not None:
+        return dataclasses.replace(item, refusal=item.refusal or why)
     kind = f"skipped({left_behind})" if left_behind else "annotation" if suffix in ANNOTATION_SUFFIXES else "skipped(other)"
     if kind == "annotation" and item.refusal is not None:
         kind = f"skipped({item.refusal.reason})"

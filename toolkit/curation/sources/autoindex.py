@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import urllib3
 
-from toolkit.curation.sources.downloads import request
+from toolkit.curation.reasons import Refusal, refusal
+from toolkit.curation.sources.downloads import BUSY, ask, fault_of_network
 from toolkit.curation.sources.objects import Entry, stamp
 from toolkit.errors import MissingError, UsageError
 
@@ -24,6 +26,8 @@ __all__ = ["links", "list_web"]
 _PAGE_BYTES: Final = 64 * 2**20
 _AT_ONCE: Final = 8
 _MOVES: Final = 3
+_NO_HEAD: Final = frozenset({405, 501})
+"""Statuses of hosts that answer no HEAD. Source: RFC 9110, sections 15.5.6 and 15.6.2."""
 
 
 class _Links(HTMLParser):
@@ -56,48 +60,90 @@ def links(page: str, url: str) -> list[str]:
 def list_web(place: Location, access: Access) -> Iterator[Entry]:
     """Yield the files below a page that lists them, folder by folder; a file yields itself.
 
+    A file that gives no answer now is named all the same, without what tells a change: fetching it will say what is
+    wrong, or bring it. A folder below that cannot be listed is one entry with its refusal.
+
     Raises
     ------
     MissingError
         If there is nothing.
     UsageError
-        If the host does not answer.
+        If the host does not answer, or sends to another one.
     """
-    first = _head(place.url, access)
+    try:
+        first = _head(place.url, access)
+    except urllib3.exceptions.HTTPError as fault:
+        raise UsageError(f"'{place}' does not answer ({type(fault).__name__}); check the address") from None
     if first is None:
         raise MissingError(f"there is nothing at '{place}'; check the address")
-    url, kind, etag, size_bytes = first
-    if kind != "text/html":
-        yield Entry(relative="", url=url, etag=etag, size_bytes=size_bytes)
+    if urlsplit(first.url).netloc != urlsplit(place.url).netloc:
+        raise UsageError(f"'{place}' sends to another host, '{urlsplit(first.url).netloc}'; name its address itself")
+    if first.kind != "text/html":
+        yield Entry(relative="", url=first.url, etag=first.etag, size_bytes=first.size_bytes)
         return
+    url = first.url
     root = url if url.endswith("/") else f"{url.rpartition('/')[0] if '.' in url.rpartition('/')[2] else url}/"
     folders, seen = [root], {root}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         while folders:
             folder = folders.pop()
-            found = links(_page(folder, access), folder)
+            page = _page(folder, access)
+            if isinstance(page, Refusal):
+                if folder == root:
+                    raise UsageError(f"the folder '{folder}' cannot be listed: {page.message}")
+                yield Entry(relative=unquote(folder.removeprefix(root)), url=folder, etag="", size_bytes=0, refusal=page)
+                continue
+            found = links(page, folder)
             files = [link for link in found if not link.endswith("/")]
             for start in range(0, len(files), _AT_ONCE * 8):
                 block = files[start : start + _AT_ONCE * 8]
-                for link, head in zip(block, pool.map(lambda link: _head(link, access), block), strict=True):
-                    relative = unquote(link.removeprefix(root))
-                    yield Entry(relative=relative, url=link, etag=head[2] if head else "", size_bytes=head[3] if head else 0)
+                yield from pool.map(lambda link: _entry(link, unquote(link.removeprefix(root)), access), block)
             folders += [link for link in reversed(found) if link.endswith("/") and link not in seen]
             seen.update(found)
 
 
-def _head(url: str, access: Access) -> tuple[str, str, str, int] | None:
-    """Return where a file is, its type, its stamp and its size; None if it is not there."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Head:
+    """What a host says of a file."""
+
+    url: str
+    """Where it is, after all redirects."""
+    kind: str
+    """Its type, as ``text/html``."""
+    etag: str
+    """What tells a change."""
+    size_bytes: int
+    """Its size; 0 if that is not said."""
+
+
+def _entry(link: str, relative: str, access: Access) -> Entry:
+    """Return a listed file, with what its host says of it now; a redirect elsewhere is followed when it is fetched."""
+    try:
+        head = _head(link, access)
+    except urllib3.exceptions.HTTPError:
+        head = None
+    is_here = head is not None and urlsplit(head.url).netloc == urlsplit(link).netloc
+    etag, size_bytes = (head.etag, head.size_bytes) if head is not None and is_here else ("", 0)
+    return Entry(relative=relative, url=link, etag=etag, size_bytes=size_bytes)
+
+
+def _head(url: str, access: Access) -> _Head | None:
+    """Return what a host says of a file, None if it is not there; another host that it sends to is not asked.
+
+    Raises
+    ------
+    urllib3.exceptions.HTTPError
+        If it does not answer, however often it is asked.
+    """
     for _ in range(_MOVES):
-        try:
-            response = request("HEAD", url, access)
-            response.close()
-        except urllib3.exceptions.HTTPError as fault:
-            raise UsageError(f"'{url}' does not answer ({type(fault).__name__}); check the address") from None
+        response = ask("HEAD", url, access)
+        if response.status in _NO_HEAD:
+            response = ask("GET", url, access)
+        response.close()
         if 300 <= response.status < 400 and (there := response.headers.get("Location")):
             moved = urljoin(url, there)
             if urlsplit(moved).netloc != urlsplit(url).netloc:
-                raise UsageError(f"'{url}' sends to another host, '{urlsplit(moved).netloc}'; name its address itself")
+                return _Head(url=moved, kind="", etag="", size_bytes=0)
             url = moved
             continue
         if response.status != 200:
@@ -105,23 +151,21 @@ def _head(url: str, access: Access) -> tuple[str, str, str, int] | None:
         size = response.headers.get("Content-Length", "")
         size_bytes = int(size) if size.isdecimal() else 0
         mark = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
-        return (
-            url,
-            response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
-            stamp(size_bytes, mark),
-            size_bytes,
-        )
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return _Head(url=url, kind=kind, etag=stamp(size_bytes, mark), size_bytes=size_bytes)
     return None
 
 
-def _page(url: str, access: Access) -> str:
+def _page(url: str, access: Access) -> str | Refusal:
+    """Return a page that lists files, or why it cannot be had."""
     try:
-        response = request("GET", url, access)
+        response = ask("GET", url, access)
         try:
             if response.status != 200:
-                raise UsageError(f"the folder '{url}' cannot be listed: status {response.status}")
+                reason = "http_unavailable" if response.status in BUSY else "http_status"
+                return refusal(reason, f"status {response.status}")
             return response.read(_PAGE_BYTES).decode("utf-8", "replace")
         finally:
             response.close()
     except urllib3.exceptions.HTTPError as fault:
-        raise UsageError(f"the folder '{url}' cannot be listed ({type(fault).__name__}); try again") from None
+        return fault_of_network(fault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from toolkit.curation.sources.access import Access
@@ -18,11 +19,25 @@ if TYPE_CHECKING:
     from toolkit.curation.sources.remote import Remote
     from toolkit.curation.sources.units import OtherFile, SourceUnit
 
-__all__ = ["discover", "source_names"]
+__all__ = ["base_name", "discover", "source_names"]
+
+
+def base_name(place: Location) -> str:
+    """Return the last part of a place, which its keys begin with where no other source bears it.
+
+    Examples
+    --------
+    >>> base_name(Location.of("a/photos/")), base_name(Location.of("https://h/x.zip?sig=1"))
+    ('photos', 'x.zip')
+    """
+    base = place.name.partition("?")[0]
+    if place.is_local:
+        base = (place.path.resolve().name if base in {"", ".."} else base) or "root"
+    return base
 
 
 def source_names(sources: Sequence[str | os.PathLike[str] | Location]) -> list[tuple[Location, str]]:
-    """Return each source's place and the name its keys begin with; a second of the same name gets ``~2``.
+    """Return each source's place and the name its keys begin with in a new dataset; a second of the same name gets ``~2``.
 
     Keys hold no more of a path than that, so that a dataset is the same wherever its sources lay.
 
@@ -31,21 +46,21 @@ def source_names(sources: Sequence[str | os.PathLike[str] | Location]) -> list[t
     >>> [name for _, name in source_names(["a/photos", "b/photos/", "c.zip", "s3://bucket/photos"])]
     ['photos', 'photos~2', 'c.zip', 'photos~3']
     """
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     named = []
-    for source in sources:
-        place = Location.of(source)
-        base = place.name.partition("?")[0]
-        if place.is_local:
-            base = (place.path.resolve().name if base in {"", ".."} else base) or "root"
-        seen[base] = seen.get(base, 0) + 1
-        named.append((place, base if seen[base] == 1 else f"{base}~{seen[base]}"))
+    for place in map(Location.of, sources):
+        base = base_name(place)
+        numbered = itertools.chain([base], (f"{base}~{number}" for number in itertools.count(2)))
+        name = next(name for name in numbered if name not in seen)
+        seen.add(name)
+        named.append((place, name))
     return named
 
 
 def discover(
     sources: Sequence[str | Path | Location],
     *,
+    names: Sequence[str] | None = None,
     with_masks: bool = True,
     remote: Remote | None = None,
     access: Access | None = None,
@@ -56,6 +71,8 @@ def discover(
     ----------
     sources : sequence of paths or locations
         Folders, archives, tables, lists, single files; remote ones too, if ``remote`` is given.
+    names : sequence of str, optional
+        What the keys of each begin with; by default as ``source_names`` says.
     with_masks : bool
         Whether segmentation masks are told from images.
     remote : Remote, optional
@@ -70,7 +87,7 @@ def discover(
     UsageError
         If a source is a URL and ``remote`` is not given.
     """
-    named = source_names(sources)
+    named = source_names(sources) if names is None else list(zip(map(Location.of, sources), names, strict=True))
     for place, _ in named:
         if not place.is_local and remote is None:
             raise UsageError(f"the source '{place}' is not on this machine's disk; copy or mount it and name its path")

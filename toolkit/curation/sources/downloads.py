@@ -21,6 +21,7 @@ from urllib3 import exceptions as faults
 from toolkit import __version__
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sources.robots import Robots, opted_out
+from toolkit.curation.sources.transfers import Transfers
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from toolkit.curation.sources.access import Access
 
-__all__ = ["AGENT", "download", "is_private", "request"]
+__all__ = ["AGENT", "BUSY", "ask", "download", "fault_of_network", "is_private"]
 
 AGENT: Final = "tonnage"
 _HEADERS: Final = {"User-Agent": f"{AGENT}/{__version__}", "Accept": "image/*,*/*;q=0.8", "Accept-Encoding": "identity"}
@@ -37,7 +38,7 @@ _CHUNK_BYTES: Final = 2**16
 _ROBOTS_BYTES: Final = 500 * 2**10
 """So much of a robots.txt is read. Source: RFC 9309, section 2.5."""
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
-_BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that may pass. Source: RFC 9110, section 15; RFC 6585, section 4; RFC 8470."""
 _PASSING: Final = frozenset({"connection_failed", "timeout", "http_unavailable"})
 """Reasons for which a file is tried again at once."""
@@ -84,13 +85,42 @@ def is_private(host: str) -> bool:
     return any(not ipaddress.ip_address(str(address).partition("%")[0]).is_global for address in found)
 
 
-def request(method: str, url: str, access: Access) -> urllib3.BaseHTTPResponse:
+def ask(method: str, url: str, access: Access) -> urllib3.BaseHTTPResponse:
+    """Return the answer to a request, its body unread, asked again as often as ``access`` says; a redirect is not followed.
+
+    Raises
+    ------
+    urllib3.exceptions.HTTPError
+        If there is none.
+    """
+    attempt = 0
+    while True:
+        is_last = attempt == access.retry_count
+        try:
+            response = _request(method, url, access)
+            if is_last or response.status not in BUSY:
+                return response
+            response.close()
+        except faults.HTTPError:
+            if is_last:
+                raise
+        time.sleep(_pause_s(attempt))
+        attempt += 1
+
+
+def _pause_s(attempt: int) -> float:
+    return float(0.25 * 2**attempt) * (1 + random.random())  # noqa: S311 -- no secret
+
+
+def _request(method: str, url: str, access: Access) -> urllib3.BaseHTTPResponse:
     """Return the answer to one try, its body unread; a redirect is not followed."""
     timeout = urllib3.Timeout(connect=access.timeout_s, read=access.timeout_s)
     return _pool().request(method, url, timeout=timeout, retries=False, redirect=False, preload_content=False)
 
 
-def download(url: str, target: Path, access: Access, *, ask_robots: bool = True) -> Refusal | None:
+def download(
+    url: str, target: Path, access: Access, *, ask_robots: bool = True, transfers: Transfers | None = None
+) -> Refusal | None:
     """Lay the file at a URL down, whole or not at all; return why it cannot be had, or None.
 
     Parameters
@@ -103,21 +133,26 @@ def download(url: str, target: Path, access: Access, *, ask_robots: bool = True)
         Limits and manners.
     ask_robots : bool
         Whether what its host asks of robots counts, if ``access`` says so; not for what a person named by itself.
+    transfers : Transfers, optional
+        Takes note of how long it was on its way.
     """
+    transfers = transfers or Transfers()
     end_s = time.monotonic() + access.deadline_s
     attempt = 0
     while True:
-        found, wait_s = _try(url, target, access, end_s, ask_robots=ask_robots and access.respect_robots)
+        found, wait_s = _try(url, target, access, end_s, transfers, ask_robots=ask_robots and access.respect_robots)
         if found is None or found.reason not in _PASSING or attempt == access.retry_count:
             return found
-        pause_s = max(wait_s, 0.25 * 2**attempt * (1 + random.random()))  # noqa: S311 -- no secret
+        pause_s = max(wait_s, _pause_s(attempt))
         if time.monotonic() + pause_s >= end_s:
             return found
         time.sleep(pause_s)
         attempt += 1
 
 
-def _try(url: str, target: Path, access: Access, end_s: float, *, ask_robots: bool) -> tuple[Refusal | None, float]:
+def _try(
+    url: str, target: Path, access: Access, end_s: float, transfers: Transfers, *, ask_robots: bool
+) -> tuple[Refusal | None, float]:
     """Follow redirects to the file and lay it down; return why not, and how long its host asks to wait."""
     named = url
     for _ in range(_REDIRECTS + 1):
@@ -126,8 +161,8 @@ def _try(url: str, target: Path, access: Access, end_s: float, *, ask_robots: bo
             return why, 0
         host = urlsplit(url).hostname or ""
         try:
-            with _turn(host, access.per_host_count):
-                response = request("GET", url, access)
+            with _turn(host, access.per_host_count), transfers.timed(target):
+                response = _request("GET", url, access)
                 try:
                     if response.status in _MOVED and (there := response.headers.get("Location")):
                         url = urljoin(url, there)
@@ -136,7 +171,7 @@ def _try(url: str, target: Path, access: Access, end_s: float, *, ask_robots: bo
                 finally:
                     response.close()
         except (faults.HTTPError, OSError, ValueError) as fault:
-            return _fault(fault), 0
+            return fault_of_network(fault), 0
     return refusal("redirect_loop", f"more than {_REDIRECTS} redirects"), 0
 
 
@@ -153,7 +188,7 @@ def _forbidden(url: str, named: str, *, ask_robots: bool) -> Refusal | None:
 def _received(
     response: urllib3.BaseHTTPResponse, target: Path, access: Access, end_s: float, *, ask_robots: bool
 ) -> Refusal | None:
-    if response.status in _BUSY:
+    if response.status in BUSY:
         return refusal("http_unavailable", f"status {response.status}")
     if response.status != 200:
         return refusal("http_status", f"status {response.status}")
@@ -190,7 +225,7 @@ def _streamed(response: urllib3.BaseHTTPResponse, path: Path, access: Access, en
 
 
 def _asked_wait_s(response: urllib3.BaseHTTPResponse) -> float:
-    if response.status not in _BUSY:
+    if response.status not in BUSY:
         return 0
     try:
         return urllib3.Retry().get_retry_after(response) or 0
@@ -198,7 +233,7 @@ def _asked_wait_s(response: urllib3.BaseHTTPResponse) -> float:
         return 0
 
 
-def _fault(fault: Exception) -> Refusal:
+def fault_of_network(fault: Exception) -> Refusal:
     """Return a fault of the network as a refusal, in as few words as say it."""
     if isinstance(fault, faults.MaxRetryError) and fault.reason is not None:
         fault = fault.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,19 +15,22 @@ from toolkit.curation.sources.downloads import download
 from toolkit.curation.sources.files import read_whole
 from toolkit.curation.sources.objects import fetch_object
 from toolkit.curation.sources.streams import staged_path
-from toolkit.curation.sources.units import LISTED
+from toolkit.curation.sources.transfers import Transfers
+from toolkit.curation.sources.units import LISTED, SourceUnit
 from toolkit.errors import UsageError
 from toolkit.locations import OBJECT_STORES, Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from toolkit.curation.sources.units import Item
+    from toolkit.curation.sources.units import Item, OtherFile
 
-__all__ = ["fetch", "read_remote", "reread_remote"]
+__all__ = ["fetch", "read_remote", "reread_remote", "with_shared_hosts"]
 
 
-def fetch(url: str, target: Path, access: Access, etag: str = "", *, ask_robots: bool = True) -> Refusal | None:
+def fetch(
+    url: str, target: Path, access: Access, etag: str = "", *, ask_robots: bool = True, transfers: Transfers | None = None
+) -> Refusal | None:
     """Lay a remote file down; return why it cannot be had, or None.
 
     Parameters
@@ -41,13 +45,30 @@ def fetch(url: str, target: Path, access: Access, etag: str = "", *, ask_robots:
         What an object must still be.
     ask_robots : bool
         As in ``download``.
+    transfers : Transfers, optional
+        Takes note of how long it was on its way.
     """
     place = Location(url)
+    transfers = transfers or Transfers()
     if place.scheme in OBJECT_STORES:
-        return fetch_object(url, target, access, etag)
+        with transfers.timed(target):
+            return fetch_object(url, target, access, etag)
     if place.is_web:
-        return download(url, target, access, ask_robots=ask_robots)
+        return download(url, target, access, ask_robots=ask_robots, transfers=transfers)
     return refusal("bad_url", f"'{place.scheme}://' is not a kind of address that is known")
+
+
+def with_shared_hosts(found: Iterable[SourceUnit | OtherFile], worker_count: int) -> Iterator[SourceUnit | OtherFile]:
+    """Yield what is found with the connections to one host divided by the worker processes that will share them.
+
+    Each keeps one at least: more processes than connections are as many connections.
+    """
+    for each in found:
+        if isinstance(each, SourceUnit) and each.access is not None:
+            count = max(1, each.access.per_host_count // max(1, worker_count))
+            yield dataclasses.replace(each, access=dataclasses.replace(each.access, per_host_count=count))
+        else:
+            yield each
 
 
 def read_remote(items: Iterable[Item], access: Access, staging: Path | None) -> Iterator[tuple[Item, bytes | Refusal]]:
@@ -60,8 +81,9 @@ def read_remote(items: Iterable[Item], access: Access, staging: Path | None) -> 
     access : Access
         How it is reached.
     staging : Path, optional
-        Where the bytes are laid down and stay; without it, they are gone once they are given.
+        Where the bytes are laid down and stay, and how long they took is noted; without it, they are gone once they are given.
     """
+    transfers = Transfers()
     with tempfile.TemporaryDirectory() as passing, ThreadPoolExecutor(access.concurrent_count) as pool:
         folder = staging or Path(passing)
         waiting: deque[tuple[Item, Path, Future[Refusal | None]]] = deque()
@@ -69,18 +91,20 @@ def read_remote(items: Iterable[Item], access: Access, staging: Path | None) -> 
         while True:
             while len(waiting) < access.concurrent_count and (item := next(todo, None)) is not None:
                 target = _target(folder, item.source, item.etag)
-                waiting.append((item, target, pool.submit(_fetched, item, target, access)))
+                waiting.append((item, target, pool.submit(_fetched, item, target, access, transfers)))
             if not waiting:
-                return
+                break
             item, target, coming = waiting.popleft()
             yield item, coming.result() or read_whole(str(target))
+    if staging is not None:
+        transfers.note(staging)
 
 
-def _fetched(item: Item, target: Path, access: Access) -> Refusal | None:
+def _fetched(item: Item, target: Path, access: Access, transfers: Transfers) -> Refusal | None:
     if item.refusal is not None:
         return item.refusal
     etag = "" if item.etag.startswith(LISTED) else item.etag
-    return None if target.exists() else fetch(item.place, target, access, etag)
+    return None if target.exists() else fetch(item.place, target, access, etag, transfers=transfers)
 
 
 def _target(folder: Path, source: str, etag: str) -> Path:

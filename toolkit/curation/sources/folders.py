@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from toolkit.curation.annotations import ANNOTATION_SUFFIXES
 from toolkit.curation.reasons import refusal
 from toolkit.curation.sniffing import claims_image, is_image
-from toolkit.curation.sources.archives import is_archive, list_archive
+from toolkit.curation.sources.archives import is_archive, list_archive, unread_archive
 from toolkit.curation.sources.files import etag_of
 from toolkit.curation.sources.lakes import is_table_folder, list_table_folder
 from toolkit.curation.sources.masks import FolderMasks
@@ -26,6 +26,7 @@ from toolkit.curation.sources.units import (
     printable,
     unit_items,
 )
+from toolkit.curation.sources.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,25 +85,25 @@ def list_folder(root: Path, name: str, *, with_masks: bool = True) -> Iterator[S
     with_masks : bool
         Whether segmentation masks are told from images.
     """
-    classes = class_folders({relative: _holds_images(files or []) for _, relative, files in _walk(root)})
+    classes = class_folders({folder.relative: folder.has_images for folder in walk(root, with_names=False)})
     filling = _Filling()
     masks = FolderMasks(root) if with_masks else None
-    for folder, relative, files in _walk(root):
-        if is_table_folder(folder):
-            yield from list_table_folder(folder, printable(posixpath.join(name, relative))[0])
+    for folder in walk(root):
+        relative = folder.relative
+        if is_table_folder(folder.path):
+            yield from list_table_folder(folder.path, printable(posixpath.join(name, relative))[0])
             continue
-        if files is None:
-            yield OtherFile(source=printable(posixpath.join(name, relative))[0], path=str(folder), kind="skipped(unreadable)")
+        if folder.names is None:
+            yield OtherFile(
+                source=printable(posixpath.join(name, relative))[0], path=str(folder.path), kind="skipped(unreadable)"
+            )
             continue
-        seen: set[str] = set()
-        for entry in files:
-            key, raw = printable(posixpath.join(name, relative, entry.name))
-            while key in seen:  # names of other bytes that print alike
-                key += "~"
-            seen.add(key)
+        odd: set[str] = set()
+        for base in folder.names:
+            key, raw = _key(posixpath.join(name, relative), base, folder.path, odd)
             label = posixpath.basename(printable(relative)[0]) if relative in classes else None
-            for found in _list_entry(entry, folder / entry.name, key, raw, label, with_masks=with_masks):
-                if masks is not None and isinstance(found, Item) and masks(posixpath.join(relative, entry.name)):
+            for found in _list_entry(base, folder.path / base, key, raw, label, with_masks=with_masks):
+                if masks is not None and isinstance(found, Item) and masks(posixpath.join(relative, base)):
                     found = _as_mask(found)  # noqa: PLW2901 -- the same file, known better
                 unit = filling.add(found) if isinstance(found, Item) else found
                 if unit is not None:
@@ -110,6 +111,16 @@ def list_folder(root: Path, name: str, *, with_masks: bool = True) -> Iterator[S
     rest = filling.flush()
     if rest is not None:
         yield rest
+
+
+def _key(above: str, base: str, folder: Path, odd: set[str]) -> tuple[str, bytes | None]:
+    """Return the key of a file, and its own bytes if they are not UTF-8; no other file of the folder prints like it."""
+    shown, own = printable(base)
+    if own is not None:
+        while shown in odd or os.path.lexists(folder / shown):
+            shown += "~"
+        odd.add(shown)
+    return posixpath.join(printable(above)[0], shown), printable(posixpath.join(above, base))[1]
 
 
 def list_file(path: Path, name: str, *, with_masks: bool = True) -> Iterator[SourceUnit | OtherFile]:
@@ -129,60 +140,19 @@ def _as_mask(item: Item) -> OtherFile:
     return OtherFile(source=item.source, path=item.place, kind="mask", etag=item.etag, size_bytes=item.size_bytes)
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, str, list[os.DirEntry[str]] | None]]:
-    """Yield (folder, path below the root, files) depth first; a folder that was entered before is not entered again.
-
-    Hidden folders stand among the files, so that they are counted; of a folder that cannot be read, there are None.
-    """
-    seen: set[tuple[int, int]] = set()
-    stack: list[tuple[Path, str]] = [(root, "")]
-    while stack:
-        folder, relative = stack.pop()
-        try:
-            info = folder.stat()
-            if (info.st_dev, info.st_ino) in seen:
-                continue
-            seen.add((info.st_dev, info.st_ino))
-            with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
-        except OSError:
-            yield folder, relative, None
-            continue
-        yield folder, relative, [entry for entry in entries if _is_hidden(entry.name) or not _is_folder(entry)]
-        if is_table_folder(folder):  # what belongs to it, its log says; whatever else lies there is none of it
-            continue
-        below = [entry for entry in entries if _is_folder(entry) and not _is_hidden(entry.name)]
-        stack += [(folder / entry.name, posixpath.join(relative, entry.name)) for entry in reversed(below)]
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads round in a circle
-        return False
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in SYSTEM_NAMES
-
-
-def _holds_images(files: list[os.DirEntry[str]]) -> bool:
-    return any(not _is_hidden(entry.name) and claims_image(posixpath.splitext(entry.name)[1].lower()) for entry in files)
-
-
 def _list_entry(
-    entry: os.DirEntry[str], path: Path, key: str, raw: bytes | None, label: str | None, *, with_masks: bool
+    name: str, path: Path, key: str, raw: bytes | None, label: str | None, *, with_masks: bool
 ) -> Iterator[Item | SourceUnit | OtherFile]:
-    if entry.name.startswith("."):
+    if name.startswith("."):
         yield OtherFile(source=key, path=str(path), kind="skipped(hidden)")
         return
-    if entry.name.lower() in SYSTEM_NAMES:
+    if name.lower() in SYSTEM_NAMES:
         yield OtherFile(source=key, path=str(path), kind="skipped(system)")
         return
     try:
-        info = entry.stat()
+        info = path.stat()
     except OSError as fault:  # a link to nothing, or round in a circle
-        if claims_image(posixpath.splitext(entry.name)[1].lower()):
+        if claims_image(posixpath.splitext(name)[1].lower()):
             yield Item(source=key, place=str(path), raw=raw, refusal=refusal("unreadable", fault.strerror or str(fault)))
         else:
             yield OtherFile(source=key, path=str(path), kind="skipped(unreadable)")
@@ -200,6 +170,8 @@ def _list_path(
     etag = etag_of(info)
     if is_archive(path.name):
         yield from list_archive(path, key, etag, with_masks=with_masks)
+    elif (why := unread_archive(path.name)) is not None:
+        yield Item(source=key, place=str(path), raw=raw, size_bytes=info.st_size, etag=etag, refusal=why)
     elif suffix in TABLE_SUFFIXES:
         yield from list_table(path, key, etag)
     elif claims_image(suffix) or (suffix not in ANNOTATION_SUFFIXES and _looks_like_image(path)):

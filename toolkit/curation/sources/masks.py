@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+from array import array
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from toolkit.curation.sniffing import IMAGE_SUFFIXES
 
@@ -13,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-__all__ = ["FolderMasks", "is_mask", "mask_stems", "stems_by_folder"]
+    import numpy.typing as npt
+
+__all__ = ["FolderMasks", "ImageStems", "is_mask", "mask_stems"]
 
 _MASK_FOLDERS: Final = frozenset(
     {"masks", "mask", "segmentationclass", "segmentationobject", "segmentation", "segmentations", "gt", "ground_truth"}
@@ -55,27 +60,46 @@ def mask_stems(key: str) -> list[str]:
     return [container + mark + place + name for name in stems for place in (*beside, above)]
 
 
-def is_mask(place: str, stems_in: Callable[[str], frozenset[str]]) -> bool:
+def is_mask(place: str, has_image: Callable[[str], bool]) -> bool:
     """Return whether a file is the mask of an image that is there.
 
     Parameters
     ----------
     place : str
         Its path.
-    stems_in : callable
-        Returns the names without ending of the images in a folder.
+    has_image : callable
+        Returns whether there is an image at a path without its ending.
     """
-    return any(posixpath.basename(stem) in stems_in(posixpath.dirname(stem)) for stem in mask_stems(place))
+    return any(map(has_image, mask_stems(place)))
 
 
-def stems_by_folder(places: Iterable[str]) -> Callable[[str], frozenset[str]]:
-    """Return the names without ending of images, by folder, of a list of paths."""
-    found: dict[str, set[str]] = {}
-    for place in places:
+class ImageStems:
+    """Paths of images without their endings, as one hash of 64 bits each.
+
+    Parameters
+    ----------
+    places : iterable of str
+        The first of them.
+    """
+
+    def __init__(self, places: Iterable[str] = ()) -> None:
+        self._hashes = array("q")
+        self._sorted: npt.NDArray[np.int64] | None = None
+        for place in places:
+            self.add(place)
+
+    def add(self, place: str) -> None:
+        """Take note of a file, if it is an image."""
         stem, suffix = posixpath.splitext(place)
         if suffix.lower() in IMAGE_SUFFIXES:
-            found.setdefault(posixpath.dirname(stem), set()).add(posixpath.basename(stem))
-    return lambda folder: frozenset(found.get(folder, ()))
+            self._hashes.append(hash(stem))
+            self._sorted = None
+
+    def __contains__(self, stem: object) -> bool:
+        if self._sorted is None:
+            self._sorted = np.sort(np.array(self._hashes, dtype=np.int64))
+        at = int(np.searchsorted(self._sorted, hash(stem)))
+        return at < len(self._sorted) and int(self._sorted[at]) == hash(stem)
 
 
 class FolderMasks:
@@ -93,7 +117,10 @@ class FolderMasks:
 
     def __call__(self, relative: str) -> bool:
         """Return whether the file at a path below the root is the mask of an image that is there."""
-        return is_mask(relative, self._stems)
+        return is_mask(relative, self._has_image)
+
+    def _has_image(self, stem: str) -> bool:
+        return posixpath.basename(stem) in self._stems(posixpath.dirname(stem))
 
     def _stems(self, folder: str) -> frozenset[str]:
         if folder not in self._held:

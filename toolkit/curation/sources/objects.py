@@ -40,6 +40,8 @@ class Entry:
     """What tells a change, as ``stamp`` returns it."""
     size_bytes: int
     """Its size; 0 where the listing does not say."""
+    refusal: Refusal | None = None
+    """Why it cannot be had, if the listing says so already."""
 
 
 def stamp(size_bytes: int, mark: str) -> str:

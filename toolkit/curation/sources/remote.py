@@ -18,14 +18,15 @@ import polars as pl
 from toolkit.curation.annotations import ANNOTATION_SUFFIXES
 from toolkit.curation.reasons import Refusal
 from toolkit.curation.sniffing import claims_image
-from toolkit.curation.sources.archives import is_archive
+from toolkit.curation.sources.archives import is_archive, unread_archive
 from toolkit.curation.sources.autoindex import list_web
 from toolkit.curation.sources.fetching import fetch
 from toolkit.curation.sources.folders import list_file
 from toolkit.curation.sources.lists import is_list, list_rows
-from toolkit.curation.sources.masks import is_mask, mask_stems, stems_by_folder
+from toolkit.curation.sources.masks import ImageStems, is_mask, mask_stems
 from toolkit.curation.sources.objects import list_objects
 from toolkit.curation.sources.rows import TABLE_SUFFIXES
+from toolkit.curation.sources.transfers import Transfers
 from toolkit.curation.sources.units import (
     SYSTEM_NAMES,
     UNIT_BYTES,
@@ -91,7 +92,7 @@ class Remote:
                 )
             folders[folder] = folders.get(folder, False) or _is_image(base)
             may_mask = may_mask or (with_masks and bool(mask_stems(entry.relative)))
-        stems = stems_by_folder(entry.relative for entry in entries()) if may_mask else None
+        stems = ImageStems(entry.relative for entry in entries()) if may_mask else None
         classes = class_folders(_with_parents(folders))
         items: list[Item] = []
         size_bytes = 0
@@ -99,7 +100,9 @@ class Remote:
             key, raw = printable(posixpath.join(name, entry.relative))
             folder = posixpath.dirname(entry.relative)
             label = posixpath.basename(printable(folder)[0]) if folder in classes else None
-            found = self._entry(entry, key, raw, label, is_mask_file=stems is not None and is_mask(entry.relative, stems))
+            found = self._entry(
+                entry, key, raw, label, is_mask_file=stems is not None and is_mask(entry.relative, stems.__contains__)
+            )
             if not isinstance(found, Item):
                 yield from self._contained(entry, key, with_masks=with_masks) if found is None else [found]
                 continue
@@ -125,6 +128,8 @@ class Remote:
         self, entry: Entry, key: str, raw: bytes | None, label: str | None, *, is_mask_file: bool
     ) -> Item | OtherFile | None:
         """Return what a remote file is, by its name; None for a container."""
+        if entry.refusal is not None:
+            return Item(source=key, place=entry.url, raw=raw, refusal=entry.refusal)
         parts = entry.relative.lower().split("/")
         suffix = posixpath.splitext(parts[-1])[1]
         kind = ""
@@ -134,6 +139,8 @@ class Remote:
             kind = "skipped(hidden)"
         elif is_archive(parts[-1]) or suffix in TABLE_SUFFIXES:
             return None
+        elif (why := unread_archive(parts[-1])) is not None:
+            return Item(source=key, place=entry.url, raw=raw, size_bytes=entry.size_bytes, etag=entry.etag, refusal=why)
         elif is_mask_file:
             kind = "mask"
         elif suffix in ANNOTATION_SUFFIXES:
@@ -177,7 +184,9 @@ class Remote:
         digest = hashlib.sha256(f"{entry.url}\0{entry.etag}".encode("utf-8", "surrogateescape")).hexdigest()
         path = self.staging / "fetched" / digest[:32] / _file_name(entry.relative or entry.url)
         if not path.exists():
-            why = fetch(entry.url, path, self.access, entry.etag, ask_robots=False)
+            transfers = Transfers()
+            why = fetch(entry.url, path, self.access, entry.etag, ask_robots=False, transfers=transfers)
+            transfers.note(self.staging)
             if why is not None:
                 return why
         mark_ns = int(entry.etag.rpartition("-")[2] or 0)
@@ -190,17 +199,19 @@ class Remote:
         wanted = files.filter(pl.col("kind").is_in(["annotation", "mask"]) & pl.col("path").str.contains("://", literal=True))
         if wanted.is_empty():
             return files
+        transfers = Transfers()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            laid = list(pool.map(self._brought, wanted["path"], wanted["etag"]))
+            laid = list(pool.map(lambda path, etag: self._brought(path, etag, transfers), wanted["path"], wanted["etag"]))
+        transfers.note(self.staging)
         paths = pl.DataFrame({"source": wanted["source"], "laid": laid}, schema_overrides={"laid": pl.String})
         joined = files.join(paths, on="source", how="left", maintain_order="left")
         return joined.with_columns(path=pl.coalesce("laid", "path")).drop("laid")
 
-    def _brought(self, path: str, etag: str) -> str:
+    def _brought(self, path: str, etag: str, transfers: Transfers) -> str:
         url = own_name(path)
         digest = hashlib.sha256(f"{url}\0{etag}".encode("utf-8", "surrogateescape")).hexdigest()
         target = self.staging / "fetched" / digest[:32] / _file_name(url)
-        if not target.exists() and fetch(url, target, self.access, ask_robots=False) is not None:
+        if not target.exists() and fetch(url, target, self.access, ask_robots=False, transfers=transfers) is not None:
             return path
         return str(target)
 

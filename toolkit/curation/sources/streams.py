@@ -65,6 +65,7 @@ def stream_items(unit: SourceUnit, staging: Path | None) -> Iterator[tuple[Item,
             tarfile.open(fileobj=stream, mode="r|", tarinfo=header) as archive,
         ):
             for info in archive:
+                archive.members.clear()  # type: ignore[attr-defined] # it would hold every header
                 if info.isdir():
                     continue
                 given_bytes += info.size
@@ -83,8 +84,10 @@ def stream_items(unit: SourceUnit, staging: Path | None) -> Iterator[tuple[Item,
 def _stream_member(
     archive: tarfile.TarFile, info: tarfile.TarInfo, item: Item, staging: Path | None, unit: SourceUnit
 ) -> bytes | Refusal | OtherFile:
-    if not is_claimed(item):
+    if not is_claimed(item.place):
         other = other_member(item, unit.path)
+        if isinstance(other, Item):
+            return other.refusal or b""
         if other.kind == "annotation" and item.size_bytes <= _NOTE_BYTES:
             _stage(staging, item.source, _unpacked(archive, info))
         return other

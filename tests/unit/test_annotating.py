@@ -1,0 +1,116 @@
+"""Annotation files of any size: read on the workers, tables a block of rows at a time."""
+
+from __future__ import annotations
+
+import gc
+import json
+import tracemalloc
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from toolkit.curation import annotating
+from toolkit.curation.annotating import Annotations, NoteTask, read_annotation_files, read_notes
+from toolkit.curation.annotations import annotation_lines, blocks
+from toolkit.curation.sources import OtherFile, discover
+from toolkit.curation.sources import files as whole_files
+
+
+def given(*paths: Path) -> pl.DataFrame:
+    rows = [(f"raw/{p.name}", str(p), None, "", p.stat().st_size, 0, "") for p in paths]
+    names = ["source", "path", "member", "etag", "size_bytes", "offset", "packed"]
+    return pl.DataFrame(rows, schema=names, orient="row", schema_overrides={"member": pl.String})
+
+
+def read(folder: Path, *paths: Path) -> tuple[Annotations, int]:
+    """Return what files say, and how many tasks it took."""
+    sent: list[Any] = []
+
+    def stream(function: Any, tasks: Any) -> Any:
+        for task in tasks:
+            sent.append(task)
+            yield task, function(task)
+
+    return read_annotation_files(SimpleNamespace(stream=stream), given(*paths), folder), len(sent)  # type: ignore[arg-type]
+
+
+def csv_of(path: Path, count: int) -> Path:
+    rows = (f"{n:06d}.jpg,class {n % 7},a sentence of some words on image {n},{n}\n" for n in range(count))
+    path.write_text("file_name,label,caption,shot\n" + "".join(rows))
+    return path
+
+
+def test_what_is_more_than_a_little_is_read_on_the_workers(tmp_path: Path) -> None:
+    little = csv_of(tmp_path / "little.csv", 3)
+    much = csv_of(tmp_path / "much.csv", 6_000)
+    assert read(tmp_path, little)[1] == 0
+    found, task_count = read(tmp_path, little, much)
+    assert task_count == 1
+    assert found.frame["name"].to_list()[:4] == ["000000.jpg", "000001.jpg", "000002.jpg", "000000.jpg"]
+    assert len(found.frame) == 6_003
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_table_larger_than_is_read_whole_is_read_in_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    count = 3_000
+    path = csv_of(tmp_path / "m.csv", count)
+    if suffix == ".jsonl":
+        names = ["file_name", "label", "caption"]
+        rows = [dict(zip(names, line.split(","), strict=False)) for line in path.read_text().splitlines()[1:]]
+        path = tmp_path / "m.jsonl"
+        path.write_text("\n".join(map(json.dumps, [*rows[:-1], rows[-1] | {"licence": "CC0"}])))
+    monkeypatch.setattr(annotating, "_STREAMED_BYTES", 1_000)
+    monkeypatch.setattr(whole_files, "MAX_PAYLOAD_BYTES", 1_000)
+    monkeypatch.setattr(blocks, "_BLOCK", 64)
+    gc.collect()
+    tracemalloc.start()
+    found, _ = read(tmp_path, path)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.unread == ()
+    assert len(found.frame) == count
+    assert found.frame["captions"][-1].to_list() == [f"a sentence of some words on image {count - 1}"]
+    assert found.frame["licence"][-1] == ("CC0" if suffix == ".jsonl" else None)
+    assert peak_bytes < 600_000  # as dicts, 3,000 rows take 5 MB
+
+
+def test_a_table_that_is_damaged_far_down_says_nothing_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"file_name": "a.jpg"}\n' * 200 + "{\n")
+    monkeypatch.setattr(annotating, "_STREAMED_BYTES", 1_000)
+    monkeypatch.setattr(blocks, "_BLOCK", 64)
+    found, _ = read(tmp_path, path)
+    assert found.unread == ("raw/m.jsonl",)
+    assert found.frame.is_empty()
+
+
+def test_a_table_in_an_archive_is_read_in_blocks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(annotating, "_STREAMED_BYTES", 1_000)
+    monkeypatch.setattr(blocks, "_BLOCK", 64)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.write(csv_of(tmp_path / "m.csv", 100), "m.csv")
+        archive.writestr("one.json", '{"caption": "first"}')
+    files = [found for found in discover([tmp_path / "x.zip"]) if isinstance(found, OtherFile) and found.kind == "annotation"]
+    task = NoteTask(files=tuple(sorted(files, key=lambda other: other.source, reverse=True)), staging=tmp_path)
+    assert read_notes(task) == ()
+    found = pl.read_parquet(task.part)
+    assert found["name"].to_list() == [None, *(f"{number:06d}.jpg" for number in range(100))]
+
+
+def test_rows_are_read_as_they_are_written() -> None:
+    payload = '\ufefffile_name,note,note\na.jpg,"two\nlines, ""quoted""",x\n\nb.jpg\nc.jpg,1,2,3\n'.encode()
+    lines = annotation_lines("raw/m.csv", payload)
+    assert lines is not None
+    assert [line["name"] for line in lines] == ["a.jpg", "b.jpg", "c.jpg"]
+    assert lines[0]["metadata"] == [{"key": "note", "value": 'two\nlines, "quoted"'}, {"key": "note_2", "value": "x"}]
+    wide = annotation_lines("raw/m.jsonl", '{"file_name": "a.jpg", "caption": "one\u2028line"}'.encode())
+    assert wide is not None
+    assert wide[0]["captions"] == ["one\u2028line"]
+    assert annotation_lines("raw/m.csv", b"") is None
+    assert annotation_lines("raw/m.csv", b"item,price\n") is None
