@@ -59,7 +59,7 @@ class SpoolTask:
 
     part: Path
     """The probe part: ``source``, ``locator``."""
-    first_row: int
+    first_row_index: int
     """Row of the batch that the part begins with."""
     rows: bytes
     """Which rows of the part are kept, as 32-bit integers."""
@@ -112,7 +112,7 @@ def spool_tasks(parts: Sequence[Path], planned: pl.DataFrame, masked: pl.DataFra
         path = Path(part)
         yield SpoolTask(
             part=path,
-            first_row=first,
+            first_row_index=first,
             rows=(here["row"] - first).cast(pl.UInt32).to_numpy().tobytes(),
             places=here["place"].cast(pl.UInt32).to_numpy().tobytes(),
             is_masked=here["is_masked"].fill_null(value=False).to_numpy().tobytes(),
@@ -134,7 +134,7 @@ def spool(task: SpoolTask) -> SpoolReport:
     every = pl.read_parquet(task.part, columns=["source", "locator"], glob=False)
     rows = np.frombuffer(task.rows, np.uint32)
     wanted = every[rows].with_columns(
-        row=pl.Series(rows) + task.first_row,
+        row=pl.Series(rows) + task.first_row_index,
         place=pl.Series(np.frombuffer(task.places, np.uint32)),
         is_masked=pl.Series(np.frombuffer(task.is_masked, np.bool_)),
     )
