@@ -103,10 +103,7 @@ def exponent(rows: list[dict[str, float]], key: str) -> dict[str, float]:
 
 def against_history(sizes: tuple[int, ...] = HISTORY_SIZES, repeats: int = REPEATS) -> dict[str, object]:
     """Measure the search of a batch against a history at all sizes and return the result."""
-    rows = []
-    for _ in range(repeats):
-        for count in sizes:
-            rows.append(_in_process(count, DISTANCES[0], "--history"))
+    rows = [_in_process(count, DISTANCES[0], "--history") for _ in range(repeats) for count in sizes]
     return {
         "what": "toolkit.curation.earlier.near_labels, a batch of a tenth of the hashes against the rest, 2 threads, 1 GiB",
         "rows": rows,
@@ -125,11 +122,12 @@ def _in_process(count: int, distance: int, *options: str) -> dict[str, float]:
 
 def main(sizes: tuple[int, ...] = SIZES, repeats: int = REPEATS) -> dict[str, object]:
     """Measure all sizes and return the result."""
-    rows = []
-    for repeat in range(repeats):
-        for distance in DISTANCES[: 2 if repeat == 0 else 1]:
-            for count in sizes:
-                rows.append(_in_process(count, distance))
+    rows = [
+        _in_process(count, distance)
+        for repeat in range(repeats)
+        for distance in DISTANCES[: 2 if repeat == 0 else 1]
+        for count in sizes
+    ]
     default = [row for row in rows if row["distance"] == DISTANCES[0]]
     return {
         "what": "toolkit.curation.neighbours.near_edges over skewed hashes, 2 threads, 1 GiB",

@@ -58,7 +58,7 @@ def test_a_crowd_before_a_crowd_of_earlier_ones_takes_the_memory_that_it_was_giv
     new, old = (np.sort(part) for part in (crowd[::2], crowd[1::2]))
     sides = [Labelled(hashes=part, labels=np.arange(len(part)) % 7) for part in (new, old)]
     tracemalloc.start()
-    own, other, near = near_labels(*sides, 4, memory_bytes=2**20)
+    own, _, near = near_labels(*sides, 4, memory_bytes=2**20)
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(new) * len(old) > 500_000

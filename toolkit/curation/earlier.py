@@ -18,7 +18,7 @@ import numpy as np
 from toolkit.curation.neighbours import moved, parts, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
