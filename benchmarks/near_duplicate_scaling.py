@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.near_duplicate_scaling`` runs each size in a process of its own, sizes interleaved over the repeats, and
 writes benchmarks/results/near_duplicate_scaling.json. The hashes are skewed as real ones are: one in ten is within three bits
-of another, one in a hundred belongs to a crowd of up to a thousand that lie around one hash.
+of another, one in a hundred belongs to a crowd of up to a thousand that lie around one hash. Beside the search within one
+batch, the search of a batch against a history of ten times its size is timed (``--history`` alone: of that only).
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
+from toolkit.curation.earlier import Labelled, near_labels
 from toolkit.curation.neighbours import near_edges
 from toolkit.measurement.environment import environment_of
 
 RESULTS = Path(__file__).parent / "results"
 SIZES = (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
+HISTORY_SIZES = (100_000, 300_000, 1_000_000)
 REPEATS = 3
 DISTANCES = (4, 6)
 
@@ -60,6 +63,25 @@ def measured(count: int, distance: int) -> dict[str, float]:
     }
 
 
+def measured_against_history(count: int, distance: int) -> dict[str, float]:
+    """Return what the search of a batch of a tenth of so many hashes against the rest takes, in this process."""
+    hashes = skewed_hashes(count)
+    is_new = np.random.default_rng(2).random(len(hashes)) < 0.1
+    new, old = (Labelled(hashes=part, labels=np.arange(len(part))) for part in (hashes[is_new], hashes[~is_new]))
+    before_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    started_s, cpu_s = time.perf_counter(), time.process_time()
+    own, _, _ = near_labels(new, old, distance)
+    return {
+        "hash_count": len(old.hashes),
+        "new_hash_count": len(new.hashes),
+        "pair_count": len(own),
+        "elapsed_s": time.perf_counter() - started_s,
+        "cpu_s": time.process_time() - cpu_s,
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_before_bytes": before_bytes,
+    }
+
+
 def exponent(rows: list[dict[str, float]], key: str) -> dict[str, float]:
     """Return the slope of the logarithm of a cost over that of the count, with a 95 % bootstrap interval, and 1e8 by it."""
     x, y = (np.log([row[name] for row in rows]) for name in ("hash_count", key))
@@ -79,16 +101,33 @@ def exponent(rows: list[dict[str, float]], key: str) -> dict[str, float]:
     }
 
 
+def against_history(sizes: tuple[int, ...] = HISTORY_SIZES, repeats: int = REPEATS) -> dict[str, object]:
+    """Measure the search of a batch against a history at all sizes and return the result."""
+    rows = [_in_process(count, DISTANCES[0], "--history") for _ in range(repeats) for count in sizes]
+    return {
+        "what": "toolkit.curation.earlier.near_labels, a batch of a tenth of the hashes against the rest, 2 threads, 1 GiB",
+        "rows": rows,
+        "wall": exponent(rows, "elapsed_s"),
+        "cpu": exponent(rows, "cpu_s"),
+    }
+
+
+def _in_process(count: int, distance: int, *options: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.near_duplicate_scaling", str(count), str(distance), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    row = {"distance": distance, **json.loads(done.stdout)}
+    print({name: round(value, 3) for name, value in row.items()}, file=sys.stderr)
+    return row
+
+
 def main(sizes: tuple[int, ...] = SIZES, repeats: int = REPEATS) -> dict[str, object]:
     """Measure all sizes and return the result."""
-    rows = []
-    for repeat in range(repeats):
-        for distance in DISTANCES[: 2 if repeat == 0 else 1]:
-            for count in sizes:
-                command = [sys.executable, "-m", "benchmarks.near_duplicate_scaling", str(count), str(distance)]
-                done = subprocess.run(command, capture_output=True, text=True, check=True)
-                rows.append({"distance": distance, **json.loads(done.stdout)})
-                print({name: round(value, 3) for name, value in rows[-1].items()}, file=sys.stderr)
+    rows = [
+        _in_process(count, distance)
+        for repeat in range(repeats)
+        for distance in DISTANCES[: 2 if repeat == 0 else 1]
+        for count in sizes
+    ]
     default = [row for row in rows if row["distance"] == DISTANCES[0]]
     return {
         "what": "toolkit.curation.neighbours.near_edges over skewed hashes, 2 threads, 1 GiB",
@@ -96,12 +135,18 @@ def main(sizes: tuple[int, ...] = SIZES, repeats: int = REPEATS) -> dict[str, ob
         "rows": rows,
         "wall": exponent(default, "elapsed_s"),
         "cpu": exponent(default, "cpu_s"),
+        "against_history": against_history(),
     }
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        print(json.dumps(measured(int(sys.argv[1]), int(sys.argv[2]))))
+    numbers = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
+    if numbers:
+        print(json.dumps((measured_against_history if "--history" in sys.argv else measured)(*numbers)))
+    elif "--history" in sys.argv:
+        path = RESULTS / "near_duplicate_scaling.json"
+        found = json.loads(path.read_text()) | {"against_history": against_history()}
+        path.write_text(json.dumps(found, indent=1) + "\n")
     else:
         RESULTS.mkdir(exist_ok=True)
         found = main()

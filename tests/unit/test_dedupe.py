@@ -1,7 +1,7 @@
 import numpy as np
 import polars as pl
 
-from toolkit.curation.dedupe import exact_duplicates, near_groups, near_pairs, twin_candidates
+from toolkit.curation.dedupe import exact_duplicates, near_groups, twin_candidates
 
 ROWS = {"row": pl.UInt32, "source": pl.String, "image_id": pl.String, "sha256": pl.String, "pixel_hash": pl.String}
 HASHES = {"perceptual_hash": pl.Int64, "duplicate_group": pl.String}
@@ -69,13 +69,6 @@ def test_twins_of_history_are_told_apart_and_old_pairs_left_alone():
     rows = luma(("i1", "s1", 8, 8, "l", None), ("i9", "s9", 8, 8, "old", "p"))
     history = luma(("h1", "t1", 8, 8, "l", None), ("h2", "t2", 7, 7, "m", None), ("h3", "t3", 7, 7, "m", None))
     assert twin_candidates(rows, history).rows() == [("i1", "s1", True), ("h1", "t1", False)]
-
-
-def test_pairs_at_the_distance_are_found_and_beyond_it_are_not():
-    left = pl.Series([0, 0b1111 << 20, 0b11111 << 40], dtype=pl.UInt64)
-    assert near_pairs(left, left, 4).rows() == [(0, 1, 4)]
-    assert near_pairs(left, left, 0).is_empty()
-    assert near_pairs(left.head(1), left.tail(2), 5).rows() == [(0, 0, 4), (0, 1, 5)]
 
 
 def test_a_group_is_closed_under_nearness_and_named_after_its_smallest_source():

@@ -87,14 +87,31 @@ class Batch:
             block = self._facts().slice(start, _BLOCK_ROWS).collect()
             yield arrow_table(self._completed(block, batch), CATALOG_SCHEMA)
 
-    def plan(self, batch: str, folder: Path) -> Iterator[ShardPlan]:
-        """Write what goes into each shard, in shuffled order, and yield the plans."""
-        kept = self.outcomes.filter(pl.col("state") == "kept").select("row", "image_id", "size_bytes", "split", "source")
+    def planned(self) -> pl.DataFrame:
+        """Return ``row``, ``place``, ``shard``, ``planned_split``, ``planned_bytes`` of the images kept, in shuffled order."""
+        kept = self.outcomes.filter(pl.col("state") == "kept").select("row", "image_id", "size_bytes", "split")
         planned = plan_shards(kept, self.recipe.shard_bytes, self.recipe.seed).with_row_index("place")
-        planned = planned.select("row", "place", "shard", planned_split="split")
-        for block in _whole_shards(planned):
+        return planned.select("row", "place", "shard", planned_split="split", planned_bytes="size_bytes")
+
+    def plan(self, batch: str, folder: Path, planned: pl.DataFrame, laid_down: pl.DataFrame) -> Iterator[ShardPlan]:
+        """Write what goes into each shard, in shuffled order, and yield the plans.
+
+        Parameters
+        ----------
+        batch : str
+            Name of the batch.
+        folder : Path
+            Where the plans go.
+        planned : pl.DataFrame
+            As of ``planned``.
+        laid_down : pl.DataFrame
+            ``row`` and where its bytes lie, of rows of tables that were laid down (``toolkit.curation.spooling``).
+        """
+        for block in _whole_shards(planned.drop("planned_bytes")):
             facts = self._facts().join(block.lazy(), on="row").collect(engine="streaming")
             rows = self._completed(facts, batch).sort("place")
+            if len(laid_down):
+                rows = rows.join(laid_down, on="row", how="left", maintain_order="left")
             for (split, index), part in rows.group_by("planned_split", "shard", maintain_order=True):
                 path = folder / f"plan-{split}-{index:05d}.parquet"
                 part.drop("planned_split", "shard", "place").write_parquet(path, compression="zstd", compression_level=1)

@@ -1,35 +1,25 @@
 """Which images are the same, and which look alike: joins over hashes, no pixels.
 
-Exact duplicates have equal bytes or equal pixels. Near duplicates have perceptual hashes that differ in a few bits; every
-pair within the distance is found, not a sample: hashes are cut into blocks, and by the pigeonhole principle two hashes
-that differ in at most ``d`` bits agree entirely in all but ``d`` of ``k`` blocks. Joining on each choice of ``k - d``
-blocks finds them all, and the true distance is then taken of each candidate.
-
-Source: Manku, Jain and Das Sarma, "Detecting near-duplicates for web crawling", WWW 2007, section 3.
+Exact duplicates have equal bytes or equal pixels. Near duplicates have perceptual hashes that differ in a few bits; all that
+pairs within the distance connect is found, not a sample: among new images by ``neighbours``, against earlier ones by ``earlier``.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
+from toolkit.curation.earlier import Labelled, near_labels
 from toolkit.curation.neighbours import near_edges
 from toolkit.curation.turning import Transforms, turned_hashes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["NearGroups", "exact_duplicates", "near_groups", "near_pairs", "twin_candidates"]
-
-_HASH_BITS: Final = 64
-
-_COMPARED_BYTES: Final = 128
-"""Memory that a join takes per hash of either side, with its index and what meets by chance; taken generously."""
+__all__ = ["NearGroups", "exact_duplicates", "near_groups", "twin_candidates"]
 
 _TWIN: Final = ("width_px", "height_px", "luma_hash")
 """What two images have in common before a full decode is worth it."""
@@ -84,72 +74,6 @@ def exact_duplicates(rows: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("earlier").is_not_null() | ~is_first)
         .select("row", "duplicate_of")
     )
-
-
-def _block_masks(distance: int, block_count: int) -> list[int]:
-    """Return the masks of each choice of ``block_count - distance`` blocks of a 64-bit hash.
-
-    Examples
-    --------
-    >>> [hex(mask) for mask in _block_masks(1, 2)]
-    ['0xffffffff', '0xffffffff00000000']
-    """
-    edges = [_HASH_BITS * i // block_count for i in range(block_count + 1)]
-    blocks = [(1 << high) - (1 << low) for low, high in itertools.pairwise(edges)]
-    return [sum(choice) for choice in itertools.combinations(blocks, block_count - distance)]
-
-
-def _block_count(distance: int, left_count: int, right_count: int) -> int:
-    """Return how many blocks make the joins cheapest: more blocks mean more joins with fewer chance meetings in each.
-
-    Examples
-    --------
-    >>> _block_count(4, 1_000, 1_000), _block_count(4, 10**6, 10**6), _block_count(4, 10**7, 10**7)
-    (5, 6, 6)
-    """
-
-    def cost(blocks: int) -> float:
-        joined_bits = _HASH_BITS * (blocks - distance) / blocks
-        meetings = left_count * right_count / 2**joined_bits
-        return math.comb(blocks, distance) * (4 * (left_count + right_count) + meetings)
-
-    return min(range(distance + 1, distance + 5), key=cost)
-
-
-def near_pairs(left: pl.Series, right: pl.Series, distance: int) -> pl.DataFrame:
-    """Return every pair of hashes that differ in at most ``distance`` bits.
-
-    Parameters
-    ----------
-    left, right : pl.Series
-        Distinct 64-bit hashes as ``UInt64``. Where both are the same series, each pair comes once and none with itself.
-    distance : int
-        Largest number of differing bits.
-
-    Returns
-    -------
-    pl.DataFrame
-        ``left`` and ``right`` (positions), ``distance``.
-
-    Examples
-    --------
-    >>> hashes = pl.Series([0b0, 0b11, 0b1111111], dtype=pl.UInt64)
-    >>> near_pairs(hashes, hashes, 4).rows()
-    [(0, 1, 2)]
-    """
-    is_self = left is right
-    a = pl.DataFrame({"a": left}).lazy().with_row_index("left")
-    b = pl.DataFrame({"b": right}).lazy().with_row_index("right")
-    found = []
-    for mask in _block_masks(distance, _block_count(distance, len(left), len(right))):
-        key = pl.lit(mask, dtype=pl.UInt64)
-        met = a.with_columns(key=pl.col("a") & key).join(b.with_columns(key=pl.col("b") & key), on="key")
-        if is_self:
-            met = met.filter(pl.col("left") < pl.col("right"))
-        bits = (pl.col("a") ^ pl.col("b")).bitwise_count_ones()
-        near = met.select("left", "right", distance=bits.cast(pl.UInt8)).filter(pl.col("distance") <= distance)
-        found.append(near.collect(engine="streaming"))
-    return pl.concat(found).unique().sort("left", "right")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,14 +157,13 @@ def _earlier_groups(
 ) -> pl.DataFrame:
     """Return ``component``, ``duplicate_group`` of every earlier group near a component, nearest first."""
     known = history.drop_nulls("perceptual_hash").group_by("perceptual_hash").agg(pl.col("duplicate_group").min())
-    old = known["perceptual_hash"].reinterpret(signed=False)
-    size = max(1, memory_bytes // _COMPARED_BYTES // 2)
-    schema = {"distance": pl.UInt8, "component": pl.Int64, "duplicate_group": pl.String}
-    attached = [pl.DataFrame(schema=schema)]
-    for hashes in turned:
-        for start, low in itertools.product(range(0, len(hashes), size), range(0, len(old), size)):
-            pairs = near_pairs(pl.Series(hashes[start : start + size]), old.slice(low, size), distance)
-            component, group = components.gather(pairs["left"] + start), known["duplicate_group"].gather(pairs["right"] + low)
-            attached.append(pairs.select("distance", component=component, duplicate_group=group))
-    nearest = pl.concat(attached).group_by("component", "duplicate_group").agg(pl.col("distance").min())
-    return nearest.sort("component", "distance", "duplicate_group").select("component", "duplicate_group")
+    known = known.with_columns(pl.col("perceptual_hash").reinterpret(signed=False)).sort("perceptual_hash")
+    names = known["duplicate_group"].unique().sort()
+    numbers = known["duplicate_group"].rank("dense").cast(pl.Int64) - 1  # in the order of the names
+    old = Labelled(hashes=known["perceptual_hash"].to_numpy(), labels=numbers.to_numpy())
+    every = {"hash": np.concatenate(turned), "component": np.tile(components.to_numpy(), len(turned))}
+    own = pl.DataFrame(every).unique().sort("hash")  # equal hashes are of one component
+    new = Labelled(hashes=own["hash"].to_numpy(), labels=own["component"].to_numpy())
+    component, number, least = near_labels(new, old, distance, memory_bytes=memory_bytes)
+    near = pl.DataFrame({"component": component, "number": number, "distance": least}).sort("component", "distance", "number")
+    return near.select("component", duplicate_group=names.gather(near["number"]))

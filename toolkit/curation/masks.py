@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ from PIL import Image
 
 from toolkit.curation.reasons import Refusal
 from toolkit.curation.sources import OtherFile, read_others, reread
+from toolkit.curation.spooling import OWN_MASK, spooled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,17 +86,22 @@ def fitted_masks(images: pl.DataFrame, stored: pl.DataFrame, staging: Path, misf
     if "mask_locator" in images.columns and images["mask_locator"].null_count() < len(images):
         sizes = stored.select(stored_width_px="width_px", stored_height_px="height_px")
         wanted = images.hstack(sizes).with_row_index("place").filter(pl.col("mask_locator").is_not_null())
-        for place, made_mask in _each_fitted(wanted, staging, misfits):
+        own = images if "spool" not in images.columns else images.filter(pl.col("mask_locator") == OWN_MASK)
+        laid_down = {own["mask_locator"][place]: payload for place, payload in spooled(own, "mask")}
+        for place, made_mask in _each_fitted(wanted, staging, misfits, laid_down):
             made[place] = made_mask
     return pl.Series("mask", made, dtype=pl.Struct({"bytes": pl.Binary, "path": pl.String}))
 
 
-def _each_fitted(wanted: pl.DataFrame, staging: Path, misfits: list[Misfit]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _each_fitted(
+    wanted: pl.DataFrame, staging: Path, misfits: list[Misfit], laid_down: dict[str, bytes]
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read masks container by container and yield each that fits with the place of its image."""
     places: dict[str, list[dict[str, Any]]] = {}
     for image in wanted.iter_rows(named=True):
         places.setdefault(image["mask_locator"], []).append(image)
-    for locator, payload in _read(list(places), staging):
+    elsewhere = _read([locator for locator in places if locator not in laid_down], staging)
+    for locator, payload in itertools.chain(laid_down.items(), elsewhere):
         for image in places[locator]:
             frame = Frame(
                 width_px=image["width_px"],

@@ -23,13 +23,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Hashes = NDArray[np.uint64]
+    Moves = tuple[list[tuple[int, int]], int]
 
-__all__ = ["near_edges"]
+__all__ = ["moved", "near_edges", "parts", "tables"]
 
 _BITS: Final = 64
 _HASH_BYTES: Final = 8
 _ARRAYS: Final = 5
 """Arrays of the size of a part that are held at once while it is searched."""
+
+_RANGE_BITS: Final = 16
+"""Most bits by which a table is cut into parts."""
 
 _LONG_RUN: Final = 64
 """Runs of agreeing hashes longer than this are connected through a few of their members, not pair by pair."""
@@ -63,12 +67,11 @@ def near_edges(hashes: Hashes, distance: int, *, memory_bytes: int = 2**30, thre
     (array([0], dtype=uint64), array([3], dtype=uint64))
     """
     count = _block_count(distance, len(hashes))
-    tables = [tuple(c for c in range(count) if c not in left) for left in itertools.combinations(range(count), distance)]
     part_count = max(1, math.ceil(len(hashes) * _HASH_BYTES * _ARRAYS * threads / memory_bytes))
     known = _ends(hashes[:0], hashes[:0])
     waiting: list[NDArray[np.uint64]] = []
     with ThreadPoolExecutor(threads) as pool:
-        for left, right in pool.map(lambda chosen: _table(hashes, _moves(count, chosen), distance, part_count), tables):
+        for left, right in pool.map(lambda moves: _table(hashes, moves, distance, part_count), tables(count, distance)):
             waiting.append(_ends(left, right))
             if sum(ends.shape[1] for ends in waiting) > known.shape[1] + _COMPARED:
                 known, waiting = _distinct([known, *waiting]), []  # the same edge turns up in many tables
@@ -107,7 +110,19 @@ def _block_count(distance: int, count: int) -> int:
     return min(range(distance + 1, distance + 6), key=cost)
 
 
-def _moves(count: int, chosen: Sequence[int]) -> tuple[list[tuple[int, int]], int]:
+def tables(count: int, distance: int) -> list[Moves]:
+    """Return how hashes are moved for each table: for each choice of all but ``distance`` of ``count`` blocks.
+
+    Examples
+    --------
+    >>> len(tables(6, 4)), len(tables(1, 0))
+    (15, 1)
+    """
+    left_out = itertools.combinations(range(count), distance)
+    return [_moves(count, tuple(c for c in range(count) if c not in left)) for left in left_out]
+
+
+def _moves(count: int, chosen: Sequence[int]) -> Moves:
     """Return which bits go where, as (mask, shift to the left), and how many bits are not of the chosen blocks.
 
     Examples
@@ -127,7 +142,8 @@ def _moves(count: int, chosen: Sequence[int]) -> tuple[list[tuple[int, int]], in
     return [(mask, shift) for shift, mask in moves.items()], _BITS - sum(edges[b + 1] - edges[b] for b in chosen)
 
 
-def _moved(hashes: Hashes, moves: Sequence[tuple[int, int]], *, is_back: bool = False) -> Hashes:
+def moved(hashes: Hashes, moves: Sequence[tuple[int, int]], *, is_back: bool = False) -> Hashes:
+    """Return hashes with their bits moved as a table has them, or back again."""
     out = np.zeros_like(hashes)
     for mask, shift in moves:
         kept = np.uint64(mask)
@@ -139,31 +155,34 @@ def _shifted(values: Hashes, shift: int) -> Hashes:
     return values << np.uint64(shift) if shift >= 0 else values >> np.uint64(-shift)
 
 
-def _table(hashes: Hashes, moves: tuple[list[tuple[int, int]], int], distance: int, part_count: int) -> tuple[Hashes, Hashes]:
+def _table(hashes: Hashes, moves: Moves, distance: int, part_count: int) -> tuple[Hashes, Hashes]:
     """Return the edges between hashes that agree in the chosen blocks."""
     steps, rest_bits = moves
     limit = np.uint64(1 << rest_bits)
     ends: list[tuple[Hashes, Hashes]] = [(hashes[:0], hashes[:0])]
-    for part in _parts(hashes, steps, part_count):
+    for part in parts(hashes, moves, part_count):
         part.sort()
         ends += _edges(part, limit, distance)
     left, right = (np.concatenate(side) for side in zip(*ends, strict=True))
-    return _moved(left, steps, is_back=True), _moved(right, steps, is_back=True)
+    return moved(left, steps, is_back=True), moved(right, steps, is_back=True)
 
 
-def _parts(hashes: Hashes, steps: Sequence[tuple[int, int]], part_count: int) -> Iterator[Hashes]:
-    """Yield the moved hashes, by ranges of their highest 16 bits if they are more than fit; no run is cut."""
+def parts(hashes: Hashes, moves: Moves, part_count: int) -> Iterator[Hashes]:
+    """Yield the moved hashes, by ranges of their highest bits if they are more than fit; hashes that agree stay together."""
+    steps, rest_bits = moves
+    top_bits = min(_RANGE_BITS, _BITS - rest_bits)
+    part_count = min(part_count, 1 << top_bits)
     if part_count == 1:
-        yield _moved(hashes, steps)
+        yield moved(hashes, steps)
         return
     size = max(1, len(hashes) // part_count)
-    edges = np.linspace(0, 2**16, part_count + 1).astype(np.uint64)
+    edges = np.linspace(0, 1 << top_bits, part_count + 1).astype(np.uint64)
     for low, high in itertools.pairwise(edges):
-        held = []
+        held = [hashes[:0]]
         for start in range(0, len(hashes), size):
-            moved = _moved(hashes[start : start + size], steps)
-            top = moved >> np.uint64(_BITS - 16)
-            held.append(moved[(top >= low) & (top < high)])
+            here = moved(hashes[start : start + size], steps)
+            top = here >> np.uint64(_BITS - top_bits)
+            held.append(here[(top >= low) & (top < high)])
         yield np.concatenate(held)
 
 

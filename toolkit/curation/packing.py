@@ -19,6 +19,7 @@ from toolkit.curation.masks import Misfit, fitted_masks
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.records import arrow_table
 from toolkit.curation.sources import reread
+from toolkit.curation.spooling import spooled
 from toolkit.dataset.schema import IMAGES_SCHEMA
 from toolkit.dataset.shards import write_shard
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from toolkit.curation.recipe import Resize
     from toolkit.dataset.shards import ShardFacts
 
-__all__ = ["Lost", "PackReport", "PackTask", "pack"]
+__all__ = ["Lost", "PackReport", "PackTask", "block_count", "pack"]
 
 _BLOCK_ROWS: Final = 1_024
 _BLOCK_BYTES: Final = 32 * 2**20
@@ -95,6 +96,21 @@ def _chained(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:
     yield from rest
 
 
+def block_count(planned: pl.DataFrame) -> int:
+    """Return about how many blocks shards are packed in, each of which looks for its images in every container.
+
+    Parameters
+    ----------
+    planned : pl.DataFrame
+        ``planned_split``, ``shard``, ``planned_bytes`` of each image.
+    """
+    size_bytes = pl.col("planned_bytes").sum()
+    by_shard = planned.group_by("planned_split", "shard").agg(
+        count=1 + (pl.len() - 1) // _BLOCK_ROWS + size_bytes // _BLOCK_BYTES
+    )
+    return int(by_shard["count"].sum())
+
+
 def _blocks(plan: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Cut a plan into runs of at most ``_BLOCK_ROWS`` images and about ``_BLOCK_BYTES``."""
     before = plan["size_bytes"].cum_sum() - plan["size_bytes"]
@@ -107,7 +123,7 @@ def _blocks(plan: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 def _table(block: pl.DataFrame, task: PackTask, lost: list[Lost], misfits: list[Misfit]) -> pa.Table:
     """Return a block as rows of ``images``, in its order; what could not be had is left out and told."""
-    found = dict(reread(block.select("source", "locator").iter_rows(), task.staging))
+    found = _found(block, task)
     payloads: list[bytes] = []
     encodings: list[str] = []
     is_there: list[bool] = []
@@ -135,6 +151,15 @@ def _table(block: pl.DataFrame, task: PackTask, lost: list[Lost], misfits: list[
     )
     facts = arrow_table(kept.with_columns(mask=masks), _FACTS)
     return pa.table([images, *facts.columns], schema=IMAGES_SCHEMA)
+
+
+def _found(block: pl.DataFrame, task: PackTask) -> dict[str, bytes | Refusal]:
+    """Return the bytes of a block's images by source: from where they were laid down, else from the sources."""
+    sources = block["source"]
+    found: dict[str, bytes | Refusal] = {sources[position]: payload for position, payload in spooled(block, "image")}
+    elsewhere = block if "spool" not in block.columns else block.filter(pl.col("spool").is_null())
+    found.update(reread(elsewhere.select("source", "locator").iter_rows(), task.staging))
+    return found
 
 
 def _binary(payloads: list[bytes]) -> pa.Array:

@@ -5,16 +5,18 @@ A task whose worker died is done again here, in processes that may die of a sing
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import polars as pl
 
 from toolkit.curation.dedupe import twin_candidates
-from toolkit.curation.packing import Lost, PackReport, PackTask, pack
+from toolkit.curation.packing import Lost, PackReport, PackTask, block_count, pack
 from toolkit.curation.probing import ProbeTask, probe, probe_isolated
 from toolkit.curation.room import no_room
 from toolkit.curation.sources import OtherFile, SourceUnit
+from toolkit.curation.spooling import SPOOL_SCHEMA, masks_of_tables, spool, spool_tasks, unspooled
 from toolkit.curation.twins import hash_twins, hash_twins_isolated, twin_tasks
 from toolkit.engine import worker_died
 from toolkit.errors import DatasetError, TonnageError
@@ -32,11 +34,14 @@ if TYPE_CHECKING:
     from toolkit.dataset.shards import ShardFacts
     from toolkit.engine import Engine, Progress
 
-__all__ = ["DRIVER_MODULES", "WORKER_MODULES", "Packed", "Reading", "Run", "compare", "pack_shards", "read_sources"]
+__all__ = ["DRIVER_MODULES", "MOST_READS", "WORKER_MODULES", "Packed", "Reading", "Run", "compare", "pack_shards", "read_sources"]
 
 Task = TypeVar("Task")
 Report = TypeVar("Report")
 
+
+MOST_READS: Final = 2
+"""How often a group of rows may be read to be packed: in more blocks than this, it is read once and laid down."""
 
 WORKER_MODULES: Final = ("toolkit.curation.stages",)
 """What workers import while they start."""
@@ -170,7 +175,8 @@ class Packed:
 def pack_shards(run: Run, batch: Batch, name: str, folder: Path) -> Packed:
     """Write the shards of a batch into a folder, under names that no other batch uses."""
     reports: list[PackReport] = []
-    kept_count = batch.outcomes.filter(pl.col("state") == "kept").height
+    planned = batch.planned()
+    laid_down, cpu_s = _laid_down(run, batch, planned)
     tasks = (
         PackTask(
             plan=shard.plan,
@@ -178,8 +184,9 @@ def pack_shards(run: Run, batch: Batch, name: str, folder: Path) -> Packed:
             staging=run.staging,
             resize=run.recipe.resize if run.recipe.keep == "resized" else None,
         )
-        for shard in batch.plan(name, run.staging)
+        for shard in batch.plan(name, run.staging, planned, laid_down)
     )
+    kept_count = len(planned)
     written_count = 0
     run.tell("write", 0, kept_count, "images written")
     for task, report in _results(run, pack, tasks):
@@ -187,10 +194,23 @@ def pack_shards(run: Run, batch: Batch, name: str, folder: Path) -> Packed:
         reports.append(report)
         written_count += report.facts.row_count if report.facts is not None else 0
         run.tell("write", written_count, kept_count, "images written")
+    shutil.rmtree(run.staging / "spool", ignore_errors=True)
     shards = sorted((report.facts for report in reports if report.facts is not None), key=lambda facts: facts.name)
     return Packed(
         shards=tuple(shards),
         lost=tuple(lost for report in reports for lost in report.lost),
-        cpu_s=sum(report.cpu_s for report in reports),
+        cpu_s=cpu_s + sum(report.cpu_s for report in reports),
         misfits=tuple(misfit for report in reports for misfit in report.misfits),
     )
+
+
+def _laid_down(run: Run, batch: Batch, planned: pl.DataFrame) -> tuple[pl.DataFrame, float]:
+    """Return where the kept rows of tables were laid down, if shards would else read them too often; and processor seconds."""
+    shutil.rmtree(run.staging / "spool", ignore_errors=True)  # of a run that was stopped
+    found, cpu_s = [pl.DataFrame(schema=SPOOL_SCHEMA)], 0.0
+    if block_count(planned) > MOST_READS:
+        tasks = spool_tasks(batch.parts, planned, masks_of_tables(batch.labels), run.staging)
+        for _, report in _results(run, spool, tasks, unspooled):
+            found += [] if report.index is None else [pl.read_parquet(report.index, glob=False)]
+            cpu_s += report.cpu_s
+    return pl.concat(found), cpu_s

@@ -118,7 +118,7 @@ def twin_tasks(
     places = (
         locators.join(chosen.select("row", "sha256").lazy(), on="row").select("sha256", "locator", "row").collect().sort("row")
     )
-    for block in places.iter_slices(_PER_TASK):
+    for block in _runs(places):
         yield NewTwins(wanted=tuple(block.select("sha256", "locator").iter_rows()), staging=staging)
     old = twins.filter(~pl.col("is_new"))
     if old.is_empty():
@@ -127,6 +127,16 @@ def twin_tasks(
     held = scan.filter(pl.col("encoding").fill_null("original") == "original").join(old.lazy(), on="sha256", how="semi")
     for (shard,), block in held.collect(engine="streaming").sort("shard", "sha256").group_by("shard", maintain_order=True):
         yield OldTwins(shard=Path(str(shard)), sha256=tuple(block["sha256"]))
+
+
+def _runs(places: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Cut images, in the order in which they were found, into tasks; those of one group of rows of a table stay together."""
+    is_table = pl.col("locator").str.contains('"kind": "parquet"', literal=True)
+    group = pl.concat_str(*(pl.col("locator").str.json_path_match(f"$.{name}") for name in ("path", "group")), separator="\0")
+    number = (pl.int_range(pl.len()) // _PER_TASK).cast(pl.String)
+    marked = places.with_columns(run=pl.when(is_table).then(group).otherwise(number).rle_id())
+    for _, block in marked.group_by("run", maintain_order=True):
+        yield block.drop("run")
 
 
 def with_pixel_hashes(frame: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
