@@ -129,7 +129,7 @@ def compact(
 def upgrade(dataset: DatasetArgument, as_json: AsJson = False) -> None:
     """Give a dataset of an earlier release the columns of this one; no file is rewritten."""
     import toolkit
-    from toolkit.dataset.upgrading import upgrade as upgraded
+    from toolkit.curation.revising import upgrade as upgraded
 
     before = toolkit.open_dataset(dataset)
     after = upgraded(before)

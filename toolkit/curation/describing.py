@@ -45,7 +45,8 @@ def describe(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> No
     told = [f"{int(notes[name]):,} {sentence}" for name, sentence in _SENTENCES.items() if notes.get(name)]
     told += _label_notes(label_report(dataset))
     told.append(f"Written {datetime.now(UTC).isoformat(timespec='seconds')}.")
-    card = dataset_card(dataset.profile, recipe, label_splits, told, licences)
+    shards = dataset.shards["name"].to_list()
+    card = dataset_card(dataset.profile, recipe, label_splits, shards=shards, notes=told, licences=licences)
     _write(dataset.location.path / "README.md", card)
     _write(dataset.location.path / "croissant.json", json.dumps(croissant(dataset), indent=1, ensure_ascii=False) + "\n")
 
