@@ -113,9 +113,11 @@ def _incoming(profile: DatasetProfile) -> str:
     rows = [(state, f"{count:,}") for state, count in profile.states.items()]
     rows.append(("**found**", f"**{profile.source_count:,}**"))
     others = _table(("other files", "count"), _by_count(profile.other_files))
+    torn_count = profile.straddling_group_count
+    straddling = f"{torn_count:,} of them in several splits (`tonnage findings DATASET bridges`)"
     groups = (
         f"{profile.near_duplicate_image_count:,} of the images kept look like another: "
-        f"{profile.near_duplicate_group_count:,} groups, each within one split.\n"
+        f"{profile.near_duplicate_group_count:,} groups, {straddling if torn_count else 'each within one split'}.\n"
     )
     return "\n".join(part for part in (_table(("state", "occurrences"), rows), groups, others) if part)
 

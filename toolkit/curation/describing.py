@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["describe"]
 
 _SENTENCES: Final = {
-    "late_bridge_count": "images of the last batch are near to earlier ones of another split (`tonnage findings`: bridges).",
+    "late_bridge_count": "images that were decided last are near to ones of another split (`tonnage findings DATASET bridges`).",
     "ungrouped_image_count": "images of the last batch lack the key that binds images to one split; they go by themselves.",
     "unlabelled_image_count": "images of the last batch have no label.",
     "unmatched_annotation_count": "annotations of the last batch name an image that was not found.",

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from toolkit.curation.assembly import Batch
 from toolkit.curation.decide import DECISION_COLUMNS, decide
+from toolkit.curation.discrepancies import bridge_list
 from toolkit.curation.examine import Limits
 from toolkit.curation.history import KnownSources, kept_images, removed_contents
 from toolkit.curation.locators import known_locators
@@ -146,7 +147,9 @@ def _tried(
         packed = pack_shards(run, batch, batch.identity, before.store.images_path)
     if packed.lost:
         raise UsageError("the quarantine's bytes changed while they were read; nothing was changed; try again")
-    return _revision(refused, reading, outcomes, rows, rules, packed.shards)
+    revision = _revision(refused, reading, outcomes, rows, rules, packed.shards)
+    bridges = bridge_list(outcomes, decisions.bridges)
+    return None if revision is None else dataclasses.replace(revision, findings={"bridges": bridges})
 
 
 def _decision_columns(reading: Reading) -> list[str]:
