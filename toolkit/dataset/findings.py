@@ -18,6 +18,7 @@ FINDINGS: Final = {
     "unmatched": pl.Schema(
         {
             # no_image; no_annotation; late: its image came in an earlier batch, and stays as it was; mask_size; mask_unreadable;
+            # boxes_lost: an image that came in when its refusal was tried again, and whose boxes could not be turned with it;
             # unread: a file that looks like an annotation and that no reader understands; no_group_key: an image that lacks the
             # metadata key by which the recipe binds images to one split
             "problem": pl.String(),

@@ -128,7 +128,7 @@ def _rows(before: Dataset, group_by: str | None) -> pl.DataFrame:
     number = pl.col("batch").replace_strict(numbers, default=-1, return_dtype=pl.Int64)
     key = pl.concat_str(number.cast(pl.String).str.zfill(9), pl.lit("\0"), pl.col("source"))
     decided = catalog.filter((pl.col("state") != "quarantined") & ~pl.col("reason").fill_null("").is_in([REMOVED, *FORGOTTEN]))
-    extra = [name for name in (*_OUTCOME, "batch") if name not in columns]
+    extra = [name for name in (*_OUTCOME, "batch", "mask_source") if name not in columns]
     frame = decided.select("source", *columns, *extra, split_key(group_by)).with_columns(key=key, refusal=pl.lit(None, pl.String))
     return frame.collect(engine="streaming").sort("key").with_row_index("row")
 
@@ -203,7 +203,14 @@ def _revision(changed: pl.DataFrame, rules: Recipe, revival: Revival, bridges: p
         duplicate_group=pl.col("new_duplicate_group"),
         split=pl.col("new_split"),
     )
-    catalog = changed.select("source", "batch", is_kept=pl.lit(value=True), **{name: pl.col(f"new_{name}") for name in _OUTCOME})
+    is_misfit = pl.col("row").is_in(revival.misfits["row"].implode())
+    catalog = changed.select(
+        "source",
+        "batch",
+        is_kept=pl.lit(value=True),
+        mask_source=pl.when(~is_misfit).then("mask_source"),
+        **{name: pl.col(f"new_{name}") for name in _OUTCOME},
+    )
     return Revision(
         kind="redecide",
         recipe=rules.to_dict(),
@@ -216,6 +223,7 @@ def _revision(changed: pl.DataFrame, rules: Recipe, revival: Revival, bridges: p
             "left_image_count": float(changed.filter(was_kept & (pl.col("new_state") != "kept")).height),
             "absent_image_count": float(absent_count),
             "late_bridge_count": float(bridges["image_id"].n_unique()),
+            "misfit_mask_count": float(len(revival.misfits)),
         },
-        findings={"bridges": bridges},
+        findings={"bridges": bridges, "unmatched": revival.misfits},
     )
