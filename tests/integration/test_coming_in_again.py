@@ -111,6 +111,17 @@ def test_a_refusal_that_comes_in_brings_its_mask_and_its_boxes_turned(sources: P
     check_masks(toolkit.retry(few, {}, scheduler=client), whole)
 
 
+def test_an_export_as_imagefolder_is_curated_again_with_what_was_said_of_it(
+    whole: Dataset, client: Client, tmp_path: Path
+) -> None:
+    toolkit.export(whole, tmp_path / "out", "imagefolder")
+    again = toolkit.curate(tmp_path / "out", tmp_path / "again", scheduler=client)
+    columns = ("image_id", "label", "labels", "captions", "mask")
+    said = [d.scan("images").select(columns).sort("image_id").collect().to_dicts() for d in (whole, again)]
+    assert said[0] == said[1]
+    assert sum(row["mask"] is not None for row in said[1]) == 1
+
+
 def test_what_an_earlier_release_did_not_remember_is_listed(sources: Path, client: Client) -> None:
     few = toolkit.curate(sources / "raw", sources / "earlier", {"max_pixels": 1_000}, client)
     for path in (few.location.path / "_tonnage" / "locators").glob("*.parquet"):

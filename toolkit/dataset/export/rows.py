@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from toolkit.dataset.reading import Dataset
 
-__all__ = ["FACT_COLUMNS", "Selection", "image_rows", "image_tables"]
+__all__ = ["FACT_COLUMNS", "Selection", "has_masks", "image_rows", "image_tables"]
 
 _BYTES: Final = ("image", "mask")
 
@@ -74,6 +74,12 @@ class Selection:
                 f"'{self.where}' cannot be asked of the images: {reason}; see tonnage show for the columns"
             ) from fault
         return int(row[0]), int(row[1] or 0)
+
+
+def has_masks(selection: Selection) -> bool:
+    """Return whether any image of the dataset, chosen or not, has a mask; no image is read."""
+    masks = selection.dataset.scan("images").select(pl.col("mask_source").is_not_null().any())
+    return bool(masks.collect(engine="streaming").item())
 
 
 def image_tables(selection: Selection) -> Iterator[pa.Table]:
