@@ -197,3 +197,27 @@ def test_large_refusals_of_a_compressed_tar_are_tried_again_and_those_that_are_g
     packed(streamed / "raw" / "s.tar.gz", {"x/a.jpg": jpeg(1), "c.jpg": jpeg(3)})
     with pytest.raises(UsageError, match="the bytes of 3 refusals can be had no more"):
         toolkit.retry(again, {}, scheduler=client)
+
+
+def words_of(place: Path) -> str:
+    """Return every text in the files below a folder."""
+    texts = []
+    for path in place.rglob("*"):
+        if path.suffix == ".parquet":
+            frame = pl.read_parquet(path, glob=False)
+            texts += [str(frame[name].to_list()) for name in frame.columns if frame.schema[name] != pl.Binary]
+        elif path.is_file():
+            texts.append(path.read_bytes().decode("latin-1"))
+    return "\n".join(texts)
+
+
+def test_a_purge_forgets_the_names_of_what_lay_beside_too(sources: Path, client: Client, tmp_path: Path) -> None:
+    dataset = toolkit.curate(sources / "raw", tmp_path / "dataset", scheduler=client)
+    names = ("images/a.jpg", "masks/a.png", "images/c.jpg", "labels/c.txt")
+    before = words_of(tmp_path / "dataset")
+    assert all(name in before for name in names)
+    toolkit.remove(dataset, "source LIKE '%/a.jpg' OR source LIKE '%/c.jpg'", purge=True)
+    after = words_of(tmp_path / "dataset")
+    assert [name for name in names if name in after] == []
+    assert "masks/b.png" in after
+    assert verify(dataset.location).problems == ()

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from toolkit.dataset.conditions import row_condition
 from toolkit.dataset.schema import IMAGES_SCHEMA, SPLITS
 from toolkit.errors import DatasetError, UsageError
 
@@ -49,7 +50,7 @@ class Selection:
         parts = [] if self.split is None else [pl.col("split") == self.split]
         if self.where is not None:
             try:
-                parts.append(pl.sql_expr(self.where) if isinstance(self.where, str) else self.where)
+                parts.append(row_condition(self.where))
             except pl.exceptions.PolarsError as fault:
                 raise UsageError(f"'{self.where}' is no condition: {str(fault).splitlines()[0]}") from fault
         return pl.all_horizontal(parts) if parts else None
