@@ -43,8 +43,8 @@ def image_rows(numbers: range, split: str = "train") -> pa.Table:
 def catalog_rows(images: pa.Table, refused: int = 0) -> pa.Table:
     """Return rows of ``catalog``: the images, kept, and some refusals."""
     kept = [
-        {"source": source, "state": "kept", "size_bytes": size}
-        for source, size in zip(images["source"].to_pylist(), images["size_bytes"].to_pylist(), strict=True)
+        {"state": "kept"} | row
+        for row in images.select(["source", "image_id", "sha256", "size_bytes", "label", "duplicate_group", "split"]).to_pylist()
     ]
     lost = [{"source": f"s/bad{i}.jpg", "state": "quarantined", "reason": "empty", "size_bytes": 0} for i in range(refused)]
     return pa.Table.from_pylist(kept + lost, schema=CATALOG_SCHEMA)
@@ -66,11 +66,11 @@ def refused_rows(count: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA)
 
 
-def add_batch(root: Path, name: str, numbers: range, refused: int = 0, split: str = "train") -> int:
+def add_batch(root: Path, name: str, numbers: range, refused: int = 0, split: str = "train", prefix: str = "part") -> int:
     """Commit a batch of images and refusals; return the version."""
     store = DatasetStore(root)
     images = image_rows(numbers, split)
-    shard = write_shard(store.images_path / f"part-{name}.parquet", [images])
+    shard = write_shard(store.images_path / f"{prefix}-{name}.parquet", [images])
     before = store.state()
     return store.commit(
         BatchCommit(

@@ -107,8 +107,11 @@ def show_profile(profile: DatasetProfile) -> None:
     facts.add_row("kept", f"{shown(profile.image_bytes, 'bytes')} in {profile.shard_count:,} shards of {_mean_shard(profile)}")
     sizes = profile.image_size_bytes
     facts.add_row("image", f"mean {shown(sizes.mean, 'bytes')}, median {shown(sizes.median, 'bytes')}, {_pixels(profile)}")
+    straddling = f", {profile.straddling_group_count:,} of them in several splits (tonnage findings DATASET bridges)"
     facts.add_row(
-        "near duplicates", f"{profile.near_duplicate_image_count:,} images in {profile.near_duplicate_group_count:,} groups"
+        "near duplicates",
+        f"{profile.near_duplicate_image_count:,} images in {profile.near_duplicate_group_count:,} groups"
+        + (straddling if profile.straddling_group_count else ""),
     )
     for title, counts in (("splits", profile.splits), ("formats", profile.formats), ("labels", profile.labels)):
         facts.add_row(title, _counts(counts))

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -187,7 +188,7 @@ def test_the_split_of_an_image_does_not_depend_on_what_came_with_it(curated, cli
 
 def test_the_card_names_the_splits_and_balances(curated):
     card = (curated.location.path / "README.md").read_text(encoding="utf-8")
-    assert "path: images/train-*.parquet" in card
+    assert [path.name for path in curated.shard_paths()] == re.findall(r"^ +- images/(.+)$", card, re.MULTILINE)
     assert f"| **found** | **{curated.profile.source_count}** |" in card
     assert "<script>" not in card
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import struct
@@ -12,11 +13,20 @@ import pyarrow as pa
 import pytest
 import webdataset
 from conftest import tonnage
+from dataset_rows import catalog_rows, image_rows
 from datasets import load_dataset
+from PIL import Image
 
 import toolkit
 from toolkit.dataset.export import FORMS
+from toolkit.dataset.schema import IMAGES_SCHEMA
+from toolkit.dataset.shards import write_shard
+from toolkit.dataset.tables import BatchCommit, DatasetStore
 from toolkit.errors import UsageError
+
+BUFFER = io.BytesIO()
+Image.new("L", (40, 30), 3).save(BUFFER, "PNG")
+MASK = BUFFER.getvalue()
 
 pytestmark = [  # the readers of webdataset and datasets leave files open
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -173,6 +183,7 @@ def test_every_format_takes_a_condition_and_says_what_it_wrote(dataset, images, 
         ({"split": "trian"}, "'trian' is not a split"),
         ({"where": "labl = 'x'"}, "cannot be asked of the images"),
         ({"where": "label = "}, "is no condition"),
+        ({"where": "count(*) > 1"}, "looks at several rows at once"),
         ({"where": "label = 'none such'"}, "nothing was exported"),
         ({"shard_bytes": 2**33}, "a shard must have"),
         ({"version": 9}, "has no version 9"),
@@ -214,3 +225,88 @@ def test_the_command_exports(dataset, tmp_path):
     assert done.code == 0, done.err
     assert "images" in done.out
     assert tonnage("export", dataset.location, tmp_path / "out", "--as", "webdataset").code == 2
+
+
+@pytest.fixture
+def repeated(tmp_path):
+    """A dataset whose recipe keeps exact copies: four images, two of which have the same bytes."""
+    rows = image_rows(range(3))
+    twin = rows.slice(1, 1).set_column(rows.schema.get_field_index("source"), "source", pa.array(["s/again.jpg"]))
+    images = pa.concat_tables([rows, twin])
+    store = DatasetStore(tmp_path / "repeated")
+    shard = write_shard(store.images_path / "train-one.parquet", [images])
+    recipe = {"exact_duplicates": False}
+    store.commit(BatchCommit(batch="one", shards=[shard], catalog=[catalog_rows(images)], recipe=recipe))
+    return toolkit.open_dataset(tmp_path / "repeated")
+
+
+@pytest.mark.parametrize("form", ["webdataset", "files", "imagefolder"])
+def test_images_of_the_same_bytes_are_handed_on_under_names_of_their_own(repeated, tmp_path, form):
+    report = toolkit.export(repeated, tmp_path / "out", form)
+    twice = repeated.scan("images").filter(pl.col("source") == "s/again.jpg").collect()["image_id"][0]
+    if form == "webdataset":
+        (shard,) = (tmp_path / "out").glob("*.tar")
+        names = [sample["__key__"] for sample in webdataset.WebDataset(str(shard), shardshuffle=False)]
+    else:
+        names = [path.stem for path in (tmp_path / "out").rglob("*.jpg")]
+    assert report.image_count == len(names) == len(set(names)) == 4
+    assert [name for name in sorted(names) if name.startswith(twice)] == [twice, f"{twice}-1"]
+    if form == "files":
+        manifest = pl.read_parquet(tmp_path / "out" / "manifest.parquet")
+        assert manifest["file_name"].n_unique() == 4
+        assert report.file_count == 5
+    if form == "imagefolder":
+        loaded = load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))["train"]
+        assert sorted(loaded["source"]) == ["s/0.jpg", "s/1.jpg", "s/2.jpg", "s/again.jpg"]
+
+
+@pytest.fixture
+def annotated(tmp_path):
+    """Four images: one with a mask, labels and a box, one that says something under odd keys, two without anything."""
+    rows = image_rows(range(4)).to_pylist()
+    nothing = {"label": None, "metadata": None}
+    mask = {"bytes": MASK, "path": "mask.png"}
+    box = {"x_px": 1.0, "y_px": 2.0, "width_px": 3.0, "height_px": 4.0, "label": "cat"}
+    rows[0] |= {"mask": mask, "mask_source": "s/0_mask.png", "labels": ["cat", "dog"], "label": "cat", "boxes": [box]}
+    rows[0] |= {"captions": ["a cat; and a dog"], "metadata": [{"key": "patient", "value": "7"}], "licence": "CC0"}
+    rows[1] |= nothing | {"metadata": [{"key": "label", "value": "x"}, {"key": "old_file_name", "value": "y.jpg"}]}
+    rows[2] |= nothing | {"split": "test"}
+    rows[3] |= nothing | {"split": "test"}
+    store = DatasetStore(tmp_path / "annotated")
+    images = [pa.Table.from_pylist(part, schema=IMAGES_SCHEMA) for part in (rows[:2], rows[2:])]
+    shards = [write_shard(store.images_path / f"{name}-one.parquet", [images[at]]) for at, name in enumerate(("train", "test"))]
+    store.commit(BatchCommit(batch="one", shards=shards, catalog=[catalog_rows(pa.concat_tables(images))]))
+    return toolkit.open_dataset(tmp_path / "annotated")
+
+
+def test_imagefolder_tells_hugging_face_all_that_is_known_also_where_a_split_has_none_of_it(annotated, tmp_path):
+    toolkit.export(annotated, tmp_path / "out", "imagefolder")
+    loaded = load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    rows = {row["source"]: row for split in ("train", "test") for row in loaded[split]}
+    first, second = rows["s/0.jpg"], rows["s/1.jpg"]
+    assert (first["label"], first["labels"], first["captions"]) == ("cat", ["cat", "dog"], ["a cat; and a dog"])
+    assert first["objects"] == {"bbox": [[1.0, 2.0, 3.0, 4.0]], "categories": ["cat"]}
+    assert (first["patient"], first["licence"]) == ("7", "CC0")
+    assert (first["mask"].size, second["mask"]) == ((40, 30), None)
+    assert (second["label"], second["label_"], second["old_file_name_"]) == (None, "x", "y.jpg")
+    assert len(rows) == 4
+
+
+@pytest.mark.parametrize("form", ["files", "mds", "webdataset", "arrow"])
+def test_masks_go_with_their_images(annotated, tmp_path, form):
+    toolkit.export(annotated, tmp_path / "out", form, split="train")
+    if form == "files":
+        manifest = pl.read_parquet(tmp_path / "out" / "manifest.parquet").sort("source")
+        found = [name and (tmp_path / "out" / name).read_bytes() for name in manifest["mask_file_name"]]
+    elif form == "mds":
+        samples = sorted(
+            read_mds(tmp_path / "out" / "train" / "shard.00000.mds"), key=lambda sample: json.loads(sample["facts"])["source"]
+        )
+        found = [sample["mask"] or None for sample in samples]
+    elif form == "webdataset":
+        samples = webdataset.WebDataset(str(tmp_path / "out" / "train-000000.tar"), shardshuffle=False)
+        found = [sample.get("seg.png") for sample in sorted(samples, key=lambda sample: json.loads(sample["json"])["source"])]
+    else:
+        table = pa.ipc.open_file(pa.memory_map(str(tmp_path / "out" / "train-00000.arrow"))).read_all()
+        found = [row["mask"] and row["mask"]["bytes"] for row in table.sort_by("source").to_pylist()]
+    assert found == [MASK, None]

@@ -160,11 +160,18 @@ def test_what_was_removed_can_still_be_purged(place):
         ("labl = 'x'", "cannot be asked of the catalog"),
         ("label = ", "cannot be asked of the catalog"),
         ("label = 'no such label'", "nothing in"),
+        ("count(*) > 1", r"'count\(\*\) > 1' looks at several rows at once"),
+        ("size_bytes > avg(size_bytes)", "looks at several rows at once"),
+        ("row_number() over (order by source) < 5", "looks at several rows at once"),
+        ("width_px = (select 3)", "cannot be asked of each image by itself|cannot be asked of the catalog"),
+        ("1 = 1", "asks nothing of an image"),
+        (pl.col("sha256").is_duplicated(), "the condition looks at several rows at once"),
     ],
 )
-def test_a_condition_that_cannot_be_asked_or_names_nothing_is_one_sentence(base, where, message):
+@pytest.mark.parametrize("purge", [False, True])
+def test_a_condition_that_cannot_be_asked_or_names_nothing_is_one_sentence(base, where, message, purge):
     with pytest.raises(UsageError, match=message) as caught:
-        toolkit.remove(base, where)
+        toolkit.remove(base, where, purge=purge)
     assert "\n" not in str(caught.value)
     assert len(toolkit.open_dataset(base).versions()) == 2
 

@@ -2,6 +2,7 @@ import polars as pl
 import pytest
 import yaml
 
+import toolkit
 from toolkit.curation.card import dataset_card, split_deviation
 from toolkit.curation.recipe import Recipe
 from toolkit.facts import DatasetProfile, Quantiles, VersionFacts
@@ -50,10 +51,19 @@ def profile(**facts):
     return DatasetProfile(**(values | facts))
 
 
+SHARDS = ["test-ab-00000.parquet", "train-ab-00000.parquet", "train-cd-00000.parquet"]
+
+
 def test_the_card_says_what_came_in_and_how_to_read_it():
-    card = dataset_card(profile(), Recipe(), pl.DataFrame(schema=COUNTS), notes=["2 groups met late."], licences=["CC0"])
+    card = dataset_card(
+        profile(), Recipe(), pl.DataFrame(schema=COUNTS), shards=SHARDS, notes=["2 groups met late."], licences=["CC0"]
+    )
     matter = yaml.safe_load(card.split("---\n")[1])
-    assert matter["configs"][0]["data_files"][0] == {"split": "train", "path": "images/train-*.parquet"}
+    assert matter["configs"][0]["data_files"] == [
+        {"split": "test", "path": ["images/test-ab-00000.parquet"]},
+        {"split": "train", "path": ["images/train-ab-00000.parquet", "images/train-cd-00000.parquet"]},
+    ]
+    assert f"Made by Tonnage {toolkit.__version__}." in card
     for words in (
         "| **found** | **6** |",
         "| truncated | 2 |",
@@ -67,7 +77,7 @@ def test_the_card_says_what_came_in_and_how_to_read_it():
 
 
 def test_names_from_outside_cannot_write_markup_into_the_card():
-    card = dataset_card(profile(), Recipe(), pl.DataFrame(schema=COUNTS))
+    card = dataset_card(profile(), Recipe(), pl.DataFrame(schema=COUNTS), shards=SHARDS)
     assert "<b>" not in card
     assert "| &lt;b&gt;\\|x | 2 |" in card
 

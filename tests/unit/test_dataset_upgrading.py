@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import polars as pl
@@ -6,6 +7,7 @@ import pytest
 from dataset_rows import add_batch
 
 import toolkit
+from toolkit.curation import revising
 from toolkit.dataset import commits, delta, rewriting, shards, tables
 from toolkit.dataset.commits import METADATA_KEY
 from toolkit.dataset.schema import SCHEMA_VERSION
@@ -63,6 +65,13 @@ def test_an_upgrade_is_a_version_that_rewrites_nothing(old: Path) -> None:
     assert whole.scan("images").select(pl.col("label").null_count()).collect().item() == 0
     assert (len(whole), len({whole.get(i) for i in range(12)})) == (12, 12)
     assert verify(old, images=True).problems == ()
+
+
+def test_an_upgrade_writes_the_card_and_the_description_of_its_version(old: Path) -> None:
+    upgraded = revising.upgrade(old)
+    assert json.loads((old / "croissant.json").read_text(encoding="utf-8"))["version"] == "2.0.0"
+    assert "| 2 |" in (old / "README.md").read_text(encoding="utf-8")
+    assert revising.upgrade(old).version == upgraded.version == 2
 
 
 def test_rows_of_an_earlier_release_are_rewritten_with_the_columns_of_this_one(old: Path) -> None:

@@ -145,6 +145,19 @@ def test_a_bridge_is_left_out_of_train_alone_and_bridges_within_a_split_are_none
     assert decide(rows, kept_before(*old("test")), rules).bridges.is_empty()
 
 
+def test_new_look_alikes_that_their_keys_bind_to_different_splits_are_told():
+    old = [
+        {"image_id": x * 32, "sha256": x, "perceptual_hash": h, "entropy_bits": 7.0, "duplicate_group": x * 32, "split": s}
+        for x, h, s in [("a", 0x5555555555555555, "train"), ("b", 0x3333333333333333, "test")]
+    ]
+    history = kept_before(*old).with_columns(split_key=pl.Series(["one", "two"]))
+    rows = found({"perceptual_hash": 0b1}, {"perceptual_hash": 0b11}).with_columns(split_key=pl.Series(["one", "two"]))
+    decisions = decide(rows, history, Recipe(group_by="patient"))
+    assert decisions.frame["split"].to_list() == ["train", "test"]
+    group = f"{1:032x}"
+    assert decisions.bridges.rows() == [(0, group, group, "train", "test"), (1, group, group, "test", "train")]
+
+
 def test_of_equal_size_and_bytes_the_smallest_id_is_kept_whatever_the_names():
     rows = found(
         {"perceptual_hash": 0b1, "image_id": "b" * 32, "source": "a.jpg"},

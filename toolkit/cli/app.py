@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from toolkit import __version__
 
-__all__ = ["INTERRUPTED", "AsJson", "Quiet", "Scheduler", "app", "print_json", "print_line"]
+if TYPE_CHECKING:
+    from toolkit.dataset.reading import Dataset
+
+__all__ = ["INTERRUPTED", "AsJson", "Quiet", "Scheduler", "app", "print_json", "print_line", "print_notes"]
 
 INTERRUPTED = 130
 """What a command ends with after Ctrl-C, also when it kept what it had done by then."""
@@ -63,6 +66,14 @@ def _show_notices() -> None:
 def print_line(text: str) -> None:
     """Write a line of the result to standard output."""
     sys.stdout.write(f"{text}\n")
+
+
+def print_notes(dataset: Dataset) -> None:
+    """Write what should be known of a version that decided anew or tried refusals again, a line each."""
+    from toolkit.curation.describing import revision_notes
+
+    for note in revision_notes(dataset):
+        print_line(note)
 
 
 def print_json(facts: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.app import INTERRUPTED, AsJson, Quiet, Scheduler, app, print_json, print_line
+from toolkit.cli.app import INTERRUPTED, AsJson, Quiet, Scheduler, app, print_json, print_line, print_notes
 from toolkit.errors import UsageError
 
 __all__ = ["curate", "measure", "project", "report", "show", "verify"]
@@ -78,9 +78,15 @@ def _redecide(
     import toolkit
     from toolkit.terminal import progress_bars, show_profile
 
+    before = toolkit.open_dataset(places[0])
     with progress_bars(quiet=quiet) as progress:
-        dataset = toolkit.redecide(places[0], recipe, scheduler=scheduler, workers=workers, progress=progress)
-    print_json(dataset.profile.to_dict()) if as_json else show_profile(dataset.profile)
+        dataset = toolkit.redecide(before, recipe, scheduler=scheduler, workers=workers, progress=progress)
+    if as_json:
+        print_json(dataset.profile.to_dict())
+        return
+    show_profile(dataset.profile)
+    if dataset.version != before.version:
+        print_notes(dataset)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from toolkit.cli.app import AsJson, Quiet, Scheduler, app, print_json, print_line
+from toolkit.cli.app import AsJson, Quiet, Scheduler, app, print_json, print_line, print_notes
 from toolkit.cli.quarantine import quarantine
 
 __all__ = ["compact", "diff", "remove", "retry", "upgrade", "versions"]
@@ -129,7 +129,7 @@ def compact(
 def upgrade(dataset: DatasetArgument, as_json: AsJson = False) -> None:
     """Give a dataset of an earlier release the columns of this one; no file is rewritten."""
     import toolkit
-    from toolkit.dataset.upgrading import upgrade as upgraded
+    from toolkit.curation.revising import upgrade as upgraded
 
     before = toolkit.open_dataset(dataset)
     after = upgraded(before)
@@ -173,3 +173,5 @@ def retry(
         print_line("everything is refused as before")
         return
     _tell(tried, "entered_image_count", "images let in", as_json=as_json)
+    if not as_json:
+        print_notes(tried)

@@ -1,6 +1,7 @@
 """The dataset's card: a Markdown page beside the data that says what is in it, where it came from, and how to read it.
 
-The front matter is what Hugging Face ``datasets`` reads of a dataset's folder: the shards of each split.
+The front matter is what Hugging Face ``datasets`` reads of a dataset's folder: the shards of each split. They are named one
+by one: a pattern would take in those of earlier versions, which lie in the same folder, and with them what was removed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from toolkit import __version__
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -27,7 +29,13 @@ _JUDGED_COUNT: Final = 10
 
 
 def dataset_card(
-    profile: DatasetProfile, recipe: Recipe, label_splits: pl.DataFrame, notes: Sequence[str] = (), licences: Sequence[str] = ()
+    profile: DatasetProfile,
+    recipe: Recipe,
+    label_splits: pl.DataFrame,
+    *,
+    shards: Sequence[str],
+    notes: Sequence[str] = (),
+    licences: Sequence[str] = (),
 ) -> str:
     """Return the Markdown of a dataset's card.
 
@@ -39,13 +47,15 @@ def dataset_card(
         How its last batch was curated.
     label_splits : pl.DataFrame
         ``label``, ``split``, ``image_count`` of the images kept.
+    shards : sequence of str
+        Names of the version's shards, each of which begins with its split.
     notes : sequence of str
         Sentences about the last batch that a reader should know.
     licences : sequence of str
         Licences that the images name.
     """
     parts = [
-        _front_matter(profile, licences),
+        _front_matter(profile, shards, licences),
         f"# {_plain(profile.name)}\n",
         _summary(profile),
         _section("What came in", _incoming(profile)),
@@ -77,8 +87,11 @@ of it; `quarantine` what was refused, with the reason.
 """
 
 
-def _front_matter(profile: DatasetProfile, licences: Sequence[str]) -> str:
-    files = [{"split": split, "path": f"images/{split}-*.parquet"} for split in profile.splits]
+def _front_matter(profile: DatasetProfile, shards: Sequence[str], licences: Sequence[str]) -> str:
+    of_split: dict[str, list[str]] = {}
+    for name in shards:
+        of_split.setdefault(name.split("-", 1)[0], []).append(f"images/{name}")
+    files = [{"split": split, "path": names} for split, names in of_split.items()]
     facts: dict[str, object] = {"pretty_name": profile.name}
     if files:
         facts["configs"] = [{"config_name": "default", "data_files": files}]
@@ -91,7 +104,8 @@ def _summary(profile: DatasetProfile) -> str:
     return (
         f"{profile.image_count:,} images, {show(profile.image_bytes, 'bytes')} in {profile.shard_count:,} Parquet shards, "
         f"version {profile.version}. Of {profile.source_count:,} image files, members and rows found "
-        f"({show(profile.source_bytes, 'bytes')}), {show(profile.kept_share, 'share')} were kept. Made by Tonnage.\n"
+        f"({show(profile.source_bytes, 'bytes')}), {show(profile.kept_share, 'share')} were kept. "
+        f"Made by Tonnage {__version__}.\n"
     )
 
 
@@ -99,9 +113,11 @@ def _incoming(profile: DatasetProfile) -> str:
     rows = [(state, f"{count:,}") for state, count in profile.states.items()]
     rows.append(("**found**", f"**{profile.source_count:,}**"))
     others = _table(("other files", "count"), _by_count(profile.other_files))
+    torn_count = profile.straddling_group_count
+    straddling = f"{torn_count:,} of them in several splits (`tonnage findings DATASET bridges`)"
     groups = (
         f"{profile.near_duplicate_image_count:,} of the images kept look like another: "
-        f"{profile.near_duplicate_group_count:,} groups, each within one split.\n"
+        f"{profile.near_duplicate_group_count:,} groups, {straddling if torn_count else 'each within one split'}.\n"
     )
     return "\n".join(part for part in (_table(("state", "occurrences"), rows), groups, others) if part)
 

@@ -65,7 +65,7 @@ def commit_batch(
     catalog = _written(store, "catalog", name, batch.catalog(name))
     quarantine = _written(store, "quarantine", name, _quarantine(outcome, name))
     _check_counts(outcome, catalog, quarantine)
-    remember_locators(store, name, batch.parts, batch.outcomes)
+    remember_locators(store, name, batch.parts, batch.outcomes, batch.labels)
     for list_name, frame in outcome.findings.items():
         write_finding(store, name, list_name, frame)
     store.commit(

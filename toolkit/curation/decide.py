@@ -66,8 +66,8 @@ class Decisions:
     frame: pl.DataFrame
     """``row``, ``state``, ``reason``, ``duplicate_of``, ``duplicate_group``, ``split``; one line per occurrence, by row."""
     bridges: pl.DataFrame
-    """``row``, ``duplicate_group``, ``other_group``, ``split``, ``other_split``: new images near to earlier images of another
-    split than their own; what was settled stays."""
+    """``row``, ``duplicate_group``, ``other_group``, ``split``, ``other_split``: new images near to others of another split
+    than their own; what was settled stays."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -204,8 +204,12 @@ def _similar(rows: pl.DataFrame, groups: pl.DataFrame, history: pl.DataFrame) ->
 
 
 def _late_bridges(kept: pl.DataFrame, bridges: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
-    """Return the bridges (``Decisions.bridges``): of what is kept, the images near to a group in a split that is not theirs."""
-    of_group = history.select(other_group="duplicate_group", other_split="split").unique()
+    """Return the bridges (``Decisions.bridges``): of what is kept, the images near to a group in a split that is not theirs.
+
+    Images that came in together lie in one split with their group, unless keys bind them to different ones.
+    """
+    settled = [images.select(other_group="duplicate_group", other_split="split") for images in (history, kept)]
+    of_group = pl.concat(settled).unique()
     near = kept.select("row", "duplicate_group", "split").join(bridges.select("row", "other_group"), on="row")
     own = kept.select("row", "duplicate_group", "split", other_group="duplicate_group")
     columns = ["row", "duplicate_group", "other_group", "split", "other_split"]

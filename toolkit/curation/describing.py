@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from toolkit.dataset.labels import LabelReport
     from toolkit.dataset.reading import Dataset
 
-__all__ = ["describe"]
+__all__ = ["describe", "revision_notes", "told"]
 
 _SENTENCES: Final = {
-    "late_bridge_count": "images of the last batch are near to earlier ones of another split (`tonnage findings`: bridges).",
+    "late_bridge_count": "images that were decided last are near to ones of another split (`tonnage findings DATASET bridges`).",
     "ungrouped_image_count": "images of the last batch lack the key that binds images to one split; they go by themselves.",
     "unlabelled_image_count": "images of the last batch have no label.",
     "unmatched_annotation_count": "annotations of the last batch name an image that was not found.",
@@ -33,8 +33,26 @@ _SENTENCES: Final = {
     "misfit_mask_count": "masks of the last batch are not of their image's size or cannot be read; they are not attached.",
     "unread_annotation_count": "files of the last batch look like annotations and cannot be read as such.",
     "label_conflict_count": "copies in the last batch have other labels than the image that is kept.",
+    "absent_image_count": "images that the rules let in can be had no more, and stay out: their sources are gone or other.",
+    "absent_occurrence_count": "refusals can be tried no more: their bytes were not held, and their sources are gone or other.",
+    "lost_boxes_image_count": "images came in without their boxes, which could not be turned with them (`tonnage findings`).",
 }
-"""What a reader should know of a batch, by the count that tells it."""
+"""What a reader should know of a version, by the count that tells it."""
+
+_OF_REVISIONS: Final = (
+    "late_bridge_count", "misfit_mask_count", "absent_image_count", "absent_occurrence_count", "lost_boxes_image_count",
+)  # fmt: skip
+"""Counts that ``redecide`` and ``retry`` take anew; others are of the last batch."""
+
+
+def told(notes: Mapping[str, float]) -> list[str]:
+    """Return what a reader should know of a version, as sentences."""
+    return [f"{int(notes[name]):,} {sentence}" for name, sentence in _SENTENCES.items() if notes.get(name)]
+
+
+def revision_notes(dataset: Dataset) -> list[str]:
+    """Return what whoever has decided anew, or tried refusals again, should know of the version that came of it."""
+    return told({name: dataset.state.curation.get(name, 0.0) for name in _OF_REVISIONS})
 
 
 def describe(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> None:
@@ -42,10 +60,10 @@ def describe(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> No
     images = dataset.scan("images")
     label_splits = images.drop_nulls("label").group_by("label", "split").agg(image_count=pl.len()).collect(engine="streaming")
     licences = images.select("licence").drop_nulls().unique().collect(engine="streaming")["licence"].sort().to_list()
-    told = [f"{int(notes[name]):,} {sentence}" for name, sentence in _SENTENCES.items() if notes.get(name)]
-    told += _label_notes(label_report(dataset))
-    told.append(f"Written {datetime.now(UTC).isoformat(timespec='seconds')}.")
-    card = dataset_card(dataset.profile, recipe, label_splits, told, licences)
+    listed = told(notes) + _label_notes(label_report(dataset))
+    listed.append(f"Written {datetime.now(UTC).isoformat(timespec='seconds')}.")
+    shards = dataset.shards["name"].to_list()
+    card = dataset_card(dataset.profile, recipe, label_splits, shards=shards, notes=listed, licences=licences)
     _write(dataset.location.path / "README.md", card)
     _write(dataset.location.path / "croissant.json", json.dumps(croissant(dataset), indent=1, ensure_ascii=False) + "\n")
 

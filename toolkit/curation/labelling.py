@@ -18,12 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Labelling", "label_images", "table_hints", "turned_boxes"]
+__all__ = ["UNTURNED", "Labelling", "label_images", "table_hints", "turned_boxes"]
 
 LabelsFrom = Literal["auto", "folders", "files", "none"]
 
 _RANK: Final = {"table": 0, "coco": 1, "voc": 2, "yolo": 3, "document": 4, "class": 5, "caption": 6, "mask": 7}
 """Whose word holds when annotation files differ: a table's, then COCO's, and so on."""
+
+UNTURNED: Final = pl.Struct(
+    {"boxes": pl.List(BOX_DTYPE)}
+    | {name: ANNOTATION_SCHEMA[name] for name in ("is_relative", "is_displayed", "coded_width_px", "coded_height_px")}
+)
+"""Boxes as an annotation gives them, and what is needed to turn them once the size of their image is known."""
 
 _MERGED: Final = {
     "label": pl.String(),
@@ -34,6 +40,7 @@ _MERGED: Final = {
     "licence": pl.String(),
     "mask_source": pl.String(),
     "mask_locator": pl.String(),
+    "unturned": pl.List(UNTURNED),
 }
 
 
@@ -42,8 +49,8 @@ class Labelling:
     """The annotations of a batch, by image."""
 
     frame: pl.DataFrame
-    """``row``, ``label``, ``labels``, ``captions``, ``boxes``, ``metadata``, ``licence``, ``mask_source``, ``mask_locator``;
-    only images that have any."""
+    """``row``, ``label``, ``labels``, ``captions``, ``boxes``, ``metadata``, ``licence``, ``mask_source``, ``mask_locator``,
+    ``unturned`` (boxes as they were given, where the size of the image is not known); only images that have any."""
     unmatched: pl.DataFrame
     """``file``, ``name``, ``target``, ``kind``, ``stems``: annotations whose image was not found."""
     unannotated: pl.DataFrame
@@ -73,7 +80,9 @@ def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: Lab
     )
     pairs = matched_images(rows, lines)
     matched = pairs.join(lines, on="line").join(rows.select("row", "orientation", "width_px", "height_px"), on="row")
-    merged = _merged(turned_boxes(matched.sort("row", "rank", "file", "line")), labels_from)
+    matched = matched.sort("row", "rank", "file", "line")
+    merged = _merged(turned_boxes(matched), labels_from)
+    merged = merged.join(_unturned(matched), on="row", how="left", maintain_order="left")
     folder = rows.select("row", folder=pl.col("folder_label") if labels_from in {"auto", "folders"} else pl.lit(None, pl.String))
     frame = folder.join(merged, on="row", how="left", maintain_order="left").with_columns(
         label=pl.coalesce("label", "folder"),
@@ -132,6 +141,12 @@ def _merged(matched: pl.DataFrame, labels_from: LabelsFrom) -> pl.DataFrame:
         )
         .with_columns(pl.when(pl.col(name).list.len() > 0).then(name).alias(name) for name in ("captions", "boxes", "metadata"))
     )
+
+
+def _unturned(matched: pl.DataFrame) -> pl.DataFrame:
+    """Return ``row``, ``unturned`` of images that have boxes and no known size."""
+    waiting = matched.filter(pl.col("width_px").is_null() & (pl.col("boxes").list.len() > 0))
+    return waiting.group_by("row", maintain_order=True).agg(unturned=pl.struct(field.name for field in UNTURNED.fields))
 
 
 def _union(classes: pl.Expr) -> pl.Expr:

@@ -1,4 +1,4 @@
-"""Where the bytes of what was not kept can be had again: on this machine, as long as the source lies where it lay.
+"""Where the bytes of what was not kept, and its mask, can be had again: on this machine, as long as the source lies where it lay.
 
 Not part of the dataset: a copy of the dataset elsewhere is whole without it, and nothing is decided by it.
 """
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from toolkit.curation.labelling import UNTURNED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -17,14 +19,22 @@ if TYPE_CHECKING:
 
 __all__ = ["known_locators", "remember_locators"]
 
-_SCHEMA = {"source": pl.String, "batch": pl.String, "locator": pl.String}
+_SCHEMA = {
+    "source": pl.String(),
+    "batch": pl.String(),
+    "locator": pl.String(),
+    "mask_locator": pl.String(),
+    "unturned": pl.List(UNTURNED),
+}
 
 
 def _folder(store: DatasetStore) -> Path:
     return store.private_path / "locators"
 
 
-def remember_locators(store: DatasetStore, batch: str, parts: Sequence[Path], outcomes: pl.DataFrame) -> None:
+def remember_locators(
+    store: DatasetStore, batch: str, parts: Sequence[Path], outcomes: pl.DataFrame, labels: pl.DataFrame
+) -> None:
     """Remember where the occurrences of a batch that were not kept were found.
 
     Parameters
@@ -37,10 +47,13 @@ def remember_locators(store: DatasetStore, batch: str, parts: Sequence[Path], ou
         Its probe parts: ``source``, ``locator``.
     outcomes : pl.DataFrame
         ``row``, ``state``.
+    labels : pl.DataFrame
+        ``row``, ``mask_locator``, ``unturned``.
     """
     left_out = outcomes.lazy().filter(pl.col("state") != "kept").select("row")
     places = pl.scan_parquet(list(parts), row_index_name="row", glob=False).select("row", "source", "locator")
-    found = places.join(left_out, on="row", how="semi").select("source", pl.lit(batch).alias("batch"), "locator")
+    found = places.join(left_out, on="row", how="semi").join(labels.lazy(), on="row", how="left")
+    found = found.with_columns(batch=pl.lit(batch)).select(_SCHEMA.keys())
     remembered = found.collect(engine="streaming")
     if remembered.is_empty():
         return
@@ -52,9 +65,13 @@ def remember_locators(store: DatasetStore, batch: str, parts: Sequence[Path], ou
 
 
 def known_locators(store: DatasetStore, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return ``source``, ``batch``, ``locator`` of those of the rows (``source``, ``batch``) whose place is remembered."""
+    """Return ``locator``, ``mask_locator``, ``unturned`` of those of the rows (``source``, ``batch``) that are remembered.
+
+    Earlier releases remembered no masks and no boxes; both are null there.
+    """
     paths = sorted(_folder(store).glob("*.parquet"))
     if not paths:
         return pl.DataFrame(schema=_SCHEMA)
     wanted = rows.lazy().select("source", "batch")
-    return pl.scan_parquet(paths, glob=False).join(wanted, on=["source", "batch"], how="semi").collect(engine="streaming")
+    remembered = pl.scan_parquet(paths, glob=False, schema=_SCHEMA, missing_columns="insert")
+    return remembered.join(wanted, on=["source", "batch"], how="semi").collect(engine="streaming")

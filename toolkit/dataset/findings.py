@@ -18,6 +18,7 @@ FINDINGS: Final = {
     "unmatched": pl.Schema(
         {
             # no_image; no_annotation; late: its image came in an earlier batch, and stays as it was; mask_size; mask_unreadable;
+            # boxes_lost: an image that came in when its refusal was tried again, and whose boxes could not be turned with it;
             # unread: a file that looks like an annotation and that no reader understands; no_group_key: an image that lacks the
             # metadata key by which the recipe binds images to one split
             "problem": pl.String(),
@@ -38,11 +39,11 @@ FINDINGS: Final = {
     ),
     "bridges": pl.Schema(
         {
-            "image_id": pl.String(),  # an image of the batch that is near to earlier ones in another split than its own
+            "image_id": pl.String(),  # an image of the batch that is near to others in another split than its own
             "source": pl.String(),
             "duplicate_group": pl.String(),  # the group that it joined
             "split": pl.String(),  # where it went, or would have gone
-            "other_group": pl.String(),  # the earlier group that it is near to as well
+            "other_group": pl.String(),  # the group that it is near to there; its own where that lies in several splits
             "other_split": pl.String(),
             "is_kept": pl.Boolean(),  # false: left out of train, as the recipe said
         }
@@ -72,7 +73,7 @@ def read_finding(dataset: Dataset, name: str) -> pl.DataFrame:
     name : str
         ``unmatched`` (annotations without image, images without annotation, annotation files that cannot be read,
         images without the key that binds images to one split), ``conflicts`` (copies of an image whose labels differ) or
-        ``bridges`` (images near to earlier ones in another split).
+        ``bridges`` (images near to others in another split; of the last ``redecide`` and what came after it).
 
     Raises
     ------
@@ -83,6 +84,8 @@ def read_finding(dataset: Dataset, name: str) -> pl.DataFrame:
         raise UsageError(f"there is no list '{name}'; the lists are {', '.join(FINDINGS)}")
     frames = [FINDINGS[name].to_frame().with_columns(batch=pl.lit(None, pl.String))]
     for state in dataset.store.states():
+        if name == "bridges" and state.kind == "redecide" and state.version <= dataset.version:
+            frames = frames[:1]  # groups were formed anew, and what straddles since is listed whole
         path = dataset.store.private_path / "reports" / f"{state.batch[:16]}-{name}.parquet"
         if state.version <= dataset.version and path.exists():
             frames.append(pl.read_parquet(path, glob=False).with_columns(batch=pl.lit(state.batch)))

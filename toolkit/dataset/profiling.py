@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from toolkit.dataset.straddling import straddling_groups
 from toolkit.facts import QUANTILE_SHARES, DatasetProfile, Quantiles, VersionFacts
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def profile_of(dataset: Dataset) -> DatasetProfile:
         near_duplicate_image_count=near[1],
         versions=_versions(dataset),
         curation={name: float(value) for name, value in state.curation.items()},
+        straddling_group_count=len(straddling_groups(images)),
     )
 
 

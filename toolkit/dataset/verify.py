@@ -11,9 +11,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from toolkit.dataset.findings import read_finding
 from toolkit.dataset.reading import Dataset, open_dataset
 from toolkit.dataset.schema import STATES, is_hashed
 from toolkit.dataset.shards import file_sha256, iter_row_groups
+from toolkit.dataset.straddling import straddling_groups
 from toolkit.dataset.tables import SCHEMAS
 from toolkit.errors import DatasetError
 
@@ -157,19 +159,18 @@ def _count_problems(dataset: Dataset) -> list[str]:
 
 
 def _split_problems(dataset: Dataset) -> list[str]:
-    """Return the groups of look-alikes that one batch put into several splits.
+    """Return the groups of look-alikes that lie in several splits without being told.
 
-    Where a key binds images to splits, or groups were formed anew over images that keep their splits, that is no fault.
+    An image that came late, follows its key, or was grouped anew keeps its split; then it is listed among the bridges. So
+    the images of a group that no list names came in together, and lie in one split.
     """
-    states = [state for state in dataset.store.states() if state.version <= dataset.version]
-    if any(state.kind == "redecide" or state.recipe.get("group_by") for state in states):
-        return []
     kept = dataset.scan("catalog").filter(pl.col("state") == "kept")
-    counts = kept.group_by("batch", "duplicate_group").agg(splits=pl.col("split").unique().sort())
-    torn = counts.filter(pl.col("splits").list.len() > 1).sort("batch", "duplicate_group").collect(engine="streaming")
+    told = read_finding(dataset, "bridges").select("image_id").unique()
+    torn = straddling_groups(kept.join(told.lazy(), on="image_id", how="anti"))
     return [
-        f"batch {row['batch'][:16]}: group {row['duplicate_group']} lies in several splits: {', '.join(row['splits'])}"
-        for row in torn.iter_rows(named=True)
+        f"catalog: group {group} lies in several splits ({', '.join(splits)}), and no list of bridges tells of it; "
+        f"curate --redecide lists it"
+        for group, splits in torn.iter_rows()
     ]
 
 

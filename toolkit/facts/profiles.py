@@ -109,6 +109,8 @@ class DatasetProfile:
     curation: Mapping[str, float]
     """How fast the last batch went in: ``elapsed_s``, ``cpu_s``, ``images_per_s``, ``bytes_per_s``, ``worker_count``,
     ``core_count``."""
+    straddling_group_count: int = 0
+    """Those of the groups of near duplicates that lie in several splits; profiles of earlier releases did not look."""
 
     @property
     def mean_image_bytes(self) -> float:
@@ -135,7 +137,8 @@ class DatasetProfile:
         remedy = "write it again with this version"
         check_schema(facts, PROFILE_SCHEMA, "a DatasetProfile", remedy)
         with told_if_lacking("DatasetProfile", remedy):
-            values = {field.name: facts[field.name] for field in dataclasses.fields(cls)}
+            lately = {"straddling_group_count": 0} | dict(facts)
+            values = {field.name: lately[field.name] for field in dataclasses.fields(cls)}
             for name in ("image_size_bytes", "image_pixels"):
                 sketch = values[name]
                 values[name] = Quantiles(count=sketch["count"], mean=sketch["mean"], values=tuple(sketch["values"]))

@@ -215,9 +215,9 @@ def _look_alikes(evidence: DatasetEvidence, prefix: str) -> Section | None:
     lead = "No image was found twice, and no two images kept look alike."
     if copies or groups:
         exact = f"{plural(copies, 'exact copy', 'exact copies')} of images kept {'was' if copies == 1 else 'were'} left out."
-        near = (
-            f"{profile.near_duplicate_image_count:,} images form {plural(groups, 'group')} of near duplicates, each in one split."
-        )
+        torn_count = profile.straddling_group_count
+        places = f"{torn_count:,} of them in several splits" if torn_count else "each in one split"
+        near = f"{profile.near_duplicate_image_count:,} images form {plural(groups, 'group')} of near duplicates, {places}."
         lead = " ".join(([exact] if copies else []) + [near if groups else "No two images kept look alike."])
     blocks: list[Block] = [
         Pictures(title=f"Found {count:,} times, kept once", pictures=pictures, note=_more(count - len(pictures)))

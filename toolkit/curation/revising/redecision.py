@@ -1,7 +1,8 @@
 """New thresholds over what is known already: every occurrence decided anew from its stored facts, no image decoded.
 
 What the new rules let in comes from an earlier version's shard, where the image once was, or from its source, where that
-still lies; what neither has stays as it was, and is counted. An image that stays keeps its split, whatever groups form.
+still lies; what neither has stays as it was, and is counted. An image that stays keeps its split, whatever groups form: where
+a group comes to lie in several splits, its images are listed as bridges.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from toolkit.curation.recipe import Recipe
 from toolkit.curation.revising.revision import Revision, revise
 from toolkit.curation.revising.revival import Revival, revive
 from toolkit.curation.splits import split_key
-from toolkit.dataset.findings import read_finding
+from toolkit.dataset.findings import FINDINGS, read_finding
 from toolkit.dataset.reading import Dataset, open_dataset
 from toolkit.errors import UsageError
 
@@ -89,10 +90,10 @@ def redecide(
         if rules.near_duplicates.transforms != "none":  # mirrored hashes are made of the stored ones by a rule of this release
             check_examination(before)
         rows = _rows(before, rules.group_by)
-        bridging = read_finding(before, "bridges")["image_id"].unique()
         absent = pl.DataFrame(schema={"row": pl.UInt32})
         for _ in range(_TRIES):
-            changed = _changed(rows.join(absent, on="row", how="anti", maintain_order="left"), rules, bridging)
+            settled, bridges = _settled(rows.join(absent, on="row", how="anti", maintain_order="left"), rules)
+            changed = _changed(settled)
             entering = changed.filter((pl.col("new_state") == "kept") & (pl.col("state") != "kept"))
             revival = revive(before, entering, rules, scheduler=scheduler, workers=workers, progress=progress)
             if revival.absent.is_empty():
@@ -100,9 +101,9 @@ def redecide(
             absent = pl.concat([absent, revival.absent.select("row")])
         else:
             raise UsageError(f"the sources of '{before.location}' keep changing; nothing was changed; try again when they rest")
-        if changed.is_empty() and rules == Recipe.load(before.state.recipe):
+        if changed.is_empty() and rules == Recipe.load(before.state.recipe) and _is_told(before, bridges):
             return before
-        revision = _revision(changed, rules, revival, absent_count=len(absent))
+        revision = _revision(changed, rules, revival, bridges, absent_count=len(absent))
         return revise(before, revision, scheduler=scheduler, workers=workers, progress=progress)
 
 
@@ -127,13 +128,13 @@ def _rows(before: Dataset, group_by: str | None) -> pl.DataFrame:
     number = pl.col("batch").replace_strict(numbers, default=-1, return_dtype=pl.Int64)
     key = pl.concat_str(number.cast(pl.String).str.zfill(9), pl.lit("\0"), pl.col("source"))
     decided = catalog.filter((pl.col("state") != "quarantined") & ~pl.col("reason").fill_null("").is_in([REMOVED, *FORGOTTEN]))
-    extra = [name for name in (*_OUTCOME, "batch") if name not in columns]
+    extra = [name for name in (*_OUTCOME, "batch", "mask_source") if name not in columns]
     frame = decided.select("source", *columns, *extra, split_key(group_by)).with_columns(key=key, refusal=pl.lit(None, pl.String))
     return frame.collect(engine="streaming").sort("key").with_row_index("row")
 
 
-def _changed(rows: pl.DataFrame, rules: Recipe, bridging: pl.Series) -> pl.DataFrame:
-    """Return the occurrences whose outcome is another, with ``new_`` columns beside those they had."""
+def _settled(rows: pl.DataFrame, rules: Recipe) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the occurrences with ``new_`` columns beside those they had, and the bridges, as ``findings.FINDINGS``."""
     history = rows.clear()
     decisions = decide(rows.with_columns(source="key"), history, rules)
     new = decisions.frame.rename({name: f"new_{name}" for name in _OUTCOME})
@@ -147,14 +148,42 @@ def _changed(rows: pl.DataFrame, rules: Recipe, bridging: pl.Series) -> pl.DataF
         new_split=pl.when(pl.col("new_state") == "kept").then(lasting).otherwise(pl.col("split")),
         new_duplicate_group=pl.coalesce("new_duplicate_group", "duplicate_group"),
     )
+    bridges = _bridges(settled)
     if rules.late_bridges == "exclude_from_train":
-        settled = _without_bridges(settled, bridging)
+        barred = bridges.filter(pl.col("split") == "train")
+        settled = _without(settled, barred["image_id"])
+        bridges = pl.concat([barred.with_columns(is_kept=pl.lit(value=False)), _bridges(settled)])
+    return settled, bridges
+
+
+def _bridges(settled: pl.DataFrame) -> pl.DataFrame:
+    """Return the images that are kept and whose group also lies in another split: one line for each such split.
+
+    Images keep their splits, so groups that are formed anew may straddle; all images of such a group are named.
+    """
+    kept = settled.filter(pl.col("new_state") == "kept").select(
+        "image_id", "source", duplicate_group="new_duplicate_group", split="new_split", other_group="new_duplicate_group"
+    )
+    of_group = kept.select("duplicate_group", other_split="split").unique()
+    pairs = kept.join(of_group, on="duplicate_group").filter(pl.col("split") != pl.col("other_split"))
+    ordered = pairs.sort("source", "other_split").with_columns(is_kept=pl.lit(value=True))
+    return ordered.select(FINDINGS["bridges"].names())
+
+
+def _is_told(before: Dataset, bridges: pl.DataFrame) -> bool:
+    """Return whether a dataset lists these bridges already."""
+    pair = ["image_id", "other_split"]
+    return bridges.join(read_finding(before, "bridges"), on=pair, how="anti").is_empty()
+
+
+def _changed(settled: pl.DataFrame) -> pl.DataFrame:
+    """Return the occurrences whose outcome is another than it was."""
     is_other = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"new_{name}")) for name in _OUTCOME)
     return settled.filter(is_other)
 
 
-def _without_bridges(settled: pl.DataFrame, bridging: pl.Series) -> pl.DataFrame:
-    """Return the outcomes with those images left out of train that came late between groups of different splits."""
+def _without(settled: pl.DataFrame, bridging: pl.Series) -> pl.DataFrame:
+    """Return the outcomes with those images left out of train that look like one of another split."""
     is_kept = pl.col("new_state") == "kept"
     barred = is_kept & (pl.col("new_split") == "train") & pl.col("image_id").is_in(bridging.implode())
     return settled.with_columns(
@@ -165,7 +194,7 @@ def _without_bridges(settled: pl.DataFrame, bridging: pl.Series) -> pl.DataFrame
     )
 
 
-def _revision(changed: pl.DataFrame, rules: Recipe, revival: Revival, *, absent_count: int) -> Revision:
+def _revision(changed: pl.DataFrame, rules: Recipe, revival: Revival, bridges: pl.DataFrame, *, absent_count: int) -> Revision:
     was_kept = pl.col("state") == "kept"
     images = changed.filter(was_kept).select(
         "image_id",
@@ -174,7 +203,14 @@ def _revision(changed: pl.DataFrame, rules: Recipe, revival: Revival, *, absent_
         duplicate_group=pl.col("new_duplicate_group"),
         split=pl.col("new_split"),
     )
-    catalog = changed.select("source", "batch", is_kept=pl.lit(value=True), **{name: pl.col(f"new_{name}") for name in _OUTCOME})
+    is_misfit = pl.col("row").is_in(revival.misfits["row"].implode())
+    catalog = changed.select(
+        "source",
+        "batch",
+        is_kept=pl.lit(value=True),
+        mask_source=pl.when(~is_misfit).then("mask_source"),
+        **{name: pl.col(f"new_{name}") for name in _OUTCOME},
+    )
     return Revision(
         kind="redecide",
         recipe=rules.to_dict(),
@@ -186,5 +222,8 @@ def _revision(changed: pl.DataFrame, rules: Recipe, revival: Revival, *, absent_
             "entered_image_count": float(changed.filter((pl.col("new_state") == "kept") & ~was_kept).height),
             "left_image_count": float(changed.filter(was_kept & (pl.col("new_state") != "kept")).height),
             "absent_image_count": float(absent_count),
+            "late_bridge_count": float(bridges["image_id"].n_unique()),
+            "misfit_mask_count": float(len(revival.misfits)),
         },
+        findings={"bridges": bridges, "unmatched": revival.misfits},
     )

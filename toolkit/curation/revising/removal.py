@@ -10,8 +10,11 @@ import polars as pl
 
 from toolkit.curation.absence import superseded as find_superseded
 from toolkit.curation.absence import vanished as find_vanished
+from toolkit.curation.annotations.lines import sidecar_stems
 from toolkit.curation.history import REMOVED
 from toolkit.curation.revising.revision import Revision, revise
+from toolkit.curation.sources import mask_stems
+from toolkit.dataset.conditions import row_condition
 from toolkit.dataset.delta import forget_earlier
 from toolkit.dataset.reading import Dataset, open_dataset
 from toolkit.dataset.schema import CATALOG_SCHEMA
@@ -30,6 +33,8 @@ __all__ = ["removable", "remove", "selected"]
 
 _NAMING: Final = {"source": "source", "target": "source", "image_id": "image_id"}
 """Columns of what is remembered beside the tables that may name what was removed."""
+
+_ENDING: Final = r"\.[^./!#]*(#\d+)?$"
 
 _PURGED: Final = "removed:"
 """What the source of a purged row begins with."""
@@ -91,9 +96,11 @@ def remove(
         if rows.is_empty():
             raise UsageError(f"nothing in '{before.location}' {named.shown}; nothing was removed")
         revision = _revision(before, rows, reason, is_purge=purge)
+        masks = before.scan("catalog").join(rows.lazy(), on=["source", "batch"], how="semi").select("mask_source").drop_nulls()
+        beside = masks.collect(engine="streaming")["mask_source"] if purge else pl.Series(dtype=pl.String)
         removed = revise(before, revision, scheduler=scheduler, workers=workers, progress=progress)
         if purge:
-            _forget(removed, rows)
+            _forget(removed, rows, beside)
     return removed
 
 
@@ -172,7 +179,9 @@ def selected(catalog: pl.LazyFrame, where: str | pl.Expr, *, with_removed: bool 
     present = catalog.filter(~pl.col("source").str.starts_with(_PURGED) if with_removed else is_present)
     columns = [*_ROW, "duplicate_of"]
     try:
-        condition = pl.sql_expr(where) if isinstance(where, str) else where
+        condition = row_condition(where)
+        if not condition.meta.root_names():
+            raise UsageError(f"{_shown(where)} asks nothing of an image, and would name all or none; name a column")
         hits = present.filter(condition).select(columns).collect(engine="streaming")
     except pl.exceptions.PolarsError as fault:
         names = ", ".join(name for name in CATALOG_SCHEMA.names if name != "metadata")
@@ -220,8 +229,8 @@ def _without_facts(catalog: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     return catalog.hstack(names).with_columns(**{name: pl.lit(None, kind) for name, kind in facts.items()})
 
 
-def _forget(dataset: Dataset, rows: pl.DataFrame) -> None:
-    """Delete all that earlier versions held, and what else is remembered of the removed sources."""
+def _forget(dataset: Dataset, rows: pl.DataFrame, masks: pl.Series) -> None:
+    """Delete all that earlier versions held, and what else is remembered of the removed sources and of their masks."""
     store = dataset.store
     for table in SCHEMAS:
         if store.table_path(table).exists():
@@ -231,6 +240,7 @@ def _forget(dataset: Dataset, rows: pl.DataFrame) -> None:
             manifest.unlink()
     for folder in ("staging", "reports", "locators"):
         _forget_sources(store.private_path / folder, rows)
+    _forget_beside(store.private_path / "others", rows["source"], masks)
 
 
 def _forget_sources(folder: Path, rows: pl.DataFrame) -> None:
@@ -246,3 +256,12 @@ def _forget_sources(folder: Path, rows: pl.DataFrame) -> None:
             if column in held.columns:
                 held = held.join(rows, left_on=column, right_on=name, how="anti", maintain_order="left")
         held.write_parquet(path)
+
+
+def _forget_beside(folder: Path, removed: pl.Series, masks: pl.Series) -> None:
+    """Rewrite the lists of files that are no image without those that bear the name of a removed one, or were its mask."""
+    stems = set(removed) | set(removed.str.replace(_ENDING, ""))
+    for path in sorted(folder.glob("*.parquet")):
+        held = pl.read_parquet(path, glob=False)
+        named = [not stems.isdisjoint([*sidecar_stems(key), *mask_stems(key)]) for key in held["source"]]
+        held.filter(~pl.Series(named, dtype=pl.Boolean) & ~pl.col("source").is_in(masks.implode())).write_parquet(path)

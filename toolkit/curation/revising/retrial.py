@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from toolkit.curation.assembly import Batch
 from toolkit.curation.decide import DECISION_COLUMNS, decide
+from toolkit.curation.discrepancies import bridge_list, misfit_list, without_masks
 from toolkit.curation.examine import Limits
 from toolkit.curation.history import KnownSources, kept_images, removed_contents
 from toolkit.curation.locators import known_locators
 from toolkit.curation.others import OtherFiles
 from toolkit.curation.places import check_examination
 from toolkit.curation.recipe import Recipe
+from toolkit.curation.revising.belongings import ANNOTATION_COLUMNS, boxes_lost, said_again, unplaced_masks
+from toolkit.curation.revising.refused import absent_count, refused_rows, refused_units
 from toolkit.curation.revising.revision import Revision, revise
-from toolkit.curation.revising.revival import ANNOTATION_COLUMNS
-from toolkit.curation.sources import Item, SourceUnit, reread
-from toolkit.curation.sources.files import etag_of
 from toolkit.curation.splits import with_split_keys
 from toolkit.curation.stages import Run, compare, pack_shards, read_sources
 from toolkit.curation.twins import with_pixel_hashes
@@ -31,7 +31,7 @@ from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from toolkit.curation.stages import Reading
@@ -43,14 +43,6 @@ __all__ = ["retry"]
 
 _FACTS: Final = tuple(field.name for field in (*FACT_FIELDS, *SCORE_FIELDS))
 _OUTCOME: Final = ("state", "reason", "duplicate_of", "duplicate_group", "split")
-_UNIT: Final = 64
-"""Files of a unit of work."""
-
-_OF_CONTAINERS: Final = "discover"
-"""Stage of refusals that are about an archive and a member's place in it, whatever the bytes are."""
-
-_BYTES_ROWS: Final = 64
-"""Refused files held at once."""
 
 
 def retry(
@@ -91,7 +83,7 @@ def retry(
     with before.store.writing():
         before = Dataset(before.store)
         rules = Recipe.load(before.state.recipe if recipe is None else recipe)
-        refused = _refused(before, reason)
+        refused = refused_rows(before, reason)
         staging = before.store.staging("retrial")
         shutil.rmtree(staging)
         staging.mkdir()
@@ -100,18 +92,6 @@ def retry(
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         return before if revision is None else revise(before, revision, progress=progress)
-
-
-def _refused(before: Dataset, reason: str | None) -> pl.DataFrame:
-    rows = before.scan("quarantine").filter(pl.col("stage") != _OF_CONTAINERS)
-    rows = rows.select("source", "batch", "reason", is_held=pl.col("bytes").is_not_null())
-    every = rows.collect(engine="streaming").sort("source", "batch")
-    chosen = every if reason is None else every.filter(pl.col("reason") == reason)
-    if chosen.is_empty():
-        reasons = ", ".join(sorted(set(every["reason"]))) or "none"
-        named = "" if reason is None else f" for the reason '{reason}'"
-        raise UsageError(f"nothing in '{before.location}' that can be tried again was refused{named}; there is: {reasons}")
-    return chosen
 
 
 def _tried(
@@ -124,20 +104,23 @@ def _tried(
     tell: Progress,
 ) -> Revision | None:
     """Return what the trial changes; None if everything is refused as before."""
+    had: set[str] = set()
     limits = dataclasses.replace(Limits.of(rules), frames="first")  # a refusal is one occurrence, and comes in as one
     others = OtherFiles(staging / "others")
     with engine(scheduler, workers=workers) as running:
         run = Run(engine=running, recipe=rules, limits=limits, staging=staging, tell=tell)
-        reading = read_sources(run, _units(before, refused, staging), KnownSources(None), others)
+        reading = read_sources(run, refused_units(before, refused, staging, had), KnownSources(None), others)
+        absent = absent_count(refused, had)
         if not reading.parts:
-            return None
+            return _nothing(absent)
         rows = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).select(*_decision_columns(reading)).collect()
         history = kept_images(before, rules.group_by)
         taken = compare(run, rows, history, reading, before.shard_paths())
         rows, history = with_pixel_hashes(rows, taken), with_pixel_hashes(history, taken)
         sound = rows.filter(pl.col("refusal").is_null())
-        catalog_rows = _catalog_rows(before, refused)
-        labels = _labels(sound, catalog_rows)
+        said = _said(before, refused)
+        images = sound.join(_keys(refused), on="source", how="left", maintain_order="left")
+        labels = said_again(images, said, known_locators(before.store, refused))
         decisions = decide(with_split_keys(sound, labels, rules.group_by), history, rules, removed_contents(before))
         outcomes = sound.select("row", "source", "image_id", "size_bytes", "pixel_hash").join(
             decisions.frame, on="row", maintain_order="left"
@@ -146,7 +129,50 @@ def _tried(
         packed = pack_shards(run, batch, batch.identity, before.store.images_path)
     if packed.lost:
         raise UsageError("the quarantine's bytes changed while they were read; nothing was changed; try again")
-    return _revision(refused, reading, outcomes, rows, rules, packed.shards)
+    misfits = [*unplaced_masks(batch), *packed.misfits]
+    unmatched = pl.concat([misfit_list(rows, misfits), boxes_lost(images, said, labels)])
+    trial = _Trial(
+        refused=refused,
+        reading=reading,
+        outcomes=outcomes,
+        rows=rows,
+        said=_said_of(rows.join(_keys(refused), on="source"), said, without_masks(batch, misfits).labels),
+        shards=packed.shards,
+        absent_count=absent,
+        findings={"bridges": bridge_list(outcomes, decisions.bridges), "unmatched": unmatched},
+    )
+    return _revision(trial, rules) or _nothing(absent)
+
+
+def _nothing(absent: int) -> None:
+    """Return that nothing changes, unless that is because bytes are gone."""
+    if absent:
+        raise UsageError(
+            f"the bytes of {absent:,} refusals can be had no more: the quarantine does not hold them, and their sources "
+            f"are gone or have changed; nothing else came in; curate the sources again, or name another --reason"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """What a trial came to."""
+
+    refused: pl.DataFrame
+    """``source``, ``batch``, ``reason`` of what was tried."""
+    reading: Reading
+    """What was read of it."""
+    outcomes: pl.DataFrame
+    """What becomes of what is sound, by ``row``."""
+    rows: pl.DataFrame
+    """Everything that was read, with its refusal if it has one."""
+    said: pl.DataFrame
+    """``row``, ``boxes``, ``mask_source`` of all of it."""
+    shards: tuple[ShardFacts, ...]
+    """What was written."""
+    absent_count: int
+    """Refusals whose bytes can be had no more."""
+    findings: Mapping[str, pl.DataFrame]
+    """What did not fit together."""
 
 
 def _decision_columns(reading: Reading) -> list[str]:
@@ -154,62 +180,31 @@ def _decision_columns(reading: Reading) -> list[str]:
     return [name for name in DECISION_COLUMNS if name in known] + ["orientation"]
 
 
-def _units(before: Dataset, refused: pl.DataFrame, staging: Path) -> Iterator[SourceUnit]:
-    """Yield units of files that hold the refused bytes: those of the quarantine, and those of sources that still lie there."""
-    folder = staging / "bytes"
-    folder.mkdir()
-    waiting: list[Item] = []
-    for number, (source, payload) in enumerate(_payloads(before, refused)):
-        path = folder / f"{number:09d}"
-        path.write_bytes(payload)
-        info = path.stat()
-        waiting.append(Item(source=source, place=str(path), size_bytes=info.st_size, etag=etag_of(info)))
-        if len(waiting) == _UNIT:
-            yield SourceUnit(kind="files", path="", source="", items=tuple(waiting))
-            waiting = []
-    if waiting:
-        yield SourceUnit(kind="files", path="", source="", items=tuple(waiting))
+def _keys(refused: pl.DataFrame) -> pl.DataFrame:
+    """Return ``source``, ``batch``, ``was`` (the reason) of what was refused; of a source that was refused twice, once."""
+    return refused.select("source", "batch", was="reason").unique("source", keep="first", maintain_order=True)
 
 
-def _payloads(before: Dataset, refused: pl.DataFrame) -> Iterator[tuple[str, bytes]]:
-    held = set(refused.filter("is_held").select("source", "batch").iter_rows())
-    for path in before.table_paths("quarantine"):
-        with pq.ParquetFile(path) as part:
-            for rows in part.iter_batches(_BYTES_ROWS, columns=["source", "batch", "bytes"]):
-                for row in rows.to_pylist():
-                    if (row["source"], row["batch"]) in held:
-                        yield row["source"], row["bytes"]
-    absent = known_locators(before.store, refused.filter(~pl.col("is_held")))
-    for source, found in reread(absent.select("source", "locator").iter_rows()):
-        if isinstance(found, bytes):
-            yield source, found
+def _said(before: Dataset, refused: pl.DataFrame) -> pl.DataFrame:
+    """Return what annotations said of the refused when they came, and whether their size was known (``is_sized``)."""
+    rows = before.scan("catalog").join(_keys(refused).lazy(), on=["source", "batch"], how="semi")
+    is_sized = pl.col("width_px").is_not_null()
+    found = rows.select("source", "batch", *ANNOTATION_COLUMNS, is_sized=is_sized).collect(engine="streaming")
+    return found.unique(["source", "batch"], keep="any")
 
 
-def _catalog_rows(before: Dataset, refused: pl.DataFrame) -> pl.DataFrame:
-    """Return what annotations said of the refused when they came."""
-    rows = before.scan("catalog").join(refused.lazy().select("source", "batch"), on=["source", "batch"], how="semi")
-    return rows.select("source", *ANNOTATION_COLUMNS).collect(engine="streaming").unique("source", keep="any")
+def _said_of(rows: pl.DataFrame, said: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """Return ``row``, ``boxes``, ``mask_source`` of what comes in, and as they were of what is refused again."""
+    before = rows.join(said, on=["source", "batch"]).join(labels, on="row", how="anti")
+    return pl.concat([frame.select("row", "boxes", "mask_source") for frame in (labels, before)])
 
 
-def _labels(sound: pl.DataFrame, catalog_rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the annotations by row, without boxes of images that turn out to be stored turned: those were not turned."""
-    found = sound.select("row", "source", "orientation").join(catalog_rows, on="source", how="left", maintain_order="left")
-    boxes = pl.when(pl.col("orientation").fill_null(1) == 1).then("boxes")
-    return found.with_columns(boxes=boxes).select("row", *ANNOTATION_COLUMNS)
-
-
-def _revision(
-    refused: pl.DataFrame,
-    reading: Reading,
-    outcomes: pl.DataFrame,
-    rows: pl.DataFrame,
-    rules: Recipe,
-    shards: tuple[ShardFacts, ...],
-) -> Revision | None:
+def _revision(trial: _Trial, rules: Recipe) -> Revision | None:
     """Return the changes: facts and outcome of what is sound now, the new reason of what is refused otherwise."""
-    keys = refused.select("source", "batch", was="reason").unique("source", keep="first")
-    facts = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).select("row", "source", *_FACTS).drop("pixel_hash")
-    decided = outcomes.select("row", "pixel_hash", *_OUTCOME)
+    keys, rows = _keys(trial.refused), trial.rows
+    facts = pl.scan_parquet(trial.reading.parts, row_index_name="row", glob=False).select("row", "source", *_FACTS)
+    facts = facts.drop("pixel_hash").join(trial.said.lazy(), on="row", how="left")
+    decided = trial.outcomes.select("row", "pixel_hash", *_OUTCOME)
     sound = _keyed(facts, decided, keys)
     other = rows.filter(pl.col("refusal").is_not_null()).join(keys, on="source").filter(pl.col("refusal") != pl.col("was"))
     none = decided.clear()
@@ -218,18 +213,24 @@ def _revision(
     if sound.is_empty() and again.is_empty():
         return None
     messages = [none.select(source="state", stage="state", reason="state", message="state")]
-    messages += [pl.read_parquet(path, glob=False, columns=messages[0].columns) for path in reading.refusals]
+    messages += [pl.read_parquet(path, glob=False, columns=messages[0].columns) for path in trial.reading.refusals]
     still = pl.concat(messages).join(again.select("source", "batch", "is_kept"), on="source")
     gone = sound.select("source", "batch", is_kept=pl.lit(value=False))
+    problems = dict(trial.findings["unmatched"]["problem"].value_counts().iter_rows())
     return Revision(
         kind="retry",
         recipe=rules.to_dict(),
         catalog=pl.concat([sound, again]),
         quarantine=pl.concat([gone, still], how="diagonal"),
-        shards=shards,
+        shards=trial.shards,
+        findings=trial.findings,
         notes={
             "retried_occurrence_count": float(len(rows)),
             "entered_image_count": float(sound.filter(pl.col("state") == "kept").height),
+            "absent_occurrence_count": float(trial.absent_count),
+            "late_bridge_count": float(trial.findings["bridges"]["image_id"].n_unique()),
+            "misfit_mask_count": float(problems.get("mask_size", 0) + problems.get("mask_unreadable", 0)),
+            "lost_boxes_image_count": float(problems.get("boxes_lost", 0)),
         },
     )
 
@@ -237,4 +238,4 @@ def _revision(
 def _keyed(facts: pl.LazyFrame, outcomes: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
     """Return the facts of rows with their outcomes, as changes of the catalog."""
     found = facts.join(outcomes.lazy(), on="row").join(keys.lazy(), on="source").with_columns(is_kept=pl.lit(value=True))
-    return found.select("source", "batch", "is_kept", *_FACTS, *_OUTCOME).collect(engine="streaming")
+    return found.select("source", "batch", "is_kept", *_FACTS, *_OUTCOME, "boxes", "mask_source").collect(engine="streaming")

@@ -11,6 +11,7 @@ import polars as pl
 
 from toolkit.curation.describing import describe
 from toolkit.curation.recipe import Recipe
+from toolkit.dataset.findings import write_finding
 from toolkit.dataset.reading import Dataset
 from toolkit.dataset.rewriting import RewriteTask, rewrite, rewrite_facts
 from toolkit.dataset.tables import SCHEMAS, BatchCommit
@@ -68,6 +69,8 @@ class Revision:
     """Shards already written that become part of the dataset."""
     notes: Mapping[str, float] = field(default_factory=dict)
     """What a reader should know, as counts."""
+    findings: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Lists of what did not fit together, as ``toolkit.dataset.findings`` has them."""
     is_purge: bool = False
     """Whether no earlier version is to be opened again."""
 
@@ -118,6 +121,8 @@ def revise(
         is_purge=revision.is_purge,
     )
     _check_accounts(before, commit)
+    for list_name, frame in revision.findings.items():
+        write_finding(store, name, list_name, frame)
     store.commit(commit)
     for left in (staging, *staging.parent.glob("revival-*")):
         shutil.rmtree(left, ignore_errors=True)

@@ -9,32 +9,29 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from toolkit.curation.assembly import Batch
+from toolkit.curation.discrepancies import misfit_list
 from toolkit.curation.examine import Limits
 from toolkit.curation.locators import known_locators
+from toolkit.curation.revising.belongings import ANNOTATION_COLUMNS, unplaced_masks
+from toolkit.curation.revising.restaging import lay_down_again
 from toolkit.curation.stages import Run, pack_shards
 from toolkit.dataset.reading import Dataset
 from toolkit.dataset.rewriting import RewriteTask
-from toolkit.dataset.schema import CATALOG_SCHEMA
 from toolkit.engine import engine, silent
 from toolkit.errors import DatasetError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from toolkit.curation.masks import Misfit
     from toolkit.curation.recipe import Recipe
     from toolkit.dataset.shards import ShardFacts
     from toolkit.engine import Progress, Scheduler
 
-__all__ = ["ANNOTATION_COLUMNS", "Revival", "revive"]
+__all__ = ["Revival", "revive"]
 
 _DECIDED: Final = ("state", "reason", "duplicate_of", "duplicate_group", "split", "batch")
-
-ANNOTATION_COLUMNS: Final = tuple(
-    name
-    for name in ("label", "labels", "captions", "boxes", "mask_source", "metadata", "licence")
-    if name in CATALOG_SCHEMA.names
-)
-"""What annotations say of an image, as the catalog has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +44,8 @@ class Revival:
     """Shards written from sources."""
     absent: pl.DataFrame
     """``row`` of the occurrences whose bytes cannot be had."""
+    misfits: pl.DataFrame
+    """Masks that do not fit images that come from sources: ``row``, and columns of ``findings.FINDINGS["unmatched"]``."""
 
 
 def revive(
@@ -72,8 +71,9 @@ def revive(
         As for ``curate``.
     """
     nothing = entering.select("row").clear()
+    none = _misfits(entering.select("row", "source"), [])
     if entering.is_empty():
-        return Revival(tasks=[], shards=(), absent=nothing)
+        return Revival(tasks=[], shards=(), absent=nothing, misfits=none)
     name = hashlib.sha256("\n".join(entering["source"]).encode()).hexdigest()[:16]
     staging = dataset.store.staging(f"revival-{name}")
     tasks, found = _from_shards(dataset, entering, name, staging)
@@ -82,7 +82,8 @@ def revive(
     packable = rest.join(places, on=["source", "batch"], how="inner", maintain_order="left")
     absent = rest.join(packable, on="row", how="anti").select("row")
     if packable.is_empty():
-        return Revival(tasks=tasks, shards=(), absent=absent)
+        return Revival(tasks=tasks, shards=(), absent=absent, misfits=none)
+    lay_down_again(packable["locator"], staging)
     with engine(scheduler, workers=workers) as running:
         run = Run(engine=running, recipe=recipe, limits=Limits(), staging=staging, tell=progress or silent)
         batch = _batch(dataset, packable, recipe, staging)
@@ -92,7 +93,19 @@ def revive(
     if len(gone):
         for shard in packed.shards:
             (dataset.store.images_path / shard.name).unlink(missing_ok=True)
-    return Revival(tasks=tasks, shards=() if len(gone) else packed.shards, absent=pl.concat([absent, gone]))
+    return Revival(
+        tasks=tasks,
+        shards=() if len(gone) else packed.shards,
+        absent=pl.concat([absent, gone]),
+        misfits=_misfits(packable.select("row", "source"), [*unplaced_masks(batch), *packed.misfits]),
+    )
+
+
+def _misfits(packable: pl.DataFrame, misfits: Sequence[Misfit]) -> pl.DataFrame:
+    """Return the misfits, whose rows count over what was packed, as ``Revival.misfits``."""
+    placed = packable.select("source").with_row_index("row")
+    rows = packable["row"].gather([misfit.row_index for misfit in misfits])
+    return misfit_list(placed, misfits).with_columns(rows)
 
 
 def _from_shards(dataset: Dataset, entering: pl.DataFrame, name: str, staging: Path) -> tuple[list[RewriteTask], pl.DataFrame]:
@@ -137,7 +150,8 @@ def _earlier_shards(dataset: Dataset) -> list[Path]:
 
 def _batch(dataset: Dataset, packable: pl.DataFrame, recipe: Recipe, staging: Path) -> Batch:
     """Return occurrences of the catalog as a batch to be packed: their facts, what is said of them, where their bytes are."""
-    keys = packable.with_row_index("at").select("at", "source", "batch", "locator", "new_duplicate_group", "new_split")
+    columns = ("at", "source", "batch", "locator", "mask_locator", "new_duplicate_group", "new_split")
+    keys = packable.with_row_index("at").select(columns)
     facts = (
         dataset.scan("catalog")
         .join(keys.lazy(), on=["source", "batch"])
@@ -148,7 +162,8 @@ def _batch(dataset: Dataset, packable: pl.DataFrame, recipe: Recipe, staging: Pa
     if len(facts) != len(packable):
         raise DatasetError(f"the catalog of '{dataset.location}' lacks rows that it had; run tonnage verify")
     part = staging / "entering.probe.parquet"
-    facts.drop(*_DECIDED, *ANNOTATION_COLUMNS, "at", "new_duplicate_group", "new_split").write_parquet(part)
+    own = [*_DECIDED, *ANNOTATION_COLUMNS, "at", "mask_locator", "new_duplicate_group", "new_split"]
+    facts.drop(own).write_parquet(part)
     outcomes = facts.select(
         pl.col("at").cast(pl.UInt32).alias("row"),
         "source",
@@ -161,5 +176,5 @@ def _batch(dataset: Dataset, packable: pl.DataFrame, recipe: Recipe, staging: Pa
         duplicate_group="new_duplicate_group",
         split="new_split",
     )
-    labels = facts.select(pl.col("at").cast(pl.UInt32).alias("row"), *ANNOTATION_COLUMNS)
+    labels = facts.select(pl.col("at").cast(pl.UInt32).alias("row"), *ANNOTATION_COLUMNS, "mask_locator")
     return Batch(parts=[part], outcomes=outcomes, labels=labels, recipe=recipe)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["write_mds"]
 
-_COLUMNS: Final = {"facts": "json", "image": "bytes", "image_id": "str", "label": "str"}
-"""Columns by name, sorted, with their encodings; ``image`` is the encoded image as it was stored."""
+_COLUMNS: Final = {"facts": "json", "image": "bytes", "image_id": "str", "label": "str", "mask": "bytes"}
+"""Columns by name, sorted, with their encodings; ``image`` is the encoded image as it was stored, ``mask`` a PNG, or empty."""
 
 _HASHES: Final = ("sha256",)
 
@@ -47,6 +47,7 @@ def _sample(row: dict[str, Any]) -> bytes:
         "image": row["image"]["bytes"],
         "image_id": row["image_id"].encode(),
         "label": (row["label"] or "").encode(),
+        "mask": (row["mask"] or {}).get("bytes") or b"",
     }
     data = [values[name] for name in _COLUMNS]
     return np.array([len(value) for value in data], dtype=np.uint32).tobytes() + b"".join(data)

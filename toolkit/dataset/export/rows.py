@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from toolkit.dataset.conditions import row_condition
 from toolkit.dataset.schema import IMAGES_SCHEMA, SPLITS
 from toolkit.errors import DatasetError, UsageError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from toolkit.dataset.reading import Dataset
 
-__all__ = ["FACT_COLUMNS", "Selection", "image_rows", "image_tables"]
+__all__ = ["FACT_COLUMNS", "Selection", "has_masks", "image_rows", "image_tables"]
 
 _BYTES: Final = ("image", "mask")
 
@@ -49,7 +50,7 @@ class Selection:
         parts = [] if self.split is None else [pl.col("split") == self.split]
         if self.where is not None:
             try:
-                parts.append(pl.sql_expr(self.where) if isinstance(self.where, str) else self.where)
+                parts.append(row_condition(self.where))
             except pl.exceptions.PolarsError as fault:
                 raise UsageError(f"'{self.where}' is no condition: {str(fault).splitlines()[0]}") from fault
         return pl.all_horizontal(parts) if parts else None
@@ -74,6 +75,12 @@ class Selection:
                 f"'{self.where}' cannot be asked of the images: {reason}; see tonnage show for the columns"
             ) from fault
         return int(row[0]), int(row[1] or 0)
+
+
+def has_masks(selection: Selection) -> bool:
+    """Return whether any image of the dataset, chosen or not, has a mask; no image is read."""
+    masks = selection.dataset.scan("images").select(pl.col("mask_source").is_not_null().any())
+    return bool(masks.collect(engine="streaming").item())
 
 
 def image_tables(selection: Selection) -> Iterator[pa.Table]:

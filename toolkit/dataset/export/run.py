@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit import __version__
 from toolkit.dataset.export.arrow import write_arrow
-from toolkit.dataset.export.files import write_files, write_imagefolder
+from toolkit.dataset.export.files import write_files
+from toolkit.dataset.export.imagefolder import write_imagefolder
 from toolkit.dataset.export.mds import write_mds
 from toolkit.dataset.export.rows import Selection
 from toolkit.dataset.export.webdataset import write_webdataset

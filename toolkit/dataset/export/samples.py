@@ -1,31 +1,19 @@
-"""One image as others' formats want it: a name for its file, and what is said of it as plain JSON."""
+"""What is said of one image as plain JSON, as others' formats want it."""
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Final
 
-__all__ = ["file_suffix", "objects", "safe_folder", "told"]
+if TYPE_CHECKING:
+    from pathlib import Path
 
-_SUFFIXES: Final = {"jpeg": "jpg", "tiff": "tif", "jpeg2000": "jp2"}
+__all__ = ["objects", "told", "write_file"]
+
 _TOLD: Final = (
     "image_id", "sha256", "source", "format", "width_px", "height_px", "mode", "bits", "orientation", "frame_count", "size_bytes",
     "encoding", "label", "labels", "captions", "boxes", "licence", "split", "duplicate_group",
 )  # fmt: skip
 """What a format that carries JSON is told of an image."""
-
-
-def file_suffix(row: dict[str, Any]) -> str:
-    """Return the ending of an image's file, as its format is usually written, without a dot.
-
-    Examples
-    --------
-    >>> file_suffix({"format": "jpeg"}), file_suffix({"format": "png"}), file_suffix({"format": None})
-    ('jpg', 'png', 'bin')
-    """
-    kind = row["format"] or "bin"
-    return re.sub(r"[^a-z0-9]", "", _SUFFIXES.get(kind, kind)) or "bin"
 
 
 def told(row: dict[str, Any]) -> dict[str, Any]:
@@ -50,13 +38,7 @@ def objects(row: dict[str, Any]) -> dict[str, list[Any]] | None:
     return {"bbox": [[box[side] for side in sides] for box in boxes], "categories": [box["label"] for box in boxes]}
 
 
-def safe_folder(label: str) -> str:
-    """Return a label as the name of one folder on any filesystem; different labels have different names.
-
-    Examples
-    --------
-    >>> safe_folder("cat"), safe_folder("a/b"), safe_folder(".."), safe_folder("Grün 1")
-    ('cat', 'a%2Fb', '%2E%2E', 'Grün 1')
-    """
-    kept = "".join(letter if letter.isalnum() or letter in " _-." else quote(letter, safe="") for letter in label)
-    return re.sub(r"^\.+|[. ]+$", lambda dots: "".join(f"%{ord(letter):02X}" for letter in dots[0]), kept) or "%00"
+def write_file(path: Path, payload: bytes) -> None:
+    """Write a file, with the folders that it lies in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(payload)

@@ -1,6 +1,7 @@
 """WebDataset: tar files whose members share a key, with the index that ``wids`` reads.
 
-The key is the image's identifier: it has no dots, and no two samples of a collection share one. Headers hold no time and no
+The key is the image's identifier, with a number behind it where several have the same bytes: it has no dots, and no two
+samples of a collection share one. Headers hold no time and no
 owner, so that a repeat gives the same bytes.
 """
 
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from toolkit.dataset.export.naming import ImageNames, file_suffix
 from toolkit.dataset.export.rows import FACT_COLUMNS, Selection, image_rows
-from toolkit.dataset.export.samples import file_suffix, told
+from toolkit.dataset.export.samples import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,10 +37,11 @@ def write_webdataset(selection: Selection, folder: Path, shard_bytes: int) -> It
     classes = _classes(selection)
     (folder / "classes.json").write_text(json.dumps(classes, ensure_ascii=False), encoding="utf-8")
     numbers = {label: number for number, label in enumerate(classes)}
+    names = ImageNames(selection)
     writers: dict[str, _Shards] = {}
     for row in image_rows(selection):
         shards = writers.setdefault(row["split"] or "all", _Shards(folder, row["split"] or "all", shard_bytes))
-        shards.add(_members(row, numbers))
+        shards.add(_members(names(row["image_id"]), row, numbers))
         yield 1, len(row["image"]["bytes"])
     for split, shards in writers.items():
         shards.close()
@@ -52,8 +55,7 @@ def _classes(selection: Selection) -> list[str]:
     return chosen.select(pl.col("label").drop_nulls().unique().sort()).collect(engine="streaming")["label"].to_list()
 
 
-def _members(row: dict[str, Any], numbers: dict[str, int]) -> Iterator[tuple[str, bytes]]:
-    key = row["image_id"]
+def _members(key: str, row: dict[str, Any], numbers: dict[str, int]) -> Iterator[tuple[str, bytes]]:
     yield f"{key}.{file_suffix(row)}", row["image"]["bytes"]
     yield f"{key}.json", json.dumps(told(row), ensure_ascii=False).encode()
     if row["label"] is not None:
