@@ -75,6 +75,21 @@ def test_cold_reads_of_every_kind_are_proven_cold(bench: Bench) -> None:
         assert share >= 0.95 if stage.conditions["cache"] == "cold" else share <= 0.02, (stage.key, share)
 
 
+def test_after_a_window_of_the_loader_cold_reads_are_cold_still(bench: Bench) -> None:
+    loaders = [stage for stage in every_stage() if stage.family == "loader"]
+    probes = [bench.probe_of(stage) for stage in loaders]  # an invocation holds every probe to its end
+    for probe in probes:
+        run_window(probe, 0.0)
+    maps = Path("/proc/self/maps")
+    if maps.exists():
+        assert not [path for path in bench.subject.paths if str(path) in maps.read_text()]
+    if not can_prove(bench.subject.scratch or Path()):
+        pytest.skip("the kernel does not account reads of this filesystem to the process")
+    window = run_window(SequentialRead(bench.subject, "cold"), 0.0)
+    assert window.device_bytes is not None
+    assert window.device_bytes >= 0.95 * window.tally.payload_bytes
+
+
 def test_extents_lie_where_the_bytes_are(bench: Bench) -> None:
     extents = extents_of(bench.subject.dataset.shard_paths())
     assert sum(extent.row_count for extent in extents) == IMAGES

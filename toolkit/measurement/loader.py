@@ -62,8 +62,9 @@ class LoaderEpochs(Probe):
         return float(sum(len(payload) for payload in batch.images))
 
     def close(self) -> None:
-        """End the epoch."""
+        """End the epoch, and let go of the shards, so that they can be evicted again."""
         self._drop()
+        self.loader.close()
 
     def _drop(self) -> None:
         if self._batches is not None and hasattr(self._batches, "close"):
