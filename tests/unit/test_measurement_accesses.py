@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -66,6 +67,13 @@ def test_operations_in_flight_obey_littles_law(subject: Subject, readers: int) -
         assert latency.little_residual(window.elapsed_s) == pytest.approx(0, abs=0.1)
 
     until_it_holds(attempt, tries=5)
+
+
+@pytest.mark.skipif(not hasattr(os, "preadv"), reason="this system has no preadv")
+def test_reads_of_the_device_are_timed_one_by_one(subject: Subject) -> None:
+    window = run_window(DeviceRead(subject, "random", 4096, 3, is_direct=False), 0.0)
+    assert window.latency is not None
+    assert (window.latency["count"], window.latency["member_count"]) == (window.tally.operations, 3)
 
 
 def test_readers_that_wait_elsewhere_are_found_by_littles_law(subject: Subject) -> None:
@@ -164,12 +172,12 @@ def test_fio_agrees_on_direct_reads(subject: Subject) -> None:
     ours: list[float] = []
     theirs: list[float] = []
     command = [
-        "fio", "--name=x", f"--filename={path}", "--readonly", "--rw=randread", "--bs=1m", "--direct=1", "--runtime=1",
+        "fio", "--name=x", f"--filename={path}", "--readonly", "--rw=randread", "--bs=128k", "--direct=1", "--runtime=1",
         "--time_based", "--output-format=json",
     ]  # fmt: skip
 
     def attempt() -> None:  # interleaved: what disturbs one disturbs the other
-        window = run_window(DeviceRead(subject, "random", 1_048_576, 1, is_direct=True), 1.0)
+        window = run_window(DeviceRead(subject, "random", 131_072, 1, is_direct=True), 1.0)
         ours.append(window.tally.payload_bytes / window.elapsed_s)
         said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
         theirs.append(json.loads(said[said.index("{") :])["jobs"][0]["read"]["bw_bytes"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from toolkit.errors import BusyError, ClusterError, TonnageError
 from toolkit.facts import Environment, Measurement, MeasurementSet
-from toolkit.measurement.findings import FLAGS, curation_of, findings_of, understated
+from toolkit.measurement.findings import curation_of, findings_of, understated
+from toolkit.measurement.flags import FLAGS
 from toolkit.measurement.hosts import HostLines, environment_of_hosts, nothing_measured
 from toolkit.measurement.stages import FULL, CeilingRule, Stage
 
@@ -119,6 +121,28 @@ def test_flags_tell_what_was_wrong() -> None:
     falling = [line(loop, n // 2, n, payload_bytes=1000 - 50 * n) for n in range(12)]
     assert {"loopback", "drift"} <= set(found([loop], falling, working_set_bytes=10**12)["transfer.flight"].flags)
     assert flags | {"few_invocations", "small_dataset", "loopback", "drift", "cache_unverified"} <= set(FLAGS)
+
+
+def test_a_window_is_short_by_what_its_own_stage_asks_for() -> None:
+    long = dataclasses.replace(limited("read.first_touch", "bytes_per_s", DEVICE, cache="first_touch"), window_s=0.5)
+    lines = [line(long, 0, -1, payload_bytes=10, elapsed_s=0.2)]
+    assert "short_window" in found([long], lines)["read.first_touch"].flags
+    assert "short_window" not in found([long], [line(long, 0, -1, payload_bytes=10, elapsed_s=0.3)])["read.first_touch"].flags
+
+
+@pytest.mark.parametrize(
+    ("client_cpu_s", "server_cpu_s", "is_bound"), [(0.05, 0.05, False), (0.19, None, True), (0.02, 0.19, True)]
+)
+def test_a_transfer_is_bound_by_the_processors_of_either_end(client_cpu_s: float, server_cpu_s: float, is_bound: bool) -> None:
+    stage = limited("transfer.http_range", "bytes_per_s", DEVICE, streams=2)
+    wire = {
+        "path": "remote", "interface": "", "latency_p50_s": None, "latency_p99_s": None, "latency_mean_s": None,
+        "first_byte_p50_s": None, "first_byte_p99_s": None, "client_cpu_s": client_cpu_s, "server_cpu_s": server_cpu_s,
+        "wire_bytes": None, "retransmit_count": None, "retransmit_evidence": "none",
+    }  # fmt: skip
+    taken = line(stage, 0, 0, payload_bytes=10)
+    taken["window"]["wire"] = wire
+    assert ("cpu_bound" in found([stage], [taken], core_count=8)["transfer.http_range"].flags) == is_bound
 
 
 def test_a_window_without_an_operation_is_no_sample() -> None:

@@ -65,6 +65,17 @@ def test_a_sweep_of_sizes_gives_latency_and_bandwidth() -> None:
     assert model.at(4096.0).value == pytest.approx(model.at(4096.0).measured, rel=0.05)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("members", [{"depth": 16}, {"streams": 4}, {"threads": 8, "nodes": 2}])
+def test_the_latency_of_a_request_is_not_divided_by_those_in_flight_beside_it(members: dict[str, int]) -> None:
+    count = int(np.prod(list(members.values())))
+    levels = [4096, 65536, 2**20, 2**23]
+    (model,) = models_of(
+        sweep("range_bytes", levels, lambda size: count * size / transfer_s(size, 1e-3, 2e8), unit="bytes_per_s", **members)
+    )
+    assert model.parameters["latency_s"] == pytest.approx(1e-3, rel=0.05)
+    assert model.parameters["bandwidth_bytes_per_s"] == pytest.approx(2e8, rel=0.1)
+
+
 def test_predictions_stay_under_the_ceiling() -> None:
     found = sweep("streams", [1, 2, 4], lambda n: 100.0 * n, ceiling=450.0)
     (model,) = models_of(found)

@@ -63,6 +63,13 @@ def test_a_pass_over_the_shards_touches_every_image_once(bench: Bench) -> None:
     assert tally.payload_bytes == bench.subject.dataset.state.image_bytes
 
 
+def test_first_touch_reads_every_image_once_and_never_again(bench: Bench) -> None:
+    (stage,) = [stage for stage in every_stage() if stage.metric == "read.first_touch"]
+    window = run_window(bench.probe_of(stage), 60.0)
+    assert window.tally.images == IMAGES
+    assert window.elapsed_s < 30
+
+
 def test_cold_reads_of_every_kind_are_proven_cold(bench: Bench) -> None:
     if not can_prove(bench.subject.scratch or Path()):
         pytest.skip("the kernel does not account reads of this filesystem to the process")

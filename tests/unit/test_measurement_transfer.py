@@ -68,6 +68,8 @@ def test_each_protocol_counts_what_came(server: TransferServer, subject: Subject
     for client in (HttpRange, ObjectStoreRange):
         ranges = run_window(client(subject, server, 65_536, streams=2), 0.05, server.cpu_s)
         assert ranges.tally.payload_bytes == ranges.tally.operations * 65_536
+        assert ranges.latency is not None
+        assert (ranges.latency["count"], ranges.latency["member_count"]) == (ranges.tally.operations, 2)
     for source in ("memory", "sendfile"):
         assert run_window(TcpStream(server, source, streams=2), 0.05).tally.payload_bytes > 10**6
 

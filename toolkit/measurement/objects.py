@@ -168,7 +168,7 @@ class ObjectProbe(Probe):
 
     def __init__(self, target: ObjectTarget, streams: int, *, is_upload: bool = False) -> None:
         self.target = target
-        self.streams = streams
+        self.member_count = streams
         self.meter = Meter(target.host, is_upload=is_upload)
         self._numbers = itertools.count()
 
@@ -179,7 +179,7 @@ class ObjectProbe(Probe):
     def run(self, deadline_s: float) -> Tally:
         """Work in as many threads as there are streams."""
         try:
-            return run_threads([partial(self._work, deadline_s)] * self.streams)
+            return run_threads([partial(self._work, deadline_s)] * self.member_count)
         except Exception as fault:
             if isinstance(fault, (OSError, TonnageError)):
                 raise
@@ -201,6 +201,10 @@ class ObjectProbe(Probe):
     def wire(self) -> dict[str, Any] | None:
         """Return what the window took; the store says nothing of its processors."""
         return self.meter.end()
+
+    def times_s(self) -> Sequence[float]:
+        """Return the times of the window's requests."""
+        return self.meter.times_s
 
 
 class ObjectGet(ObjectProbe):
@@ -248,7 +252,7 @@ class ObjectPut(ObjectProbe):
 
     def _once(self, number: int) -> int:
         path = self.target.paths[number % len(self.target.paths)]
-        key = self.target.key(f"put-{number % (2 * self.streams)}")
+        key = self.target.key(f"put-{number % (2 * self.member_count)}")
         self.target.store.put(key, path)
         self._unchecked[key] = path
         return self.target.sizes[path]

@@ -97,7 +97,7 @@ class Bench:
 
     def _access(self, metric: str, facts: Any) -> Probe:
         if metric == "read.first_touch":
-            return storage.SequentialRead(self.subject, "first_touch")
+            return storage.FirstTouch(self.subject)
         if metric.startswith("device."):
             return ceilings.DeviceRead(self.subject, facts["pattern"], facts["read_bytes"], facts["depth"], is_direct=True)
         if metric == "write.fsync":
