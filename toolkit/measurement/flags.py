@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from toolkit.facts import Sample
     from toolkit.measurement.stage import Stage
 
-__all__ = ["FLAGS", "flags_of"]
+__all__ = ["FEW_OPERATIONS", "FLAGS", "flags_of"]
 
 FLAGS: Final = {
     "cache_unverified": "the state of the page cache could not be proven",
@@ -46,11 +46,13 @@ FLAGS: Final = {
 }
 """What each flag says, for people."""
 
+FEW_OPERATIONS: Final = 100
+"""Of fewer the 99th percentile is the slowest one."""
+
 _NEIGHBOUR_SHARE: Final = 0.1
 _SHORT_SHARE: Final = 0.5
 _BUSY_SHARE: Final = 0.9
 _STEAL_SHARE: Final = 0.02
-_FEW_OPERATIONS: Final = 100
 _LITTLE_SHARE: Final = 0.1
 _CACHE_MULTIPLE: Final = 1.5
 _ASSUMED_L3_BYTES: Final = 32 * MIB
@@ -98,7 +100,7 @@ def _loop_flags(stage: Stage, samples: Sequence[Sample], environment: Mapping[st
     flags += ["steal"] if stolen and statistics.median(stolen) > _STEAL_SHARE else []
     timed = [(sample.latency, sample.elapsed_s) for sample in samples if sample.latency is not None]
     if timed:
-        flags += ["few_operations"] if sum(latency.count for latency, _ in timed) < _FEW_OPERATIONS else []
+        flags += ["few_operations"] if sum(latency.count for latency, _ in timed) < FEW_OPERATIONS else []
         residual = statistics.median(latency.little_residual(elapsed_s) for latency, elapsed_s in timed)
         flags += ["little_residual"] if abs(residual) > _LITTLE_SHARE else []
     return flags
