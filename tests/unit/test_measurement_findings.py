@@ -71,6 +71,23 @@ def test_the_best_setting_of_a_ceiling_comes_first_and_is_the_one_used() -> None
     assert measured["decode.all_cores"].ceiling_share == pytest.approx(0.75)
 
 
+def test_a_share_of_a_ceiling_has_an_interval_over_processes_that_took_both() -> None:
+    stage = limited("decode.all_cores", "images_per_s", CORE, parallel_count=2)
+    first = limited("loader.time_to_first_batch", "s", CORE, parallel_count=2)
+    speeds = (50, 100, 200)  # the machine is slow and fast by turns, and with it both
+    lines = [line(CORE, n, 0, images=speed) for n, speed in enumerate(speeds)]
+    lines += [line(stage, n, 1, images=round(1.5 * speed)) for n, speed in enumerate(speeds)]
+    lines += [line(first, n, 2, elapsed_s=10 / speed, operations=2, images=100) for n, speed in enumerate(speeds)]
+    measured = found([CORE, stage, first], lines)
+    assert measured["decode.all_cores"].ceiling_share == pytest.approx(0.75)
+    assert measured["decode.all_cores"].ceiling_share_interval == pytest.approx((0.75, 0.75))
+    soonest = measured["loader.time_to_first_batch"]
+    assert soonest.ceiling_share_interval == pytest.approx((soonest.ceiling_share, soonest.ceiling_share))
+    apart = [*lines[:1], line(stage, 5, 1, images=60), line(stage, 6, 1, images=60)]
+    assert found([CORE, stage], apart)["decode.all_cores"].ceiling_share_interval is None
+    assert measured["ceiling.decode_core 1"].ceiling_share_interval is None
+
+
 def test_a_ceiling_is_brought_to_the_unit_of_its_stage() -> None:
     first = limited("loader.time_to_first_batch", "s", CORE, parallel_count=2)
     pixels = Stage(

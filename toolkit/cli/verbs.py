@@ -107,8 +107,8 @@ def measure(  # noqa: PLR0917 - options are given by name
 ) -> None:
     """Measure read, decode, loader and transfer rates of a dataset here, each beside its ceiling."""
     import toolkit
-    from toolkit.terminal import progress_bars, show_measurements
-    from toolkit.terminal_transfers import show_stragglers, show_transfers
+    from toolkit.terminal import progress_bars
+    from toolkit.terminal_measurements import show_measurements
     from toolkit.units import parse_quantity
 
     step_time_s = None if step_time is None else parse_quantity(step_time, "s")
@@ -121,8 +121,7 @@ def measure(  # noqa: PLR0917 - options are given by name
     if as_json:
         print_json(measured.to_dict())
     else:
-        for draw in (show_measurements, show_transfers, show_stragglers):
-            draw(measured)
+        show_measurements(measured)
     if measured.environment.facts.get("is_interrupted"):
         raise typer.Exit(INTERRUPTED)
 
@@ -212,7 +211,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a dataset, measurements or a projection on one screen."""
-    from toolkit.terminal import show_any
+    from toolkit.cli.showing import show_any
 
     found = show_any(path, draw=not as_json)
     if as_json:

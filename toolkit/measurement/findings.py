@@ -6,8 +6,9 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.facts import CacheProof, Ceiling, Latency, Measurement, Sample, Wire
+from toolkit.facts import CacheProof, Latency, Measurement, Sample, Wire
 from toolkit.measurement.flags import flags_of
+from toolkit.measurement.shares import passes, with_ceiling
 from toolkit.measurement.stages import FULL, CeilingRule
 from toolkit.measurement.statistics import median_interval
 
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
 
     from toolkit.measurement.stages import Stage
 
-__all__ = ["UNDERSTATED_FACTOR", "curation_of", "findings_of", "understated"]
-
-UNDERSTATED_FACTOR: Final = 1.05
-"""A rate above this many times its ceiling shows that the ceiling was taken too low."""
+__all__ = ["curation_of", "findings_of", "understated"]
 
 _CURATION_LIMITS: Final = (
     "One run at the time of curation, on the machine that did it; with everything curation does, writing included."
@@ -65,7 +63,7 @@ def findings_of(
     ceilings = [measurement for stage, measurement in found if _is_ceiling(stage)]
     kinds = list(dict.fromkeys(map(_kind, ceilings)))
     ceilings.sort(key=lambda m: (kinds.index(_kind(m)), -m.median))
-    others = [_with_ceiling(m, s.ceiling, ceilings) if s.ceiling else m for s, m in found if not _is_ceiling(s)]
+    others = [with_ceiling(m, s.ceiling, ceilings) if s.ceiling else m for s, m in found if not _is_ceiling(s)]
     return [dataclasses.replace(m, conditions=dict(m.conditions) | dict(extra or {})) for m in (*ceilings, *others)]
 
 
@@ -90,12 +88,12 @@ def curation_of(rates: Mapping[str, float], committed_at: str, ceilings: Sequenc
     )  # fmt: skip
     codec = f"The codec alone in memory at full size; times {cores} cores of this machine."
     rule = CeilingRule(metric="ceiling.decode_core", match={"output": FULL}, parallel_count=cores, explanation=codec)
-    return _with_ceiling(measurement, rule, ceilings)
+    return with_ceiling(measurement, rule, ceilings)
 
 
 def understated(found: Sequence[Measurement]) -> tuple[str, ...]:
     """Return the ceilings that some measurement passes, sorted: they are to be taken again."""
-    passed = {m.ceiling.metric for m in found if m.ceiling is not None and _passes(m, m.ceiling.value)}
+    passed = {m.ceiling.metric for m in found if m.ceiling is not None and passes(m, m.ceiling.value)}
     return tuple(sorted(passed))
 
 
@@ -169,35 +167,3 @@ def _value(unit: str, window: Mapping[str, Any]) -> float | None:
         return float(elapsed_s / tally["operations"])
     amounts = {"bytes_per_s": "payload_bytes", "images_per_s": "images", "pixels_per_s": "pixels"}
     return float(tally[amounts[unit]] / elapsed_s)
-
-
-def _with_ceiling(measurement: Measurement, rule: CeilingRule, known: Sequence[Measurement]) -> Measurement:
-    settings = [m for m in known if m.metric == rule.metric and all(m.conditions.get(k) == v for k, v in rule.match.items())]
-    settings = [m for m in settings if not {"not_cold", "not_warm"} & set(m.flags)] or settings
-    if not settings:
-        return dataclasses.replace(measurement, flags=(*measurement.flags, "no_ceiling"))
-    best = max(settings, key=lambda m: m.median)
-    value = _converted(measurement, best.median * rule.parallel_count)
-    ceiling = Ceiling(metric=rule.metric, value=value, explanation=rule.explanation)
-    flags = measurement.flags + (("ceiling_understated",) if _passes(measurement, value) else ())
-    return dataclasses.replace(measurement, ceiling=ceiling, flags=flags)
-
-
-def _converted(measurement: Measurement, rate: float) -> float:
-    """Return a ceiling's rate in the unit of the measurement."""
-    if measurement.unit == "s":
-        images = sum(sample.images for sample in measurement.samples) / max(1, sum(s.operations for s in measurement.samples))
-        return images / rate if rate else 0.0
-    if measurement.unit == "pixels_per_s":
-        pixels = sum(sample.value * sample.elapsed_s for sample in measurement.samples)
-        images = sum(sample.images for sample in measurement.samples)
-        return rate * pixels / images if images else 0.0
-    return rate
-
-
-def _passes(measurement: Measurement, ceiling: float) -> bool:
-    if ceiling <= 0:
-        return False
-    if measurement.unit == "s":
-        return measurement.median * UNDERSTATED_FACTOR < ceiling
-    return measurement.median > UNDERSTATED_FACTOR * ceiling
