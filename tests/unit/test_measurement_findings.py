@@ -32,7 +32,7 @@ def limited(metric: str, unit: str, by: Stage, parallel_count: int = 1, **condit
     return Stage(metric=metric, title=metric, unit=unit, family="read", limits="-", conditions=conditions, ceiling=rule)
 
 
-def line(stage: Stage, invocation: int, order: int, elapsed_s: float = 0.1, cache: str = "", **tally: int) -> dict[str, Any]:
+def line(stage: Stage, invocation: int, order: int, elapsed_s: float = 0.1, cache: str = "", **tally: float) -> dict[str, Any]:
     counts = {"operations": 10, "payload_bytes": 0, "images": 0, "pixels": 0} | tally
     proof = {"intended": "cold", "verdict": cache, "evidence": "read_bytes", "device_bytes": 0, "payload_bytes": 1}
     window = {"started_at": "2026-01-01T00:00:00Z", "elapsed_s": elapsed_s, "cpu_s": 0.1, "tally": counts, "device_bytes": 0}
@@ -138,6 +138,31 @@ def test_flags_tell_what_was_wrong() -> None:
     falling = [line(loop, n // 2, n, payload_bytes=1000 - 50 * n) for n in range(12)]
     assert {"loopback", "drift"} <= set(found([loop], falling, working_set_bytes=10**12)["transfer.flight"].flags)
     assert flags | {"few_invocations", "small_dataset", "loopback", "drift", "cache_unverified"} <= set(FLAGS)
+
+
+def test_a_loop_tells_its_waiting_its_processors_and_its_headspace() -> None:
+    cached = ceiling("ceiling.cached_batches", "images_per_s")
+    fed = limited("loader.fed", "images_per_s", cached)
+    waits = Stage(
+        metric="loader.stall_share", title="-", unit="share", family="loader", limits="-", figure="stall_share",
+        derived_from=fed.key,
+    )  # fmt: skip
+    spent = dataclasses.replace(
+        waits, metric="loader.cpu_per_image", unit="s", figure="cpu_per_image",
+        ceiling=CeilingRule(metric="ceiling.decode_core", match={}, explanation="-"),
+    )  # fmt: skip
+    lines = [line(cached, n, 0, images=800 * (n + 1)) for n in range(3)]
+    lines += [line(fed, n, 1, images=100 * (n + 1), waited_s=0.075) for n in range(3)]
+    lines += [line(CORE, n, 2, images=200) for n in range(3)]
+    measured = found([CORE, cached, fed, waits, spent], lines)
+    headspace = measured["loader.headspace"]
+    assert (headspace.median, headspace.interval_low, headspace.interval_high) == pytest.approx((8, 8, 8))
+    assert (headspace.unit, headspace.ceiling) == ("ratio", None)
+    assert measured["loader.stall_share"].median == pytest.approx(0.75)
+    seconds = measured["loader.cpu_per_image"]
+    assert seconds.median == pytest.approx(0.1 / 200)
+    assert seconds.ceiling is not None
+    assert seconds.ceiling.value == pytest.approx(0.1 / 200)
 
 
 def test_a_window_is_short_by_what_its_own_stage_asks_for() -> None:

@@ -97,6 +97,16 @@ def test_after_a_window_of_the_loader_cold_reads_are_cold_still(bench: Bench) ->
     assert window.device_bytes >= 0.95 * window.tally.payload_bytes
 
 
+def test_a_loop_waits_for_the_loader_and_hardly_for_batches_in_memory(bench: Bench) -> None:
+    stages = {stage.metric: stage for stage in every_stage()}
+    fed = run_window(bench.probe_of(stages["loader.fed"]), 0.0)
+    assert 0 < fed.tally.waited_s <= fed.elapsed_s
+    probe = bench.probe_of(stages["ceiling.cached_batches"])
+    probe.open()
+    assert probe.run(0.0).images == probe.run(0.0).images > 0
+    probe.close()
+
+
 def test_extents_lie_where_the_bytes_are(bench: Bench) -> None:
     extents = extents_of(bench.subject.dataset.shard_paths())
     assert sum(extent.row_count for extent in extents) == IMAGES

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.facts import CacheProof, Latency, Measurement, Sample, Wire
 from toolkit.measurement.flags import flags_of
+from toolkit.measurement.headspace import headspace_of
 from toolkit.measurement.shares import passes, with_ceiling
 from toolkit.measurement.stages import FULL, CeilingRule
 from toolkit.measurement.statistics import median_interval
@@ -55,15 +56,14 @@ def findings_of(
         by_key.setdefault(_key(line), []).append(line)
     found: list[tuple[Stage, Measurement]] = []
     for stage in stages:
-        lines = [
-            line for line in by_key.get(stage.derived_from or stage.key, []) if _value(stage.unit, line["window"]) is not None
-        ]
+        lines = [line for line in by_key.get(stage.derived_from or stage.key, []) if _value(stage, line["window"]) is not None]
         if lines:
             found.append((stage, _measurement(stage, lines, environment, window_s, mean_image_bytes)))
     ceilings = [measurement for stage, measurement in found if _is_ceiling(stage)]
     kinds = list(dict.fromkeys(map(_kind, ceilings)))
     ceilings.sort(key=lambda m: (kinds.index(_kind(m)), -m.median))
     others = [with_ceiling(m, s.ceiling, ceilings) if s.ceiling else m for s, m in found if not _is_ceiling(s)]
+    others += [headspace for m in others if (headspace := headspace_of(m, ceilings)) is not None]
     return [dataclasses.replace(m, conditions=dict(m.conditions) | dict(extra or {})) for m in (*ceilings, *others)]
 
 
@@ -147,7 +147,7 @@ def _sample(stage: Stage, line: Mapping[str, Any]) -> Sample:
         operations=window["tally"]["operations"],
         payload_bytes=window["tally"]["payload_bytes"],
         images=window["tally"]["images"],
-        value=_value(stage.unit, window) or 0.0,
+        value=_value(stage, window) or 0.0,
         cache=None if cache is None else CacheProof(**cache),
         wire=None if window.get("wire") is None else Wire(**window["wire"]),
         latency=None if window.get("latency") is None else Latency(**window["latency"]),
@@ -158,11 +158,15 @@ def _sample(stage: Stage, line: Mapping[str, Any]) -> Sample:
     )
 
 
-def _value(unit: str, window: Mapping[str, Any]) -> float | None:
-    """Return a window's value in a unit; None when nothing was done in it."""
-    tally, elapsed_s = window["tally"], window["elapsed_s"]
+def _value(stage: Stage, window: Mapping[str, Any]) -> float | None:
+    """Return a window's value in the unit of a stage; None when nothing was done in it."""
+    tally, elapsed_s, unit = window["tally"], window["elapsed_s"], stage.unit
     if elapsed_s <= 0 or not tally["operations"]:
         return None
+    if stage.figure == "cpu_per_image":
+        return float(window["cpu_s"] / tally["images"]) if tally["images"] else None
+    if stage.figure == "stall_share":
+        return float(min(1.0, tally["waited_s"] / elapsed_s))
     if unit == "s":
         return float(elapsed_s / tally["operations"])
     amounts = {"bytes_per_s": "payload_bytes", "images_per_s": "images", "pixels_per_s": "pixels"}

@@ -71,6 +71,8 @@ def share_interval(measurement: Measurement, limits: Mapping[int, Sequence[float
 
 def _converted(measurement: Measurement, rate: float) -> float:
     """Return a ceiling's rate in the unit of the measurement."""
+    if measurement.metric.endswith("_per_image"):
+        return 1 / rate if rate else 0.0
     if measurement.unit == "s":
         images = sum(sample.images for sample in measurement.samples) / max(1, sum(s.operations for s in measurement.samples))
         return images / rate if rate else 0.0

@@ -37,6 +37,8 @@ class Tally:
     """Images that came; 0 where the stage has none."""
     pixels: int = 0
     """Pixels that were decoded; 0 where the stage has none."""
+    waited_s: float = 0.0
+    """Time in which a consumer waited for what it takes; 0 where there is none."""
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -44,6 +46,7 @@ class Tally:
             payload_bytes=self.payload_bytes + other.payload_bytes,
             images=self.images + other.images,
             pixels=self.pixels + other.pixels,
+            waited_s=self.waited_s + other.waited_s,
         )
 
 
