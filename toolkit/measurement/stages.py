@@ -84,6 +84,9 @@ def ceiling_stages(plan: Plan, core_count: int, mean_image_bytes: float, *, is_s
     for output in (FULL, SCALED):
         title = f"Decode on one core, {output}"
         yield _ceiling("decode_core", title, _DECODE, unit="images_per_s", threads=1, output=output)
+        if core_count > 1:  # they share memory, caches and a clock: not as many times one core
+            title = f"Decode on {core_count} cores, {output}"
+            yield _ceiling("decode_cores", title, _DECODE, unit="images_per_s", threads=core_count, output=output)
     title = f"Loop that copies batches held in memory, {SCALED}"
     yield _ceiling("cached_batches", title, _LOADER, unit="images_per_s", output=SCALED)
 
@@ -140,7 +143,7 @@ def _read(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # n
 
 
 def _decode(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # noqa: ARG001 - one signature for all families
-    codec = "The codec alone on one core, in memory: no orientation, no conversion"
+    codec = "The codec alone in memory, with no orientation and no conversion"
     for output in (FULL, SCALED):
         rule = _cores(codec, output, 1)
         core = Stage(
@@ -169,10 +172,8 @@ def _cores(codec: str, output: str, core_count: int) -> CeilingRule:
     """Return the codec's rule; what is scaled afterwards may be decoded at full size or scaled in the transform."""
     match = {"output": FULL} if output == FULL else {}
     choice = "" if output == FULL else ", at full size or scaled in the transform, whichever is faster"
-    times = f"; times {core_count} cores" if core_count > 1 else ""
-    return CeilingRule(
-        metric="ceiling.decode_core", match=match, parallel_count=core_count, explanation=f"{codec}{choice}{times}."
-    )
+    name, cores = ("decode_core", "on one core") if core_count == 1 else ("decode_cores", f"on {core_count} cores at once")
+    return CeilingRule(metric=f"ceiling.{name}", match=match, explanation=f"{codec}, {cores}{choice}.")
 
 
 def _loader(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # noqa: ARG001 - one signature for all families
