@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -111,10 +112,12 @@ def measure(  # noqa: PLR0917 - options are given by name
     from toolkit.terminal_measurements import show_measurements
     from toolkit.units import parse_quantity
 
+    if to is None and token == os.environ.get("TONNAGE_TOKEN"):
+        token = ""  # it lies in the environment for another run
     step_time_s = None if step_time is None else parse_quantity(step_time, "s")
     with progress_bars(quiet=quiet) as progress:
         measured = toolkit.measure(
-            dataset, plan, only.split(",") if only else None, scheduler, to=to, token=token,
+            dataset, plan, None if only is None else only.split(","), scheduler, to=to, token=token,
             storage_options=_options(storage_option or []), presets=preset or [], step_time_s=step_time_s,
             step_images=step_images, out=str(out) if out else None, progress=progress,
         )  # fmt: skip

@@ -128,7 +128,7 @@ def families_named(only: Sequence[str] | None) -> tuple[str, ...]:
     """
     if only is None:
         return FAMILIES
-    asked = [only] if isinstance(only, str) else [str(name).strip() for name in only]
+    asked = [name for name in ([only] if isinstance(only, str) else [str(name).strip() for name in only]) if name]
     known = (*FAMILIES, *SEARCHED_FAMILIES)
     unknown = [name for name in asked if name not in known]
     if unknown or not asked:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +17,7 @@ from toolkit.dataset.reading import open_dataset
 from toolkit.engine import engine
 from toolkit.errors import TonnageError, UsageError
 from toolkit.facts import MeasurementSet
+from toolkit.measurement.asked import options_of
 from toolkit.measurement.cluster import ClusterRun
 from toolkit.measurement.cluster_findings import cluster_findings
 from toolkit.measurement.findings import curation_of, findings_of, understated
@@ -26,9 +26,8 @@ from toolkit.measurement.invocation import Job, job_stages
 from toolkit.measurement.models import models_of
 from toolkit.measurement.places import file_of, scratch_beside
 from toolkit.measurement.plans import families_named, plan_named
-from toolkit.measurement.targets import check_target, clear_target
+from toolkit.measurement.targets import clear_target
 from toolkit.measurement.task import parsed_lines, run_invocation
-from toolkit.measurement.utilisation import chosen_presets
 from toolkit.measurement.values import values_of
 
 if TYPE_CHECKING:
@@ -93,7 +92,8 @@ def measure(
     Raises
     ------
     UsageError
-        If the plan or a family does not exist, or the dataset has no images.
+        If the plan or a family does not exist, something is asked for that these do not use, the dataset has no images, or
+        nothing can be written where the measurements are to lie.
     BusyError
         If a port is in use.
     ClusterError
@@ -104,8 +104,9 @@ def measure(
     Ctrl-C keeps what was measured: the set is saved and returned, each measurement flagged ``interrupted``.
     """
     chosen, families = plan_named(plan), families_named(("transfer",) if to and only is None else only)
-    options = _options_to(to, token, storage_options or {}, families)
-    options |= {"presets": chosen_presets(list(presets), step_time_s, step_images)}
+    options = options_of(
+        families, to=to, token=token, storage=storage_options or {}, presets=presets, step_s=step_time_s, step_images=step_images
+    )
     opened = open_dataset(Path(dataset) if isinstance(dataset, os.PathLike) else dataset)
     if not len(opened):
         raise UsageError(f"the dataset '{opened.location}' has no images to measure")
@@ -266,16 +267,6 @@ class _Run:
         if done and 0 < share < 1:
             detail += f"; about {(time.perf_counter() - self.started_s) * (1 / share - 1):.0f} s left"
         self.progress("measure", invocation, self.plan.invocation_count, detail)
-
-
-def _options_to(to: str | None, token: str, storage: Mapping[str, str], families: Sequence[str]) -> dict[str, Any]:
-    """Return what the invocations need to know of a target, once it is certain that it can be had."""
-    if not to:
-        return {}
-    if "transfer" not in families:
-        raise UsageError(f"'{to}' is where a transfer goes to, but only {', '.join(families)} is to be measured; add transfer")
-    check_target(to, token, storage)
-    return {"to": to, "token": token, "storage": dict(storage), "run": uuid.uuid4().hex[:8]}
 
 
 def _one_worker_per_host(cluster: Engine) -> list[str]:
