@@ -17,7 +17,7 @@ from attempts import until_it_holds
 from measured_dataset import build
 
 from toolkit.dataset.reading import open_dataset
-from toolkit.measurement import contention
+from toolkit.measurement import compute, contention
 from toolkit.measurement.compute import convolution, search_compute
 from toolkit.measurement.contention import LOADS, search_contention
 from toolkit.measurement.invocation import Job
@@ -157,6 +157,54 @@ def test_formats_with_fewer_bits_are_further_off(dataset: Path) -> None:
     rates = {precision: found["compute.rate", "matmul", precision].median for precision in ("float64", "float32", "float16")}
     assert min(rates["float32"], rates["float64"]) > 5 * rates["float16"] > 0
     assert found["compute.rate", "convolution", "float32"].unit == "flop_per_s"
+
+
+def test_a_format_without_a_kernel_is_said_and_the_others_go_on(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch on a processor may lack a convolution of halves; a fake of it here, as PyTorch is not always installed."""
+
+    class Tensor:
+        def __init__(self, values: Any, precision: str = "float64") -> None:
+            self.values, self.precision = values, precision
+
+        def to(self, where: str) -> Self:
+            return type(self)(self.values, where if where.startswith(("float", "bfloat")) else self.precision)
+
+        def double(self) -> Self:
+            return self
+
+        cpu = double
+
+        def numpy(self) -> Any:
+            return np.asarray(self.values)
+
+    def convolve(images: Tensor, _kernels: Tensor) -> Tensor:
+        if images.precision == "float16":
+            raise RuntimeError("\"slow_conv2d_cpu\" not implemented for 'Half'\nand more")
+        return images
+
+    names = {name: name for name in ("float64", "float32", "bfloat16", "float16")}
+    fake = SimpleNamespace(
+        cuda=SimpleNamespace(is_available=lambda: False), matmul=lambda left, _right: left, from_numpy=Tensor,
+        nn=SimpleNamespace(functional=SimpleNamespace(conv2d=convolve)), **names,
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "torch", fake)
+    monkeypatch.setattr(compute, "_LEAST_S", 0.0)
+    monkeypatch.setattr(compute, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=lambda _: True)))
+    faults: list[Any] = []
+    subject = Subject(open_dataset(dataset), plan_named("quick"))
+    job = Job(dataset=str(dataset), version=subject.dataset.version, plan="quick", families=(), invocation=0)
+    said: list[Any] = []
+
+    def say(kind: str, **line: Any) -> None:
+        (faults if kind == "fault" else said).append(line)
+
+    search_compute(SimpleNamespace(subject=subject), job, say)  # type: ignore[arg-type]
+    (fault,) = faults
+    assert fault["message"] == "\"slow_conv2d_cpu\" not implemented for 'Half'"
+    assert (fault["conditions"]["operation"], fault["conditions"]["precision"]) == ("convolution", "float16")
+    by_torch = [line["conditions"] for line in said if line["conditions"]["library"] == "torch"]
+    done = {(facts["operation"], facts["precision"]) for facts in by_torch}
+    assert done == {(name, kind) for name in ("matmul", "convolution") for kind in names} - {("convolution", "float16")}
 
 
 def test_a_convolution_is_the_sum_over_its_window() -> None:
