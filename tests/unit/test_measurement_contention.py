@@ -66,8 +66,8 @@ def load_costs_time(dataset: Path) -> None:
 def test_a_cold_read_and_a_transfer_are_disturbed_too_and_few_operations_are_said(
     dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contention, "_LEAST_S", 0.0)
-    monkeypatch.setattr(contention, "_SETTLE_S", 0.0)
+    monkeypatch.setattr(contention, "LEAST_S", 0.0)
+    monkeypatch.setattr(contention, "SETTLE_S", 0.0)
     found = found_by(search_contention, dataset, works=["read", "transfer"])
     named = {(m.metric, m.conditions["load"], m.conditions.get("percentile")): m for m in found}
     for name, timed, load in (("read", "read_time", "disk"), ("transfer", "request_time", "network")):

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from toolkit.measurement.probes import Bench
     from toolkit.measurement.windows import Probe
 
-__all__ = ["LOADS", "WORKS", "batch_times", "search_contention"]
+__all__ = ["LEAST_S", "LOADS", "SETTLE_S", "WORKS", "batch_times", "search_contention"]
 
 LOADS: Final = ("cpu", "disk", "network")
 """What runs beside: a busy process per core; reads and synced writes beside the dataset; a stream over loopback."""
 
-_LEAST_S: Final = 1.0
-_SETTLE_S: Final = 0.5
+LEAST_S: Final = 1.0
+SETTLE_S: Final = 0.5
 _BATCH: Final = 32
 _LEAST_BATCHES: Final = 4
 _RESIZE_PX: Final = 224
@@ -98,7 +98,7 @@ WORKS: Final[dict[str, _Work]] = {
 
 def search_contention(bench: Bench, job: Job, say: Callable[..., None], works: Sequence[str] = tuple(WORKS)) -> None:
     """Say what each work does alone and beside each of its loads, and what it loses."""
-    window_s = max(_LEAST_S, 2 * bench.subject.plan.window_s)
+    window_s = max(LEAST_S, 2 * bench.subject.plan.window_s)
     pairs = [(name, load) for name in works for load in WORKS[name].loads]
     order = 0
     for place in np.random.default_rng([job.seed, job.invocation]).permutation(len(pairs)):
@@ -173,7 +173,7 @@ def _beside(load: str, bench: Bench, take: Callable[[], _Took]) -> _Took:
         for process in processes:
             assert process.stdout is not None
             process.stdout.readline()
-        time.sleep(_SETTLE_S)
+        time.sleep(SETTLE_S)
         return take()
     finally:
         for process in processes:

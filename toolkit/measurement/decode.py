@@ -65,7 +65,8 @@ class Hash(Probe):
 
     def __init__(self, images: Sequence[HeldImage], kind: str) -> None:
         self.images = images
-        self.digest: Callable[[bytes], object] = {"sha256": _sha256, "crc32": zlib.crc32}[kind]
+        kinds: dict[str, Callable[[bytes], object]] = {"sha256": _sha256, "crc32": zlib.crc32}
+        self.digest = kinds[kind]
         self._numbers = itertools.count()
 
     def run(self, deadline_s: float) -> Tally:

@@ -119,6 +119,8 @@ def _measurement(
     for sample in samples:
         groups.setdefault(sample.invocation, []).append(sample.value)
     median, low, high = median_interval(groups)
+    if stage.unit == "share":
+        high = min(high, max(1.0, median))
     images = sum(sample.images for sample in samples)
     payload_bytes = sum(sample.payload_bytes for sample in samples)
     return Measurement(

@@ -117,9 +117,10 @@ class FedLoop(LoaderEpochs):
 
     def consume(self, batch: Batch) -> None:
         """Copy the images of a batch."""
-        if self._room is None or len(self._room) < len(batch):
-            self._room = np.empty_like(batch.images)
-        np.copyto(self._room[: len(batch)], batch.images)
+        images: Any = batch.images
+        if self._room is None or len(self._room) < len(images):
+            self._room = np.empty_like(images)
+        np.copyto(self._room[: len(images)], images)
 
 
 class CachedLoop(FedLoop):
