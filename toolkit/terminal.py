@@ -6,7 +6,6 @@ Progress goes to standard error: bars with rate and time left on a terminal, one
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -24,19 +23,16 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from toolkit.errors import UsageError
-from toolkit.locations import Location
 from toolkit.units import show as shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
-    from toolkit.facts import DatasetProfile, MeasurementSet, Model
+    from toolkit.facts import DatasetProfile
     from toolkit.facts.backtests import Backtest
     from toolkit.projection.result import Projection
 
-__all__ = ["console", "progress_bars", "show_any", "show_backtest", "show_measurements", "show_profile", "show_projection"]
+__all__ = ["console", "progress_bars", "show_backtest", "show_profile", "show_projection"]
 
 _LINE_INTERVAL_S: Final = 10.0
 _BAR_CELLS: Final = 24
@@ -160,37 +156,6 @@ def _reasons(reasons: Mapping[str, int]) -> Table:
     return table
 
 
-def show_measurements(measured: MeasurementSet) -> None:
-    """Print measurements beside their ceilings on one screen."""
-    table = Table(title=f"Measured: {measured.dataset}", title_justify="left", title_style="bold")
-    for column in ("what", "cache"):
-        table.add_column(column)
-    for column in ("median", "95 % interval", "ceiling", "of ceiling"):
-        table.add_column(column, justify="right")
-    table.add_column("flags", style="dim")
-    for m in measured.measurements:
-        interval = f"{shown(m.interval_low, m.unit)} to {shown(m.interval_high, m.unit)}"
-        ceiling = shown(m.ceiling.value, m.unit) if m.ceiling else ""
-        share = "" if m.ceiling_share is None else shown(m.ceiling_share, "share", 2)
-        table.add_row(Text(m.title), m.cache_verdict, shown(m.median, m.unit), interval, ceiling, share, ", ".join(m.flags))
-    screen = console()
-    screen.print(table)
-    for model in measured.models:
-        screen.print(Text(_modelled(model), style="dim"))
-    screen.print(Text(f"taken in {shown(measured.elapsed_s, 's')}, plan {measured.plan}", style="dim"))
-
-
-def _modelled(model: Model) -> str:
-    """Return a model in one line: its law, and what it says beside what was measured, or at twice the largest level."""
-    said = next((p for p in reversed(model.predictions) if p.value is not None), None)
-    if said is None:
-        return f"{model.title} ({model.law})"
-    span = "" if said.low is None or said.high is None else f" ({shown(said.low, model.unit)} to {shown(said.high, model.unit)})"
-    beside = "" if said.measured is None else f"; measured {shown(said.measured, model.unit)}"
-    level = f" at {said.level:,.0f}, beyond what was measured" if said.is_beyond_data else ""
-    return f"{model.title} ({model.law}): {shown(said.value, model.unit)}{span}{level}{beside}"
-
-
 def show_projection(projection: Projection) -> None:
     """Print a projection: the plan first, then what leads to it."""
     screen = console()
@@ -265,41 +230,3 @@ def show_backtest(found: Backtest) -> None:
     screen.print(Text(f"{found.sentence}; taken in {shown(found.elapsed_s, 's')}"))
     for flag in found.flags:
         screen.print(Text(f"! {flag}", style="yellow"))
-
-
-def show_any(path: str, *, draw: bool = True) -> DatasetProfile | MeasurementSet | Projection | Backtest:
-    """Return what lies at a path (a dataset's profile, measurements or a projection), and print it."""
-    place = Location.of(path)
-    if place.is_local and place.path.is_file():
-        return _show_file(place.path, draw=draw)
-    import toolkit
-
-    profile = toolkit.open_dataset(path).profile
-    if draw:
-        show_profile(profile)
-    return profile
-
-
-def _show_file(path: Path, *, draw: bool) -> MeasurementSet | Projection | Backtest:
-    from toolkit.facts import MeasurementSet, read_facts
-    from toolkit.facts.backtests import Backtest
-    from toolkit.projection.result import Projection
-
-    schema = str(read_facts(path, "facts").get("schema"))
-    if schema.startswith("tonnage.measurements/"):
-        measured = MeasurementSet.load(path)
-        if draw:
-            show_measurements(measured)
-        return measured
-    if schema.startswith("tonnage.projection/"):
-        projection = Projection.load(path)
-        if draw:
-            show_projection(projection)
-        return projection
-    if schema.startswith("tonnage.backtest/"):
-        found = Backtest.load(path)
-        if draw:
-            show_backtest(found)
-        return found
-    said = "which is neither measurements nor a projection, nor a back-test"
-    raise UsageError(f"'{path}' holds schema {json.dumps(schema)}, {said}")

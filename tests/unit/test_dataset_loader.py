@@ -1,6 +1,8 @@
+import gc
 import io
 import json
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +198,30 @@ def test_where_a_writer_left_checksums_out_hashes_are_compared(tmp_path: Path, m
     shard.write_bytes(content)
     with pytest.raises(DatasetError, match=r"image .* is damaged; run: tonnage verify"):
         ids(toolkit.open_dataset(root).loader(decode=False, verify="pages"))
+
+
+def test_a_loader_that_is_closed_lets_go_of_its_shards_and_can_go_on(dataset: Dataset) -> None:
+    with dataset.loader(decode=False, views=True) as loader:
+        given = ids(loader)
+        views = [batch.images for batch in loader]
+    assert bytes(views[0][0]) == dataset.get(ids(dataset.loader(decode=False, shuffle=False)).index(given[0]))
+    assert ids(loader) == given
+    loader.close()
+    maps = Path("/proc/self/maps")
+    del views
+    assert not maps.exists() or not [path for path in dataset.shard_paths() if str(path) in maps.read_text()]
+
+
+def test_a_loader_that_nobody_holds_is_gone_at_once(dataset: Dataset) -> None:
+    gc.disable()
+    try:
+        loader = dataset.loader(decode=False)
+        ids(loader)
+        fetch = weakref.ref(loader._fetch)
+        del loader
+        assert fetch() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("verify", [True, False, "pages"])

@@ -19,6 +19,8 @@ from toolkit.facts import (
     Sample,
     VersionFacts,
     Wire,
+    faults_of,
+    statement_of,
 )
 
 SKETCH = Quantiles(count=2, mean=1.5, values=tuple(float(i) for i in range(len(QUANTILE_SHARES))))
@@ -130,3 +132,42 @@ def test_other_files_and_other_schemas_are_one_sentence(tmp_path: Path) -> None:
         DatasetProfile.from_dict(SET.to_dict())
     with pytest.raises(DatasetError, match="lacks 'name'"):
         DatasetProfile.from_dict({key: value for key, value in PROFILE.to_dict().items() if key != "name"})
+
+
+def test_what_failed_is_told_once_for_each_reason() -> None:
+    faults = {
+        "transfer.object_get (streams 1)": "the endpoint is an emulator",
+        "transfer.object_get (streams 4)": "the endpoint is an emulator",
+        "device.read (depth 1)": "reads past the page cache are not possible on this filesystem",
+        "contention": "no room",
+    }
+    found = dataclasses.replace(SET, environment=Environment(host="h", facts={"not_measured": faults}))
+    assert faults_of(found) == (
+        "transfer.object_get in 2 settings: the endpoint is an emulator",
+        "device.read: reads past the page cache are not possible on this filesystem",
+        "contention: no room",
+    )
+    assert faults_of(SET) == ()
+
+
+def test_what_the_figures_do_not_say_is_said_where_it_applies() -> None:
+    calm = " ".join(statement_of(SET))
+    for said in ("Python interface", "cold for this kernel", "Durability is not measured", "middle window", "One host at a time"):
+        assert said in calm
+    for unsaid in ("accelerator", "loopback", "NFS"):
+        assert unsaid not in calm
+    loader = dataclasses.replace(measured(flags=("loopback", "cache_unverified")), metric="loader.decoded")
+    written = dataclasses.replace(measured(), metric="write.fsync")
+    told = " ".join(statement_of(dataclasses.replace(SET, measurements=(loader, written))))
+    for said in ("no copy to an accelerator", "not of a network", "NFS, FUSE", "a synced write returned"):
+        assert said in told
+    assert statement_of(dataclasses.replace(SET, measurements=())) == ()
+
+
+def test_the_interval_of_a_share_survives_a_file_and_older_files_have_none(tmp_path: Path) -> None:
+    known = dataclasses.replace(SET, measurements=(dataclasses.replace(measured(), ceiling_share_interval=(0.4, 0.6)),))
+    assert MeasurementSet.load(known.save(tmp_path / "m.json")) == known
+    assert known.frame()["ceiling_share_high"].to_list() == [0.6]
+    older = SET.to_dict()
+    del older["measurements"][0]["ceiling_share_interval"]
+    assert MeasurementSet.from_dict(older) == SET

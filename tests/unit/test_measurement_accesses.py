@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -66,6 +67,13 @@ def test_operations_in_flight_obey_littles_law(subject: Subject, readers: int) -
         assert latency.little_residual(window.elapsed_s) == pytest.approx(0, abs=0.1)
 
     until_it_holds(attempt, tries=5)
+
+
+@pytest.mark.skipif(not hasattr(os, "preadv"), reason="this system has no preadv")
+def test_reads_of_the_device_are_timed_one_by_one(subject: Subject) -> None:
+    window = run_window(DeviceRead(subject, "random", 4096, 3, is_direct=False), 0.0)
+    assert window.latency is not None
+    assert (window.latency["count"], window.latency["member_count"]) == (window.tally.operations, 3)
 
 
 def test_readers_that_wait_elsewhere_are_found_by_littles_law(subject: Subject) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.measurement import environment
+from toolkit.measurement import cgroups, environment
 from toolkit.measurement.environment import busy_and_total_s, core_count, environment_of
 
 
@@ -18,41 +18,60 @@ def test_the_environment_is_json_with_units_and_without_a_name(tmp_path: Path, m
     text = json.dumps(dict(found.facts))
     assert found.facts["core_count"] == core_count() >= 1
     assert found.facts["memory_bytes"] > 10**8
-    assert found.facts["packages"]["pyarrow"]
+    assert {"pyarrow", "obstore"} <= set(found.facts["packages"])
     assert found.facts["filesystem"]
     assert "alice" not in text + found.host
     assert found == environment_of(tmp_path) or found.facts["load_1min_count"] is not None
 
 
 @pytest.mark.parametrize(
-    ("files", "cores"),
+    ("files", "limit"),
     [
-        ({"cpu.max": "150000 100000"}, 1),
+        ({"cpu.max": "150000 100000"}, 1.5),
         ({"cpu.max": "max 100000"}, None),
         ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
         ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({"a/b/cpu.max": "max 100000", "a/cpu.max": "300000 100000", "cpu.max": "400000 100000"}, 3),
+        ({"unified/a/b/cpu.max": "50000 100000"}, 0.5),
+        ({"cpu/job/cpu.cfs_quota_us": "200000", "cpu/job/cpu.cfs_period_us": "100000"}, 2),
+        ({"elsewhere/cpu.max": "1 100000"}, None),
         ({}, None),
     ],
 )
-def test_cores_are_capped_by_the_quota(
-    files: dict[str, str], cores: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_least_quota_of_ones_groups_holds(files: dict[str, str], limit: float | None, tmp_path: Path) -> None:
+    own = control_groups(tmp_path, files)
+    assert cgroups.cpu_limit_count(tmp_path, own) == limit
+
+
+def control_groups(root: Path, files: dict[str, str]) -> Path:
+    """Lay files of control groups down, and say that this process is in ``/a/b``, and for version 1 in ``/job``."""
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    uncapped = len(environment.os.sched_getaffinity(0))
-    monkeypatch.setattr(environment, "_CGROUP", tmp_path)
-    assert core_count() == (cores or uncapped)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    own = root / "own"
+    own.write_text("4:memory:/job\n1:cpuacct,cpu:/job\n0::/a/b\n")
+    return own
 
 
-def test_memory_limits_of_both_kinds_of_control_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "_CGROUP", tmp_path)
-    assert "memory_limit_bytes" not in environment_of(tmp_path).facts
-    (tmp_path / "memory").mkdir()
-    (tmp_path / "memory/memory.limit_in_bytes").write_text(str(2**63 - 4096))
-    assert "memory_limit_bytes" not in environment_of(tmp_path).facts
-    (tmp_path / "memory.max").write_text(str(2**30))
-    assert environment_of(tmp_path).facts["memory_limit_bytes"] == 2**30
+def test_cores_are_capped_by_the_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "cpu_limit_count", lambda: 1.5)
+    assert core_count() == 1
+    monkeypatch.setattr(cgroups, "cpu_limit_count", lambda: None)
+    assert core_count() == len(environment.os.sched_getaffinity(0))
+
+
+def test_memory_limits_of_both_kinds_of_control_groups(tmp_path: Path) -> None:
+    own = control_groups(tmp_path, {"memory/memory.limit_in_bytes": str(2**63 - 4096), "a/b/memory.max": "max"})
+    assert cgroups.memory_limit_bytes(tmp_path, own) is None
+    control_groups(tmp_path, {"memory/job/memory.limit_in_bytes": str(2**31)})
+    assert cgroups.memory_limit_bytes(tmp_path, own) == 2**31
+    control_groups(tmp_path, {"a/memory.max": str(2**30)})
+    assert cgroups.memory_limit_bytes(tmp_path, own) == 2**30
+
+
+def test_limits_of_devices_are_those_that_limit(tmp_path: Path) -> None:
+    own = control_groups(tmp_path, {"a/b/io.max": "8:0 rbps=1048576 wbps=max riops=max wiops=120\n8:16 rbps=max wbps=max"})
+    assert cgroups.io_limits(tmp_path, own) == {"8:0": "rbps=1048576 wiops=120"}
 
 
 def test_busy_time_grows_within_total_time() -> None:
@@ -67,6 +86,7 @@ def test_busy_time_grows_within_total_time() -> None:
 
 def test_what_a_system_does_not_say_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "_text", lambda _place: "")
+    monkeypatch.setattr(cgroups, "_text", lambda _place: "")
     monkeypatch.delattr(environment.os, "getloadavg", raising=False)
     monkeypatch.delattr(environment.os, "sched_getaffinity", raising=False)
     facts = environment_of(tmp_path).facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from toolkit.errors import BusyError, ClusterError, TonnageError
 from toolkit.facts import Environment, Measurement, MeasurementSet
-from toolkit.measurement.findings import FLAGS, curation_of, findings_of, understated
+from toolkit.measurement.findings import curation_of, findings_of, understated
+from toolkit.measurement.flags import FLAGS
 from toolkit.measurement.hosts import HostLines, environment_of_hosts, nothing_measured
 from toolkit.measurement.stages import FULL, CeilingRule, Stage
 
@@ -30,7 +32,7 @@ def limited(metric: str, unit: str, by: Stage, parallel_count: int = 1, **condit
     return Stage(metric=metric, title=metric, unit=unit, family="read", limits="-", conditions=conditions, ceiling=rule)
 
 
-def line(stage: Stage, invocation: int, order: int, elapsed_s: float = 0.1, cache: str = "", **tally: int) -> dict[str, Any]:
+def line(stage: Stage, invocation: int, order: int, elapsed_s: float = 0.1, cache: str = "", **tally: float) -> dict[str, Any]:
     counts = {"operations": 10, "payload_bytes": 0, "images": 0, "pixels": 0} | tally
     proof = {"intended": "cold", "verdict": cache, "evidence": "read_bytes", "device_bytes": 0, "payload_bytes": 1}
     window = {"started_at": "2026-01-01T00:00:00Z", "elapsed_s": elapsed_s, "cpu_s": 0.1, "tally": counts, "device_bytes": 0}
@@ -67,6 +69,23 @@ def test_the_best_setting_of_a_ceiling_comes_first_and_is_the_one_used() -> None
     assert ceiling is not None
     assert (ceiling.metric, ceiling.value) == ("ceiling.decode_core", pytest.approx(4000))
     assert measured["decode.all_cores"].ceiling_share == pytest.approx(0.75)
+
+
+def test_a_share_of_a_ceiling_has_an_interval_over_processes_that_took_both() -> None:
+    stage = limited("decode.all_cores", "images_per_s", CORE, parallel_count=2)
+    first = limited("loader.time_to_first_batch", "s", CORE, parallel_count=2)
+    speeds = (50, 100, 200)  # the machine is slow and fast by turns, and with it both
+    lines = [line(CORE, n, 0, images=speed) for n, speed in enumerate(speeds)]
+    lines += [line(stage, n, 1, images=round(1.5 * speed)) for n, speed in enumerate(speeds)]
+    lines += [line(first, n, 2, elapsed_s=10 / speed, operations=2, images=100) for n, speed in enumerate(speeds)]
+    measured = found([CORE, stage, first], lines)
+    assert measured["decode.all_cores"].ceiling_share == pytest.approx(0.75)
+    assert measured["decode.all_cores"].ceiling_share_interval == pytest.approx((0.75, 0.75))
+    soonest = measured["loader.time_to_first_batch"]
+    assert soonest.ceiling_share_interval == pytest.approx((soonest.ceiling_share, soonest.ceiling_share))
+    apart = [*lines[:1], line(stage, 5, 1, images=60), line(stage, 6, 1, images=60)]
+    assert found([CORE, stage], apart)["decode.all_cores"].ceiling_share_interval is None
+    assert measured["ceiling.decode_core 1"].ceiling_share_interval is None
 
 
 def test_a_ceiling_is_brought_to_the_unit_of_its_stage() -> None:
@@ -119,6 +138,53 @@ def test_flags_tell_what_was_wrong() -> None:
     falling = [line(loop, n // 2, n, payload_bytes=1000 - 50 * n) for n in range(12)]
     assert {"loopback", "drift"} <= set(found([loop], falling, working_set_bytes=10**12)["transfer.flight"].flags)
     assert flags | {"few_invocations", "small_dataset", "loopback", "drift", "cache_unverified"} <= set(FLAGS)
+
+
+def test_a_loop_tells_its_waiting_its_processors_and_its_headspace() -> None:
+    cached = ceiling("ceiling.cached_batches", "images_per_s")
+    fed = limited("loader.fed", "images_per_s", cached)
+    waits = Stage(
+        metric="loader.stall_share", title="-", unit="share", family="loader", limits="-", figure="stall_share",
+        derived_from=fed.key,
+    )  # fmt: skip
+    spent = dataclasses.replace(
+        waits, metric="loader.cpu_per_image", unit="s", figure="cpu_per_image",
+        ceiling=CeilingRule(metric="ceiling.decode_core", match={}, explanation="-"),
+    )  # fmt: skip
+    lines = [line(cached, n, 0, images=800 * (n + 1)) for n in range(3)]
+    lines += [line(fed, n, 1, images=100 * (n + 1), waited_s=0.075) for n in range(3)]
+    lines += [line(CORE, n, 2, images=200) for n in range(3)]
+    measured = found([CORE, cached, fed, waits, spent], lines)
+    headspace = measured["loader.headspace"]
+    assert (headspace.median, headspace.interval_low, headspace.interval_high) == pytest.approx((8, 8, 8))
+    assert (headspace.unit, headspace.ceiling) == ("ratio", None)
+    assert measured["loader.stall_share"].median == pytest.approx(0.75)
+    seconds = measured["loader.cpu_per_image"]
+    assert seconds.median == pytest.approx(0.1 / 200)
+    assert seconds.ceiling is not None
+    assert seconds.ceiling.value == pytest.approx(0.1 / 200)
+
+
+def test_a_window_is_short_by_what_its_own_stage_asks_for() -> None:
+    long = dataclasses.replace(limited("read.first_touch", "bytes_per_s", DEVICE, cache="first_touch"), window_s=0.5)
+    lines = [line(long, 0, -1, payload_bytes=10, elapsed_s=0.2)]
+    assert "short_window" in found([long], lines)["read.first_touch"].flags
+    assert "short_window" not in found([long], [line(long, 0, -1, payload_bytes=10, elapsed_s=0.3)])["read.first_touch"].flags
+
+
+@pytest.mark.parametrize(
+    ("client_cpu_s", "server_cpu_s", "is_bound"), [(0.05, 0.05, False), (0.19, None, True), (0.02, 0.19, True)]
+)
+def test_a_transfer_is_bound_by_the_processors_of_either_end(client_cpu_s: float, server_cpu_s: float, is_bound: bool) -> None:
+    stage = limited("transfer.http_range", "bytes_per_s", DEVICE, streams=2)
+    wire = {
+        "path": "remote", "interface": "", "latency_p50_s": None, "latency_p99_s": None, "latency_mean_s": None,
+        "first_byte_p50_s": None, "first_byte_p99_s": None, "client_cpu_s": client_cpu_s, "server_cpu_s": server_cpu_s,
+        "wire_bytes": None, "retransmit_count": None, "retransmit_evidence": "none",
+    }  # fmt: skip
+    taken = line(stage, 0, 0, payload_bytes=10)
+    taken["window"]["wire"] = wire
+    assert ("cpu_bound" in found([stage], [taken], core_count=8)["transfer.http_range"].flags) == is_bound
 
 
 def test_a_window_without_an_operation_is_no_sample() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,17 @@ def test_a_sweep_of_sizes_gives_latency_and_bandwidth() -> None:
     assert model.at(4096.0).value == pytest.approx(model.at(4096.0).measured, rel=0.05)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("members", [{"depth": 16}, {"streams": 4}, {"threads": 8, "nodes": 2}])
+def test_the_latency_of_a_request_is_not_divided_by_those_in_flight_beside_it(members: dict[str, int]) -> None:
+    count = int(np.prod(list(members.values())))
+    levels = [4096, 65536, 2**20, 2**23]
+    (model,) = models_of(
+        sweep("range_bytes", levels, lambda size: count * size / transfer_s(size, 1e-3, 2e8), unit="bytes_per_s", **members)
+    )
+    assert model.parameters["latency_s"] == pytest.approx(1e-3, rel=0.05)
+    assert model.parameters["bandwidth_bytes_per_s"] == pytest.approx(2e8, rel=0.1)
+
+
 def test_predictions_stay_under_the_ceiling() -> None:
     found = sweep("streams", [1, 2, 4], lambda n: 100.0 * n, ceiling=450.0)
     (model,) = models_of(found)
@@ -90,12 +102,30 @@ def test_the_roofline_of_a_loader_stands_beside_what_it_did() -> None:
     assert roofline.law == "stage roofline"
     assert "decode binds" in roofline.title
     assert roofline.parameters == pytest.approx(
-        {"read_images_per_s": 3000, "hash_images_per_s": 30_000, "decode_images_per_s": 1000}
+        {"read_images_per_s": 6000, "hash_images_per_s": 30_000, "decode_images_per_s": 1000}
     )
     (said,) = roofline.predictions
     assert (said.value, said.measured) == (pytest.approx(1000), 900.0)
     assert said.low < said.value < said.high  # type: ignore[operator]
     assert shared.predictions[0].value == pytest.approx(2 / (1 / 3000 + 1 / 15_000 + 1 / 500))
+
+
+def test_a_loader_is_held_against_stages_with_as_many_threads_where_they_were_measured() -> None:
+    """Two readers are not twice one, nor all cores as many times one: what was measured goes before what would be hoped."""
+    wide = [
+        measured("read.row_groups", [4e8] * 3, unit="bytes_per_s", cache="warm", threads=2),
+        measured("read.row_groups", [9e8] * 3, unit="bytes_per_s", cache="warm", threads=8),
+        measured("decode.all_cores", [800.0] * 3, output="full size", threads=2),
+        measured("hash.crc32", [6e9] * 3, unit="bytes_per_s", threads=1),
+    ]
+    *stages, loader = loader_and_stages()
+    roofline, shared = models_of([*stages, *wide, loader])
+    assert roofline.parameters == pytest.approx(
+        {"read_images_per_s": 4000, "hash_images_per_s": 30_000, "decode_images_per_s": 800}
+    )
+    assert shared.predictions[0].value == pytest.approx(2 / (2 / 4000 + 1 / 15_000 + 2 / 800))
+    pages = dataclasses.replace(loader, conditions=dict(loader.conditions) | {"verify": "pages"})
+    assert models_of([*stages, *wide, pages])[0].parameters["hash_images_per_s"] == pytest.approx(120_000)
 
 
 def test_models_survive_their_file_and_older_files_have_none(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from toolkit.errors import UsageError
+from toolkit.measurement.durations import Expected, invocation_s, left_s, searches_s, windows_s
 from toolkit.measurement.plans import FAMILIES, PLANS, families_named, plan_named
-from toolkit.measurement.stages import ceiling_stages, stages_of
+from toolkit.measurement.stages import Stage, ceiling_stages, stages_of
+from toolkit.measurement.under_way import UnderWay
 
 PROMISED = {
     "ceiling.memory_copy",
@@ -27,6 +31,11 @@ PROMISED = {
     "transfer.http_range",
     "transfer.flight",
     "hash.sha256",
+    "hash.crc32",
+    "ceiling.cached_batches",
+    "loader.fed",
+    "loader.stall_share",
+    "loader.cpu_per_image",
     "read.first_touch",
     "read.pieces",
     "metadata.list",
@@ -41,6 +50,65 @@ def test_quick_is_quick() -> None:
     assert quick.invocation_count == 3
     assert quick.window_s <= 0.3
     assert [plan.invocation_count for plan in PLANS.values()] == sorted(plan.invocation_count for plan in PLANS.values())
+
+
+@pytest.mark.parametrize(("plan", "most_s"), [("quick", 60), ("standard", 600), ("thorough", 3600)])
+@pytest.mark.parametrize("cores", [1, 2, 64])
+@pytest.mark.parametrize("image_bytes", [20_000.0, 2_000_000.0])
+def test_a_plan_keeps_its_promise_by_its_own_arithmetic(plan: str, most_s: float, cores: int, image_bytes: float) -> None:
+    """Every class of image there, every ceiling taken again: what a run can take at most on a device of 1 GB/s."""
+    chosen = PLANS[plan]
+    usual = invocation_s(chosen, stages_of(chosen, FAMILIES, cores, image_bytes, 10**6))
+    again = invocation_s(chosen, list(ceiling_stages(chosen, cores, image_bytes, is_sweep=True)))
+    assert chosen.invocation_count * usual + again < most_s
+
+
+def test_the_time_of_an_invocation_is_that_of_its_windows_and_what_lies_between() -> None:
+    plan = dataclasses.replace(PLANS["quick"], window_s=0.5, window_count=2)
+    shared = {"title": "-", "unit": "s", "family": "read", "limits": "-"}
+    stages = [
+        Stage(metric="a", **shared), Stage(metric="b", window_s=10.0, window_count=1, **shared),
+        Stage(metric="c", derived_from="a", **shared),
+    ]  # fmt: skip
+    assert windows_s(plan, stages) == 11.0
+    assert 11.0 < invocation_s(plan, stages) < 20.0
+    assert searches_s(plan, ("read",), ()) == 0
+    both = searches_s(plan, ("contention", "utilisation"), ({"is_image": True}, {"is_image": False}))
+    assert both > searches_s(plan, ("contention",), ()) > 15
+
+
+def test_what_is_left_counts_searches_hosts_retakes_and_the_cluster() -> None:
+    run = Expected(invocation_s=10, search_s=20, again_s=5, cluster_s=100, invocation_count=3, host_count=2)
+    assert run.total_s == 2 * (3 * 30 + 5) + 100
+    assert [run.before_s(0, 0), run.before_s(0, 1), run.before_s(1, 0), run.before_s(3, 1)] == [0, 30, 60, 185]
+    assert left_s(run, elapsed_s=60, done_s=60) == run.total_s - 60
+    assert left_s(run, elapsed_s=6000, done_s=60) == 4 * (run.total_s - 60)
+    assert left_s(run, elapsed_s=1000, done_s=run.total_s) == 0
+
+
+def test_a_run_under_way_says_what_is_left_of_it_searches_and_retakes_too() -> None:
+    run = Expected(invocation_s=10, search_s=30, again_s=10, cluster_s=0, invocation_count=2, host_count=1)
+    clock, said = [0.0], list[str]()
+    under_way = UnderWay(lambda *what: said.append(f"{what[1]} of {what[2]}: {what[3]}"), run, lambda: clock[0])
+    begun: list[dict[str, object]] = [{"kind": "plan", "window_count": 2}]
+    under_way.show([], 0, 0)
+    clock[0] = 5.0
+    under_way.show([*begun, {"kind": "window", "metric": "read.random"}], 0, 0)
+    windows = [*begun, *[{"kind": "window", "metric": "read.random"}] * 2]
+    clock[0] = 10.0
+    under_way.show([*windows, {"kind": "searching", "what": "the loader"}], 0, 0)
+    clock[0] = 30.0
+    under_way.show([*windows, {"kind": "searching", "what": "the loader"}], 0, 0)
+    clock[0] = 85.0
+    under_way.show(windows, 2, 0, " on tcp://a")
+    assert said == [
+        "0 of 2: process 1 of 2: starts",
+        "0 of 2: process 1 of 2: 1 of 2 windows, read.random; about 85 s left",
+        "0 of 2: process 1 of 2: 2 of 2 windows, the loader; about 80 s left",
+        "0 of 2: process 1 of 2: 2 of 2 windows, the loader; about 60 s left",
+        "2 of 3: ceilings again on tcp://a: 2 of 2 windows, read.random; about 0 s left",
+    ]
+    UnderWay(None, run).finish(0)
 
 
 def test_unknown_names_are_answered_with_the_known() -> None:
@@ -60,7 +128,8 @@ def test_unknown_names_are_answered_with_the_known() -> None:
 def test_every_stage_has_a_ceiling_that_is_taken_too(plan: object, cores: int) -> None:
     stages = stages_of(plan, FAMILIES, cores, 25_000.0, 350)  # type: ignore[arg-type]  # parametrised
     wide = WIDE if plan.is_wide else set()  # type: ignore[attr-defined]  # parametrised
-    assert {stage.metric for stage in stages} - {"device.sustained"} == PROMISED | wide
+    several = {"ceiling.decode_cores"} if cores > 1 else set()
+    assert {stage.metric for stage in stages} - {"device.sustained"} == PROMISED | wide | several
     keys = [stage.key for stage in stages if not stage.derived_from]
     assert len(keys) == len(set(keys))
     for stage in stages:
@@ -69,7 +138,7 @@ def test_every_stage_has_a_ceiling_that_is_taken_too(plan: object, cores: int) -
             assert stage.ceiling is None
             continue
         rule = stage.ceiling
-        if stage.metric.startswith(("metadata.", "device.", "write.", "decode.class")) or stage.window_count == 1:
+        if stage.metric.startswith(("metadata.", "device.", "write.", "decode.class", "loader.stall")) or stage.window_count == 1:
             assert rule is None
             continue
         assert rule is not None

@@ -63,6 +63,13 @@ def test_a_pass_over_the_shards_touches_every_image_once(bench: Bench) -> None:
     assert tally.payload_bytes == bench.subject.dataset.state.image_bytes
 
 
+def test_first_touch_reads_every_image_once_and_never_again(bench: Bench) -> None:
+    (stage,) = [stage for stage in every_stage() if stage.metric == "read.first_touch"]
+    window = run_window(bench.probe_of(stage), 60.0)
+    assert window.tally.images == IMAGES
+    assert window.elapsed_s < 30
+
+
 def test_cold_reads_of_every_kind_are_proven_cold(bench: Bench) -> None:
     if not can_prove(bench.subject.scratch or Path()):
         pytest.skip("the kernel does not account reads of this filesystem to the process")
@@ -73,6 +80,31 @@ def test_cold_reads_of_every_kind_are_proven_cold(bench: Bench) -> None:
         assert window.device_bytes is not None
         share = window.device_bytes / window.tally.payload_bytes
         assert share >= 0.95 if stage.conditions["cache"] == "cold" else share <= 0.02, (stage.key, share)
+
+
+def test_after_a_window_of_the_loader_cold_reads_are_cold_still(bench: Bench) -> None:
+    loaders = [stage for stage in every_stage() if stage.family == "loader"]
+    probes = [bench.probe_of(stage) for stage in loaders]  # an invocation holds every probe to its end
+    for probe in probes:
+        run_window(probe, 0.0)
+    maps = Path("/proc/self/maps")
+    if maps.exists():
+        assert not [path for path in bench.subject.paths if str(path) in maps.read_text()]
+    if not can_prove(bench.subject.scratch or Path()):
+        pytest.skip("the kernel does not account reads of this filesystem to the process")
+    window = run_window(SequentialRead(bench.subject, "cold"), 0.0)
+    assert window.device_bytes is not None
+    assert window.device_bytes >= 0.95 * window.tally.payload_bytes
+
+
+def test_a_loop_waits_for_the_loader_and_hardly_for_batches_in_memory(bench: Bench) -> None:
+    stages = {stage.metric: stage for stage in every_stage()}
+    fed = run_window(bench.probe_of(stages["loader.fed"]), 0.0)
+    assert 0 < fed.tally.waited_s <= fed.elapsed_s
+    probe = bench.probe_of(stages["ceiling.cached_batches"])
+    probe.open()
+    assert probe.run(0.0).images == probe.run(0.0).images > 0
+    probe.close()
 
 
 def test_extents_lie_where_the_bytes_are(bench: Bench) -> None:

@@ -27,6 +27,18 @@ def test_the_interval_covers_the_truth(count: int, least: float) -> None:
     assert covered / runs >= least
 
 
+@pytest.mark.parametrize("count", [5, 8])
+def test_the_interval_of_what_may_be_negative_covers_it_too(count: int) -> None:
+    random = np.random.default_rng(4)
+    runs, covered = 200, 0
+    for seed in range(runs):
+        losses = {n: [float(value)] for n, value in enumerate(random.normal(0.0, 0.02, count))}
+        median, low, high = median_interval(losses, seed)
+        assert low <= median <= high
+        covered += low <= 0.0 <= high
+    assert 0.88 <= covered / runs <= 0.99
+
+
 def test_windows_within_an_invocation_do_not_narrow_the_interval() -> None:
     few = {n: [value] * 2 for n, value in enumerate((90.0, 100.0, 110.0))}
     many = {n: [value] * 50 for n, value in enumerate((90.0, 100.0, 110.0))}

@@ -10,14 +10,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from measured_dataset import build
 
 from toolkit.dataset.reading import open_dataset
-from toolkit.errors import BusyError
+from toolkit.errors import BusyError, TonnageError
 from toolkit.measurement.caches import can_prove, device_read_bytes, evict, make_resident
 from toolkit.measurement.flight_reading import FlightGet
+from toolkit.measurement.objects import ObjectTarget
 from toolkit.measurement.plans import plan_named
 from toolkit.measurement.server import HOST
 from toolkit.measurement.subject import Subject
@@ -68,6 +70,8 @@ def test_each_protocol_counts_what_came(server: TransferServer, subject: Subject
     for client in (HttpRange, ObjectStoreRange):
         ranges = run_window(client(subject, server, 65_536, streams=2), 0.05, server.cpu_s)
         assert ranges.tally.payload_bytes == ranges.tally.operations * 65_536
+        assert ranges.latency is not None
+        assert (ranges.latency["count"], ranges.latency["member_count"]) == (ranges.tally.operations, 2)
     for source in ("memory", "sendfile"):
         assert run_window(TcpStream(server, source, streams=2), 0.05).tally.payload_bytes > 10**6
 
@@ -86,6 +90,17 @@ def test_what_was_sent_can_be_evicted_afterwards(server: TransferServer, subject
         assert before is not None
         assert after is not None
         assert after - before >= sum(path.stat().st_size for path in subject.paths)
+
+
+def test_a_store_without_credentials_says_what_to_set() -> None:
+    class Nobody:
+        def list(self, _prefix: str) -> Any:
+            raise OSError("Generic S3 error: PUT http://169.254.169.254/latest/api/token: timed out")
+
+    target = ObjectTarget.__new__(ObjectTarget)
+    target.url, target.run_prefix, target.store = "s3://bucket/x", "x/run", Nobody()
+    with pytest.raises(TonnageError, match=r"'s3://bucket/x' cannot be had: no credentials were found; set .*AWS_ACCESS_KEY_ID"):
+        target.reach()
 
 
 def test_a_busy_port_is_one_sentence(subject: Subject) -> None:

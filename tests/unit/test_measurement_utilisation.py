@@ -127,10 +127,24 @@ def test_steps_are_gathered_over_epochs_and_let_go_at_the_end(dataset: Path) -> 
     assert threading.active_count() == threads
 
 
+def test_a_trial_leaves_no_shard_mapped_that_the_next_is_to_read_cold(dataset: Path) -> None:
+    opened = open_dataset(dataset)
+    with Feed(opened.loader(batch_size=5, workers=1, decode=False), 40, len, 3) as steps:
+        next(steps)
+        held = Path("/proc/self/maps").read_text() if Path("/proc/self/maps").exists() else ""
+        assert not held or any(str(path) in held for path in opened.shard_paths())
+    if held:
+        left = Path("/proc/self/maps").read_text()
+        assert not [path for path in opened.shard_paths() if str(path) in left]
+
+
 def test_a_fault_of_the_loader_reaches_the_consumer() -> None:
     class Broken:
         def set_epoch(self, epoch: int) -> None:
             raise OSError("the disk is gone")
+
+        def close(self) -> None:
+            pass
 
     with Feed(Broken(), 1, len, 3) as steps, pytest.raises(OSError, match="the disk is gone"):  # type: ignore[arg-type]
         next(steps)

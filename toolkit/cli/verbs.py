@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -114,22 +115,23 @@ def measure(  # noqa: PLR0917 - options are given by name
 ) -> None:
     """Measure read, decode, loader and transfer rates of a dataset here, each beside its ceiling."""
     import toolkit
-    from toolkit.terminal import progress_bars, show_measurements
-    from toolkit.terminal_transfers import show_stragglers, show_transfers
+    from toolkit.terminal import progress_bars
+    from toolkit.terminal_measurements import show_measurements
     from toolkit.units import parse_quantity
 
+    if to is None and token == os.environ.get("TONNAGE_TOKEN"):
+        token = ""  # it lies in the environment for another run
     step_time_s = None if step_time is None else parse_quantity(step_time, "s")
     with progress_bars(quiet=quiet) as progress:
         measured = toolkit.measure(
-            dataset, plan, only.split(",") if only else None, scheduler, to=to, token=token,
+            dataset, plan, None if only is None else only.split(","), scheduler, to=to, token=token,
             storage_options=_options(storage_option or []), presets=preset or [], step_time_s=step_time_s,
             step_images=step_images, out=str(out) if out else None, progress=progress,
         )  # fmt: skip
     if as_json:
         print_json(measured.to_dict())
     else:
-        for draw in (show_measurements, show_transfers, show_stragglers):
-            draw(measured)
+        show_measurements(measured)
     if measured.environment.facts.get("is_interrupted"):
         raise typer.Exit(INTERRUPTED)
 
@@ -219,7 +221,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a dataset, measurements or a projection on one screen."""
-    from toolkit.terminal import show_any
+    from toolkit.cli.showing import show_any
 
     found = show_any(path, draw=not as_json)
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -64,7 +64,7 @@ class _Facts:
 
 
 class Fetcher:
-    """Fetches pieces of row groups; shards stay mapped, and facts at hand, for the next epoch.
+    """Fetches pieces of row groups; shards stay mapped until ``close``, and facts at hand, for the next epoch.
 
     Parameters
     ----------
@@ -79,7 +79,12 @@ class Fetcher:
         self.check = check
         self._groups = groups
         self._shard = lru_cache(_SHARDS_HELD)(ResidentShard)
-        self._facts = lru_cache(_GROUPS_HELD)(self._read_facts)
+        # of a function and not of a method: a cache of one's own method would keep this, and every map, until a collection
+        self._facts = lru_cache(_GROUPS_HELD)(partial(_read_facts, groups, has_hashes=check != "none"))
+
+    def close(self) -> None:
+        """Let go of the shards: what is mapped cannot be evicted from the page cache. The next call maps them again."""
+        self._shard.cache_clear()
 
     def __call__(self, piece: Piece) -> GroupRows:
         """Return the rows of a piece.
@@ -113,20 +118,21 @@ class Fetcher:
             labels=known["label"],
         )
 
-    def _read_facts(self, number: int) -> _Facts:
-        path, metadata, group = self._groups.place(number)
-        with path.open("rb", buffering=0) as file:
-            with pq.ParquetFile(file, metadata=metadata) as parquet:
-                columns = [*_FACTS, *(() if self.check == "none" else _HASHES)]
-                table = parquet.read_row_group(group, columns=columns, use_threads=False)
-            sizes = table["size_bytes"].to_pylist()
-            places = image_places(file, metadata, group, sizes)
-        return _Facts(
-            table=table,
-            sizes=np.array([-1 if size is None else size for size in sizes], dtype=np.int64),
-            places=places,
-            has_checksums=places is not None and all(page.checksum is not None for page in places.pages),
-        )
+
+def _read_facts(groups: RowGroups, number: int, *, has_hashes: bool) -> _Facts:
+    path, metadata, group = groups.place(number)
+    with path.open("rb", buffering=0) as file:
+        with pq.ParquetFile(file, metadata=metadata) as parquet:
+            columns = [*_FACTS, *(_HASHES if has_hashes else ())]
+            table = parquet.read_row_group(group, columns=columns, use_threads=False)
+        sizes = table["size_bytes"].to_pylist()
+        places = image_places(file, metadata, group, sizes)
+    return _Facts(
+        table=table,
+        sizes=np.array([-1 if size is None else size for size in sizes], dtype=np.int64),
+        places=places,
+        has_checksums=places is not None and all(page.checksum is not None for page in places.pages),
+    )
 
 
 def _hashes(facts: dict[str, list[Any]]) -> list[str | None]:

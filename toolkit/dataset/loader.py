@@ -10,7 +10,7 @@ import dataclasses
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from toolkit.dataset.batches import Batch, LoaderStats
 from toolkit.dataset.fetching import Fetcher
@@ -35,6 +35,8 @@ _STATE: Final = ("version", "batch", "split", "shuffle", "seed", "epoch", "rank"
 
 class Loader:
     """Iterate over a dataset in batches; each iteration is one epoch over this rank's share.
+
+    Shards stay mapped for the next epoch; ``close``, or a ``with`` block, lets them go.
 
     Parameters
     ----------
@@ -206,6 +208,20 @@ class Loader:
                 del batch
                 asked_s = time.perf_counter()
             self._position = 0
+
+    def close(self) -> None:
+        """Let go of the shards, which stay mapped between epochs; an iteration after this maps them again.
+
+        Views that were given keep what they show.
+        """
+        self._fetch.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the shards."""
+        self.close()
 
     def _producer(self) -> Producer:
         return Producer(

@@ -9,6 +9,7 @@ from toolkit.facts.models import Model, Prediction
 from toolkit.facts.profiles import QUANTILE_SHARES, DatasetProfile, Quantiles, VersionFacts
 from toolkit.facts.samples import CacheProof, Latency, NodeShare, Sample, Wire
 from toolkit.facts.saved import read_facts
+from toolkit.facts.statements import faults_of, statement_of
 
 __all__ = [
     "QUANTILE_SHARES",
@@ -26,5 +27,7 @@ __all__ = [
     "Sample",
     "VersionFacts",
     "Wire",
+    "faults_of",
     "read_facts",
+    "statement_of",
 ]

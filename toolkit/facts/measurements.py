@@ -67,6 +67,8 @@ class Measurement:
     """Upper end of the 95 % interval over invocations."""
     ceiling: Ceiling | None = None
     """The limit of the same stage in the same run; None for ceilings themselves."""
+    ceiling_share_interval: tuple[float, float] | None = None
+    """95 % interval of ``ceiling_share`` over invocations that hold both; None where fewer than two do, or there is no share."""
     bytes_per_image: float = 0.0
     """Mean payload bytes per image, to convert between bytes/s and images/s; 0 where it has no meaning."""
     flags: tuple[str, ...] = ()
@@ -150,6 +152,8 @@ class MeasurementSet:
                 "ceiling_metric": m.ceiling.metric if m.ceiling else None,
                 "ceiling_value": m.ceiling.value if m.ceiling else None,
                 "ceiling_share": m.ceiling_share,
+                "ceiling_share_low": m.ceiling_share_interval[0] if m.ceiling_share_interval else None,
+                "ceiling_share_high": m.ceiling_share_interval[1] if m.ceiling_share_interval else None,
                 "cache": m.cache_verdict,
                 "sample_count": len(m.samples),
                 "conditions": json.dumps(dict(m.conditions), sort_keys=True),
@@ -216,6 +220,7 @@ def _measurement(facts: Mapping[str, Any]) -> Measurement:
     values["samples"] = tuple(map(_sample, values["samples"]))
     values["ceiling"] = Ceiling(**values["ceiling"]) if values.get("ceiling") else None
     values["flags"] = tuple(values.get("flags", ()))
+    values["ceiling_share_interval"] = tuple(values.get("ceiling_share_interval") or ()) or None
     return Measurement(**values)
 
 

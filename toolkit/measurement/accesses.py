@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toolkit.measurement.latencies import latency_of
 from toolkit.measurement.storage import touch_bytes
 from toolkit.measurement.windows import Probe, Tally, run_threads
 from toolkit.units import MIB
@@ -52,7 +51,7 @@ class Operations(Probe):
         self.items = list(items)
         self.subject = subject
         self.cache = cache
-        self.readers = readers
+        self.member_count = readers
         self._times_s: list[float] = []
         self._dice = np.random.default_rng(subject.seed)
 
@@ -75,7 +74,7 @@ class Operations(Probe):
     def run(self, deadline_s: float) -> Tally:
         """Operate until the deadline, or once through all that was evicted."""
         numbers = itertools.count()
-        return run_threads([partial(self._loop, numbers, deadline_s)] * self.readers)
+        return run_threads([partial(self._loop, numbers, deadline_s)] * self.member_count)
 
     def _loop(self, numbers: itertools.count[int], deadline_s: float) -> Tally:
         tally = Tally(operations=0)
@@ -90,9 +89,9 @@ class Operations(Probe):
             if end_s >= deadline_s:
                 return tally
 
-    def timed(self) -> dict[str, Any] | None:
+    def times_s(self) -> Sequence[float]:
         """Return the times of the window's operations."""
-        return latency_of(self._times_s, self.readers)
+        return self._times_s
 
 
 class PieceRead(Operations):
@@ -179,9 +178,9 @@ class Listing(Operations):
         with os.scandir(item) as entries:
             return Tally(operations=max(1, sum(entry.stat().st_size >= 0 for entry in entries)))
 
-    def timed(self) -> dict[str, Any] | None:
+    def times_s(self) -> Sequence[float]:
         """Return nothing: a folder is timed as a whole, an operation is an entry of it."""
-        return None
+        return ()
 
 
 class SyncedWrite(Probe):
@@ -219,9 +218,9 @@ class SyncedWrite(Probe):
             path.unlink(missing_ok=True)
         self._written = []
 
-    def timed(self) -> dict[str, Any] | None:
+    def times_s(self) -> Sequence[float]:
         """Return the times of the window's files."""
-        return latency_of(self._times_s, 1)
+        return self._times_s
 
     def close(self) -> None:
         """Remove the files."""

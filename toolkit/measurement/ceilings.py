@@ -19,6 +19,7 @@ import numpy as np
 from toolkit.measurement.windows import Probe, Tally, run_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -144,14 +145,16 @@ class DeviceRead(Probe):
         self.subject = subject
         self.pattern = pattern
         self.size_bytes = -(-size_bytes // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
-        self.depth = depth
+        self.member_count = depth
         self.is_direct = is_direct
         self.reads = _reads(subject, pattern, self.size_bytes, _ALIGNMENT_BYTES if is_direct else 1)
         self._descriptors: dict[Path, int] = {}
         self._start = 0
+        self._times_s: list[float] = []
 
     def open(self) -> None:
         """Open the shards, past the page cache if direct."""
+        self._times_s = []
         flags = os.O_RDONLY | (getattr(os, "O_DIRECT", 0) if self.is_direct else 0)
         self._descriptors = {path: os.open(path, flags) for path in self.subject.paths}
 
@@ -166,7 +169,7 @@ class DeviceRead(Probe):
         if not self.is_direct:
             start, limit = (0, len(self.reads)) if self.pattern == "sequential" else (self._start, self._start + 1)
         numbers = itertools.count(start)
-        tally = run_threads([partial(self._read, numbers, deadline_s, limit)] * self.depth)
+        tally = run_threads([partial(self._read, numbers, deadline_s, limit)] * self.member_count)
         self._start += tally.operations
         return tally
 
@@ -178,11 +181,18 @@ class DeviceRead(Probe):
                 if limit is not None and number >= limit:
                     return Tally(operations=count, payload_bytes=size_bytes)
                 path, offset_bytes, length_bytes = self.reads[number % len(self.reads)]
+                start_s = time.perf_counter()
                 with view[: length_bytes if not self.is_direct else self.size_bytes] as part:
                     size_bytes += os.preadv(self._descriptors[path], [part], offset_bytes)
+                end_s = time.perf_counter()
+                self._times_s.append(end_s - start_s)
                 count += 1
-                if time.perf_counter() >= deadline_s:
+                if end_s >= deadline_s:
                     return Tally(operations=count, payload_bytes=size_bytes)
+
+    def times_s(self) -> Sequence[float]:
+        """Return the times of the window's reads."""
+        return self._times_s
 
     def close(self) -> None:
         """Close the shards."""

@@ -6,6 +6,7 @@ share of the same size, and the step counts to the first and to the last that is
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -40,6 +41,8 @@ _ALL_PAIRS_COUNT: Final = 4
 """Up to so many hosts every ordered pair of them is measured; of more a ring and as many pairs again, drawn anew each time."""
 _LINK_WINDOW_S: Final = 0.3
 _LEAST_MULTIPLE: Final = 4
+_START_S: Final = 3.0
+_PREPARE_S: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +132,12 @@ class ClusterRun:
         self.faults: dict[str, str] = {}
         """What could not be measured, and why."""
 
+    @property
+    def expected_s(self) -> float:
+        """Seconds that all invocations should take: each step is prepared, waited for at the barriers, and done."""
+        steps = len(steps_of(self._stages(), self.workers, 0))
+        return self.plan.invocation_count * (_START_S + steps * (max(self.plan.window_s, _LINK_WINDOW_S) + _PREPARE_S))
+
     def gather(self, progress: Progress | None = None) -> None:
         """Run all invocations.
 
@@ -137,10 +146,13 @@ class ClusterRun:
         ClusterError
             If a host does not come to the start, or does not see the dataset.
         """
+        begun_s = time.perf_counter()
         for invocation in range(self.plan.invocation_count):
             self._invoke(invocation)
             if progress is not None:
-                detail = f"{len(self.workers)} hosts at once"
+                each_s = (time.perf_counter() - begun_s) / (invocation + 1)
+                left_s = each_s * (self.plan.invocation_count - invocation - 1)
+                detail = f"{len(self.workers)} hosts at once" + (f"; about {left_s:.0f} s left" if left_s else "")
                 progress("cluster", invocation + 1, self.plan.invocation_count, detail)
 
     def _stages(self) -> list[Stage]:

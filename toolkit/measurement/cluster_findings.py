@@ -8,7 +8,7 @@ import statistics
 from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.facts import CacheProof, Ceiling, Measurement, NodeShare, Sample, Wire
-from toolkit.measurement.findings import UNDERSTATED_FACTOR
+from toolkit.measurement.shares import UNDERSTATED_FACTOR, by_invocation, share_interval
 from toolkit.measurement.statistics import MIN_BOOTSTRAP_INVOCATIONS, median_interval
 
 if TYPE_CHECKING:
@@ -175,6 +175,7 @@ def _with_limit(measurement: Measurement, alone: Mapping[str, Measurement], link
     one = statistics.median(links) if measurement.metric == "cluster.links_at_once" and links else None
     single = alone.get(_what(measurement))
     value = one if one is not None else single.median if single is not None else None
+    known = {} if one is not None or single is None else by_invocation(single)
     if value is None:
         return measurement
     what = "one link alone" if one is not None else "one host alone"
@@ -182,4 +183,6 @@ def _with_limit(measurement: Measurement, alone: Mapping[str, Measurement], link
     ceiling = Ceiling(metric=metric, value=value * count, explanation=f"{count} times what {what} did: scaling without loss.")
     is_passed = measurement.median > UNDERSTATED_FACTOR * ceiling.value
     flags = (*measurement.flags, "ceiling_understated") if is_passed else measurement.flags
-    return dataclasses.replace(measurement, ceiling=ceiling, flags=flags)
+    limited = dataclasses.replace(measurement, ceiling=ceiling, flags=flags)
+    limits = {n: [value * count for value in values] for n, values in known.items()}
+    return dataclasses.replace(limited, ceiling_share_interval=share_interval(limited, limits))

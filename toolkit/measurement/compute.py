@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -48,26 +49,44 @@ def convolution(images: Any, kernels: Any) -> Any:
     return np.moveaxis(np.tensordot(windows, kernels, axes=([1, 4, 5], [1, 2, 3])), 3, 1)
 
 
+class _Ready(NamedTuple):
+    """An operation that is ready to be timed."""
+
+    work: Callable[[], object]
+    flop: float
+    """Operations in it."""
+    error_ratio: float
+    """Norm of the error of its result over that of the result in 64 bits."""
+
+
 def search_compute(bench: Bench, job: Job, say: Callable[..., None]) -> None:
-    """Say the rate and the error of each operation in each format that this machine has."""
+    """Say the rate and the error of each operation in each format that this machine has; what a format cannot do is said too."""
     window_s = max(_LEAST_S, bench.subject.plan.window_s)
-    random = np.random.default_rng(job.seed)
     order = 0
-    for conditions, work, flop, error_ratio in _cases(random):
-        elapsed_s, count = _timed(work, window_s)
+    for conditions, prepare in _cases(np.random.default_rng(job.seed)):
+        try:
+            ready = prepare()
+            elapsed_s, count = _timed(ready.work, window_s)
+        except (RuntimeError, ValueError, TypeError, MemoryError) as fault:  # as where a format has no kernel on a device
+            say("fault", metric="compute.rate", conditions=conditions, error=type(fault).__name__, message=_first_line(fault))
+            continue
         name = "matrix multiplication" if conditions["operation"] == "matmul" else "convolution"
         where = f"{conditions['library']} on {conditions['device']}, {conditions['precision']}"
         common: dict[str, Any] = {"conditions": conditions, "elapsed_s": elapsed_s, "operations": count, "limits": _LIMITS}
-        kinds = (("rate", f"Rate of {name}, {where}", "flop_per_s", flop * count / elapsed_s),
-                 ("error", f"Error of {name}, {where}, against 64 bits", "ratio", error_ratio))  # fmt: skip
+        kinds = (("rate", f"Rate of {name}, {where}", "flop_per_s", ready.flop * count / elapsed_s),
+                 ("error", f"Error of {name}, {where}, against 64 bits", "ratio", ready.error_ratio))  # fmt: skip
         for kind, title, unit, value in kinds:
             line = value_line(f"compute.{kind}", title, unit, value, **common)
             say("value", invocation=job.invocation, order=order, **line)
             order += 1
 
 
-def _cases(random: np.random.Generator) -> Iterator[tuple[dict[str, Any], Callable[[], object], float, float]]:
-    """Yield conditions, the operation, its operations, and the error of its result."""
+def _first_line(fault: Exception) -> str:
+    return str(fault).strip().partition("\n")[0] or type(fault).__name__
+
+
+def _cases(random: np.random.Generator) -> Iterator[tuple[dict[str, Any], Callable[[], _Ready]]]:
+    """Yield conditions, and what makes the operation ready."""
     for precision in ("float64", "float32", "float16"):
         side = _SIDE_HALF if precision == "float16" else _SIDE
         left, right = random.standard_normal((2, side, side))
@@ -82,14 +101,16 @@ def _cases(random: np.random.Generator) -> Iterator[tuple[dict[str, Any], Callab
 
 def _numpy_case(
     operation: str, precision: str, left: Any, right: Any, work: Callable[[Any, Any], Any], flop: float, size: int
-) -> tuple[dict[str, Any], Callable[[], object], float, float]:
-    first, second = left.astype(precision), right.astype(precision)
-    error_ratio = _error_ratio(work(first, second).astype(np.float64), work(left, right))
-    conditions = {"operation": operation, "library": "numpy", "device": "cpu", "precision": precision, "size": size}
-    return conditions, lambda: work(first, second), flop, error_ratio
+) -> tuple[dict[str, Any], Callable[[], _Ready]]:
+    def prepare() -> _Ready:
+        first, second = left.astype(precision), right.astype(precision)
+        error_ratio = _error_ratio(work(first, second).astype(np.float64), work(left, right))
+        return _Ready(lambda: work(first, second), flop, error_ratio)
+
+    return {"operation": operation, "library": "numpy", "device": "cpu", "precision": precision, "size": size}, prepare
 
 
-def _torch_cases(random: np.random.Generator) -> Iterator[tuple[dict[str, Any], Callable[[], object], float, float]]:
+def _torch_cases(random: np.random.Generator) -> Iterator[tuple[dict[str, Any], Callable[[], _Ready]]]:
     import torch
 
     for device in ("cpu", *(("cuda",) if torch.cuda.is_available() else ())):
@@ -102,19 +123,24 @@ def _torch_cases(random: np.random.Generator) -> Iterator[tuple[dict[str, Any], 
             ),
         }  # fmt: skip
         for operation, (operands, work, flop, size) in pairs.items():
-            exact = [torch.from_numpy(operand).to(device) for operand in operands]
-            wanted = work(*exact).cpu().numpy()
             for precision in ("float64", "float32", "bfloat16", "float16"):
-                cast = [operand.to(getattr(torch, precision)) for operand in exact]
-                error_ratio = _error_ratio(work(*cast).double().cpu().numpy(), wanted)
                 conditions = {"operation": operation, "library": "torch", "device": device, "precision": precision, "size": size}
+                yield conditions, partial(_torch_ready, operands, work, flop, device, precision)
 
-                def run(work: Any = work, cast: Any = cast, device: str = device) -> None:
-                    work(*cast)
-                    if device == "cuda":
-                        torch.cuda.synchronize()
 
-                yield conditions, run, flop, error_ratio
+def _torch_ready(operands: Any, work: Callable[..., Any], flop: float, device: str, precision: str) -> _Ready:
+    import torch
+
+    exact = [torch.from_numpy(operand).to(device) for operand in operands]
+    cast = [operand.to(getattr(torch, precision)) for operand in exact]
+    error_ratio = _error_ratio(work(*cast).double().cpu().numpy(), work(*exact).cpu().numpy())
+
+    def run() -> None:
+        work(*cast)
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return _Ready(run, flop, error_ratio)
 
 
 def _error_ratio(found: Any, wanted: Any) -> float:

@@ -20,7 +20,7 @@ from toolkit.measurement.windows import Probe, Tally, run_threads
 from toolkit.units import MIB, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from toolkit.measurement.subject import Subject
@@ -47,7 +47,7 @@ class FolderProbe(Probe):
     def __init__(self, subject: Subject, folder: Path, streams: int) -> None:
         self.subject = subject
         self.folder = folder
-        self.streams = streams
+        self.member_count = streams
         self._sizes = {path: path.stat().st_size for path in subject.paths}
         self._numbers = itertools.count()
         self._latencies_s: list[float] = []
@@ -59,11 +59,11 @@ class FolderProbe(Probe):
         self.subject.warm()
         self._latencies_s, self._cpu_s, self._written_bytes = [], 0.0, 0
         self.folder.mkdir(parents=True, exist_ok=True)
-        needed_bytes = round((max(self._sizes.values()) + _SEGMENT_BYTES) * self.streams * _ROOM_FACTOR)
+        needed_bytes = round((max(self._sizes.values()) + _SEGMENT_BYTES) * self.member_count * _ROOM_FACTOR)
         free_bytes = shutil.disk_usage(self.folder).free
         if free_bytes < needed_bytes:
             raise TonnageError(
-                f"'{self.folder.parent}' has {show(free_bytes, 'bytes')} free; copies by {self.streams} streams take up to "
+                f"'{self.folder.parent}' has {show(free_bytes, 'bytes')} free; copies by {self.member_count} streams take up to "
                 f"{show(needed_bytes, 'bytes')} at once"
             )
 
@@ -79,10 +79,14 @@ class FolderProbe(Probe):
             "retransmit_evidence": "none",
         }  # fmt: skip
 
+    def times_s(self) -> Sequence[float]:
+        """Return the times of the window's files."""
+        return self._latencies_s
+
     def run(self, deadline_s: float) -> Tally:
         """Write files in each stream until the deadline, the last one whole, or as much as a segment may hold."""
         cpu_s, before = time.process_time(), written_bytes()
-        tally = run_threads([partial(self._stream, number, deadline_s) for number in range(self.streams)])
+        tally = run_threads([partial(self._stream, number, deadline_s) for number in range(self.member_count)])
         after = written_bytes()
         self._cpu_s += time.process_time() - cpu_s
         known = before is not None and after is not None and self._written_bytes is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ from toolkit.dataset.decoding import decode_rgb, open_image
 from toolkit.measurement.windows import Probe, Tally, run_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from toolkit.measurement.subject import HeldImage
 
@@ -60,10 +61,12 @@ class Decode(Probe):
 
 
 class Hash(Probe):
-    """sha256 of images in memory, as curation and verified reads take it; one thread."""
+    """A hash of images in memory, on one thread: sha256 as curation and verified reads take it, or the CRC-32 of pages."""
 
-    def __init__(self, images: Sequence[HeldImage]) -> None:
+    def __init__(self, images: Sequence[HeldImage], kind: str) -> None:
         self.images = images
+        kinds: dict[str, Callable[[bytes], object]] = {"sha256": _sha256, "crc32": zlib.crc32}
+        self.digest = kinds[kind]
         self._numbers = itertools.count()
 
     def run(self, deadline_s: float) -> Tally:
@@ -71,10 +74,14 @@ class Hash(Probe):
         count = size_bytes = 0
         while True:
             payload = self.images[next(self._numbers) % len(self.images)].payload
-            hashlib.sha256(payload).digest()
+            self.digest(payload)
             count, size_bytes = count + 1, size_bytes + len(payload)
             if time.perf_counter() >= deadline_s:
                 return Tally(operations=count, payload_bytes=size_bytes, images=count)
+
+
+def _sha256(payload: bytes) -> bytes:
+    return hashlib.sha256(payload).digest()
 
 
 def decode_bare(payload: bytes, resize_px: int | None = None) -> None:

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from toolkit.facts import Environment
+from toolkit.measurement import cgroups
 from toolkit.measurement.caches import filesystem_of
 from toolkit.units import KIB
 
 __all__ = ["busy_and_total_s", "core_count", "environment_of", "memory_bytes"]
 
-_PACKAGES: Final = ("tonnage", "numpy", "polars", "pyarrow", "pillow", "simplejpeg", "dask", "distributed", "deltalake")
-_CGROUP: Final = Path("/sys/fs/cgroup")
-_UNLIMITED_BYTES: Final = 2**60
-"""Limits above this are how version 1 control groups say that there is none."""
+_PACKAGES: Final = (
+    "tonnage", "numpy", "polars", "pyarrow", "pillow", "simplejpeg", "dask", "distributed", "deltalake", "obstore", "torch",
+)  # fmt: skip
 
 
 def environment_of(folder: Path) -> Environment:
@@ -32,7 +32,9 @@ def environment_of(folder: Path) -> Environment:
         "l3_cache_bytes": _l3_cache_bytes(),
         "cpu_governor": _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "memory_bytes": memory_bytes(),
-        "memory_limit_bytes": _memory_limit_bytes(),
+        "memory_limit_bytes": cgroups.memory_limit_bytes(),
+        "cpu_limit_count": cgroups.cpu_limit_count(),
+        "io_limits": cgroups.io_limits(),
         "system": platform.system(),
         "kernel": platform.release(),
         "architecture": platform.machine(),
@@ -46,15 +48,10 @@ def environment_of(folder: Path) -> Environment:
 
 
 def core_count() -> int:
-    """Return the cores this process may use: its affinity, capped by the control group's quota."""
+    """Return the cores this process may use: its affinity, capped by the quotas of its control groups."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _text(_CGROUP / "cpu.max").split()
-    if len(quota) == 2 and quota[0].isdigit():
-        return max(1, min(cores, int(quota[0]) // int(quota[1])))
-    limit_us, period_us = _text(_CGROUP / "cpu/cpu.cfs_quota_us"), _text(_CGROUP / "cpu/cpu.cfs_period_us")
-    if limit_us.isdigit() and period_us.isdigit() and int(limit_us) > 0:
-        return max(1, min(cores, int(limit_us) // int(period_us)))
-    return cores
+    limit = cgroups.cpu_limit_count()
+    return cores if limit is None else max(1, min(cores, int(limit)))
 
 
 def busy_and_total_s() -> tuple[float, float] | None:
@@ -92,14 +89,6 @@ def memory_bytes() -> int:
     import psutil
 
     return int(psutil.virtual_memory().total)
-
-
-def _memory_limit_bytes() -> int | None:
-    for place in (_CGROUP / "memory.max", _CGROUP / "memory/memory.limit_in_bytes"):
-        text = _text(place)
-        if text.isdigit() and int(text) < _UNLIMITED_BYTES:
-            return int(text)
-    return None
 
 
 def _device(folder: Path) -> dict[str, Any]:

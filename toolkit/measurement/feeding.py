@@ -59,9 +59,10 @@ class Feed:
         return self._taken()
 
     def __exit__(self, *_: object) -> None:
-        """Stop making batches."""
+        """Stop making batches, and let go of the shards, so that the next trial can have them evicted."""
         self._stop.set()
         self._thread.join()
+        self.loader.close()
 
     def _taken(self) -> Iterator[object]:
         while True:

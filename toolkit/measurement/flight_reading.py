@@ -24,7 +24,7 @@ class FlightGet(TransferProbe):
     def __init__(self, subject: Subject, server: Peer, streams: int = 1) -> None:
         super().__init__(server, shows_sockets=False)  # gRPC keeps them to itself
         self.subject = subject
-        self.streams = streams
+        self.member_count = streams
         self._clients: list[Any] = []
         self._tickets = server.row_group_tickets(subject)
         self._numbers = itertools.count()
@@ -38,7 +38,7 @@ class FlightGet(TransferProbe):
             host = f"[{self.server.host}]" if ":" in self.server.host else self.server.host
             place = f"grpc://{host}:{self.server.port_by_protocol['flight']}"
             alone = [("grpc.use_local_subchannel_pool", 1)]  # else all clients of a process share one connection
-            self._clients = [flight.connect(place, generic_options=alone) for _ in range(self.streams)]
+            self._clients = [flight.connect(place, generic_options=alone) for _ in range(self.member_count)]
 
     def run(self, deadline_s: float) -> Tally:
         """Take row groups until the deadline, the last one whole: a stream that is dropped goes on at the other end."""

@@ -29,7 +29,7 @@ from toolkit.measurement.searches import SEARCHES
 from toolkit.measurement.stages import Stage, ceiling_stages, stages_of
 from toolkit.measurement.stalls import stall_shares, stalls
 from toolkit.measurement.subject import Subject
-from toolkit.measurement.targets import link_facts, stages_to, window_to
+from toolkit.measurement.targets import link_facts, stages_to
 from toolkit.measurement.windows import run_window
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _take(stage: Stage, probe: Probe, bench: Bench, job: Job, order: int, *, is_
     busy_before, cpu_before = busy_and_total_s(), time.process_time() + bench.server_cpu_s()
     is_served = stage.metric.startswith(("transfer.", "ceiling.tcp"))
     server_cpu_s = bench.server_cpu_s if is_served else _no_server_cpu_s
-    window_s = window_to(stage, stage.window_s or plan_named(job.plan).window_s)
+    window_s = stage.window_s or plan_named(job.plan).window_s
     before = stalls()
     window = _guarded(stage, lambda: run_window(probe, window_s, server_cpu_s))
     if window is None:

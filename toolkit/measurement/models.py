@@ -28,6 +28,9 @@ MEMBERS: Final = ("threads", "workers", "streams", "depth", "clients", "processe
 SIZES: Final = ("read_bytes", "range_bytes", "request_bytes", "size_bytes")
 """Conditions that are the size of one request."""
 
+_AT_ONCE: Final = ("threads", "streams", "depth", "nodes")
+"""Of these, the ones by which requests are in flight at the same time."""
+
 _LEAST_LEVELS: Final = 3
 _FEW_LEVELS: Final = 6
 _FURTHER: Final = (2, 4, 16)
@@ -83,14 +86,18 @@ def _model(group: Sequence[Measurement], name: str, law_names: Sequence[str]) ->
 
 
 def _table(group: Sequence[Measurement], levels: Sequence[float], *, is_time: bool) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the median of each invocation at each level: rates, or seconds of one request; NaN where there is none."""
+    """Return the median of each invocation at each level: rates, or seconds of one request; NaN where there is none.
+
+    What is in flight at once shares the rate: by Little's law a request takes their number times its size over the rate.
+    """
+    at_once = math.prod(int(group[0].conditions.get(name, 1)) for name in _AT_ONCE)
     invocations = sorted({sample.invocation for m in group for sample in m.samples})
     table = np.full((len(invocations), len(levels)), np.nan)
     for column, (m, level) in enumerate(zip(group, levels, strict=True)):
         for row, invocation in enumerate(invocations):
             values = [s.value for s in m.samples if s.invocation == invocation and s.value > 0]
             if values:
-                table[row, column] = level / statistics.median(values) if is_time else statistics.median(values)
+                table[row, column] = at_once * level / statistics.median(values) if is_time else statistics.median(values)
     return table
 
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectGet", "ObjectHead", "ObjectPut", "ObjectTarget", "emulator_at"]
 
+_METADATA_SERVICE: Final = "169.254.169.254"
+"""Where clouds give machines their credentials."""
+
 _PROBE_TIMEOUT_S: Final = 5
 _HOSTS: Final = {"s3": "s3.amazonaws.com", "gs": "storage.googleapis.com", "gcs": "storage.googleapis.com"}
 
@@ -56,6 +59,17 @@ def emulator_at(endpoint: str) -> str:
         if answer.status == 200 and "json" in answer.headers.get("Content-Type", ""):
             return f"it has {name}'s page '{place}'"
     return ""
+
+
+def _why(fault: Exception) -> str:
+    """Return a store's fault in words; without credentials, its client asks the machine's metadata service for some."""
+    said = without_secrets(fault)
+    if _METADATA_SERVICE in str(fault):
+        return (
+            "no credentials were found; set them in the environment (for S3 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+            "AWS_REGION), or name the store with --storage-option endpoint=..."
+        )
+    return said
 
 
 class ObjectTarget:
@@ -96,7 +110,7 @@ class ObjectTarget:
         try:
             next(iter(self.store.list(self.run_prefix)), None)
         except Exception as fault:  # noqa: BLE001 -- of obstore's many kinds
-            raise TonnageError(f"the object store of '{self.url}' cannot be had: {without_secrets(fault)}") from None
+            raise TonnageError(f"the object store of '{self.url}' cannot be had: {_why(fault)}") from None
 
     def key(self, name: str) -> str:
         """Return the key of an object of this run."""
@@ -168,7 +182,7 @@ class ObjectProbe(Probe):
 
     def __init__(self, target: ObjectTarget, streams: int, *, is_upload: bool = False) -> None:
         self.target = target
-        self.streams = streams
+        self.member_count = streams
         self.meter = Meter(target.host, is_upload=is_upload)
         self._numbers = itertools.count()
 
@@ -179,7 +193,7 @@ class ObjectProbe(Probe):
     def run(self, deadline_s: float) -> Tally:
         """Work in as many threads as there are streams."""
         try:
-            return run_threads([partial(self._work, deadline_s)] * self.streams)
+            return run_threads([partial(self._work, deadline_s)] * self.member_count)
         except Exception as fault:
             if isinstance(fault, (OSError, TonnageError)):
                 raise
@@ -201,6 +215,10 @@ class ObjectProbe(Probe):
     def wire(self) -> dict[str, Any] | None:
         """Return what the window took; the store says nothing of its processors."""
         return self.meter.end()
+
+    def times_s(self) -> Sequence[float]:
+        """Return the times of the window's requests."""
+        return self.meter.times_s
 
 
 class ObjectGet(ObjectProbe):
@@ -248,7 +266,7 @@ class ObjectPut(ObjectProbe):
 
     def _once(self, number: int) -> int:
         path = self.target.paths[number % len(self.target.paths)]
-        key = self.target.key(f"put-{number % (2 * self.streams)}")
+        key = self.target.key(f"put-{number % (2 * self.member_count)}")
         self.target.store.put(key, path)
         self._unchecked[key] = path
         return self.target.sizes[path]

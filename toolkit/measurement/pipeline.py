@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from toolkit.dataset.read_ahead import READERS
 from toolkit.facts import Model, Prediction
 from toolkit.laws.forms import shared_cores_rate, slowest_stage
 from toolkit.measurement.statistics import median_interval
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["pipeline_models"]
 
+_LOADERS: Final = ("loader.decoded", "loader.bytes")
+
 _ROOFLINE: Final = (
     "What the slowest stage alone allows, were the others free: a loader can come near it, not pass it. Assembling batches, "
     "and what stages take from each other, are not in it."
@@ -23,51 +26,72 @@ _ROOFLINE: Final = (
 _SHARED: Final = "What the cores allow if every stage takes its processor time from the same ones, one after the other."
 
 
+class _Part(NamedTuple):
+    """A stage of a loader: what was measured of it alone, and how the loader uses it."""
+
+    measured: Measurement
+    thread_count: int
+    """Threads that it was measured with."""
+    times: int
+    """How many times that the loader runs at once."""
+
+
 def pipeline_models(found: Sequence[Measurement]) -> Iterator[Model]:
     """Yield, for each loader that was measured, its stage roofline and what shared cores allow, beside the measured rate."""
     for loader in found:
-        if not loader.metric.startswith("loader.") or loader.unit not in {"images_per_s", "bytes_per_s"}:
+        if loader.metric not in _LOADERS:
             continue
-        stages = _stages(loader, found)
-        if len(stages) < 2:
+        parts = _parts(loader, found)
+        if len(parts) < 2:
             continue
         cores = int(loader.conditions.get("workers", 1))
-        by_stage = {name: _by_invocation(stage, loader) for name, (stage, _) in stages.items()}
-        parallel = {name: count for name, (_, count) in stages.items()}
-        shared = sorted(set.intersection(*(set(rates) for rates in by_stage.values())))
+        rates = {name: _by_invocation(part.measured, loader) for name, part in parts.items()}
+        shared = sorted(set.intersection(*map(set, rates.values())))
         if not shared:
             continue
 
-        def bound(n: int, by_stage: dict[str, dict[int, float]] = by_stage, parallel: dict[str, int] = parallel) -> float:
-            return slowest_stage([rates[n] * parallel[name] for name, rates in by_stage.items()])[1]
+        def bound(n: int, rates: dict[str, dict[int, float]] = rates, parts: dict[str, _Part] = parts) -> float:
+            return slowest_stage([by[n] * parts[name].times for name, by in rates.items()])[1]
 
-        def together(n: int, by_stage: dict[str, dict[int, float]] = by_stage, cores: int = cores) -> float:
-            return shared_cores_rate([1 / rates[n] for rates in by_stage.values()], cores)
+        def together(
+            n: int, rates: dict[str, dict[int, float]] = rates, parts: dict[str, _Part] = parts, cores: int = cores
+        ) -> float:
+            return shared_cores_rate([parts[name].thread_count / by[n] for name, by in rates.items()], cores)
 
-        alone = {f"{name}_{loader.unit}": statistics.median(r.values()) * parallel[name] for name, r in by_stage.items()}
-        binding = list(by_stage)[slowest_stage(list(alone.values()))[0]]
+        alone = {f"{name}_{loader.unit}": statistics.median(by.values()) * parts[name].times for name, by in rates.items()}
+        binding = list(rates)[slowest_stage(list(alone.values()))[0]]
         yield _model(loader, "stage roofline", f"{binding} binds", alone, shared, bound, _ROOFLINE)
         yield _model(loader, "shared cores", "cores shared", alone, shared, together, _SHARED)
 
 
-def _stages(loader: Measurement, found: Sequence[Measurement]) -> dict[str, tuple[Measurement, int]]:
-    """Return the stages that the loader's bytes pass, each with how many of it run at once."""
+def _parts(loader: Measurement, found: Sequence[Measurement]) -> dict[str, _Part]:
+    """Return the stages that the loader's bytes pass: as they were measured with as many threads, else one times as many."""
     cores = int(loader.conditions.get("workers", 1))
-    host, output = loader.conditions.get("host"), loader.conditions.get("output")
-    wanted: list[tuple[str, str, dict[str, object], int]] = [
-        ("read", "read.sequential", {"cache": loader.conditions.get("cache", "warm")}, 1)
-    ]
-    if loader.conditions.get("verify"):
-        wanted.append(("hash", "hash.sha256", {}, cores))
-    if output != "encoded":
-        wanted.append(("decode", "decode.core", {"output": output}, cores))
-    stages = {}
-    for name, metric, asked, count in wanted:
-        match = {key: value for key, value in (asked | {"host": host}).items() if value is not None}
-        stage = next((m for m in found if m.metric == metric and _holds(m, match)), None)
-        if stage is not None and stage.median > 0:
-            stages[name] = (stage, count)
-    return stages
+    cache = {"cache": loader.conditions.get("cache", "warm")}
+    check, output = loader.conditions.get("verify"), {"output": loader.conditions.get("output")}
+    wanted: dict[str, list[tuple[str, dict[str, object], int, int]]] = {
+        "read": [
+            ("read.row_groups", cache | {"threads": READERS}, READERS, 1),
+            ("read.sequential", cache, 1, READERS),
+        ]
+    }
+    if check:
+        by_readers = check == "pages"  # they hold each page against its checksum; images are hashed by those who decode
+        wanted["hash"] = [("hash.crc32" if by_readers else "hash.sha256", {}, 1, READERS if by_readers else cores)]
+    if output["output"] != "encoded":
+        wanted["decode"] = [
+            ("decode.all_cores", output | {"threads": cores}, cores, 1),
+            ("decode.core", output, 1, cores),
+        ]
+    host = {} if loader.conditions.get("host") is None else {"host": loader.conditions["host"]}
+    parts = {}
+    for name, choices in wanted.items():
+        for metric, asked, threads, times in choices:
+            stage = next((m for m in found if m.metric == metric and _holds(m, asked | host) and m.median > 0), None)
+            if stage is not None:
+                parts[name] = _Part(stage, threads, times)
+                break
+    return parts
 
 
 def _holds(measurement: Measurement, match: dict[str, object]) -> bool:

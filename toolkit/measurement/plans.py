@@ -69,9 +69,9 @@ PLANS: Final = {
         Plan(
             name="standard",
             invocation_count=6,
-            window_count=3,
-            window_s=0.5,
-            working_set_bytes=GIB,
+            window_count=2,
+            window_s=0.4,
+            working_set_bytes=512 * MIB,
             sample_bytes=64 * MIB,
             raw_file_count=2_000,
             copy_bytes=128 * MIB,
@@ -81,9 +81,9 @@ PLANS: Final = {
         Plan(
             name="thorough",
             invocation_count=12,
-            window_count=5,
+            window_count=3,
             window_s=1.0,
-            working_set_bytes=8 * GIB,
+            working_set_bytes=GIB,
             sample_bytes=256 * MIB,
             raw_file_count=10_000,
             copy_bytes=256 * MIB,
@@ -128,7 +128,7 @@ def families_named(only: Sequence[str] | None) -> tuple[str, ...]:
     """
     if only is None:
         return FAMILIES
-    asked = [only] if isinstance(only, str) else [str(name).strip() for name in only]
+    asked = [name for name in ([only] if isinstance(only, str) else [str(name).strip() for name in only]) if name]
     known = (*FAMILIES, *SEARCHED_FAMILIES)
     unknown = [name for name in asked if name not in known]
     if unknown or not asked:

@@ -6,9 +6,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from toolkit.measurement import accesses, ceilings, decode, loader, storage, transfer
+from toolkit.measurement.environment import core_count
 from toolkit.measurement.flight_reading import FlightGet
 from toolkit.measurement.image_classes import class_of
-from toolkit.measurement.stages import FULL, RESIZE_PX
+from toolkit.measurement.stages import FULL, RESIZE_PX, batch_size_of
 from toolkit.measurement.targets import Targets
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Bench:
         if area == "decode":
             return decode.Decode(self.images, facts["threads"], _resize_px(facts), is_bare=False)
         if area == "hash":
-            return decode.Hash(self.images)
+            return decode.Hash(self.images, name)
         if area == "loader":
             return self._loader(name, facts)
         if name == "flight":
@@ -97,7 +98,7 @@ class Bench:
 
     def _access(self, metric: str, facts: Any) -> Probe:
         if metric == "read.first_touch":
-            return storage.SequentialRead(self.subject, "first_touch")
+            return storage.FirstTouch(self.subject)
         if metric.startswith("device."):
             return ceilings.DeviceRead(self.subject, facts["pattern"], facts["read_bytes"], facts["depth"], is_direct=True)
         if metric == "write.fsync":
@@ -117,11 +118,13 @@ class Bench:
             return ceilings.DeviceRead(self.subject, facts["pattern"], facts["read_bytes"], facts["depth"], is_direct=is_direct)
         if name == "tcp_loopback":
             return transfer.TcpStream(self.server, facts["source"], facts["streams"])
+        if name == "cached_batches":
+            return loader.CachedLoop(self.subject, batch_size_of(len(self.subject.dataset)), core_count(), RESIZE_PX)
         return decode.Decode(self.images, facts["threads"], _resize_px(facts), is_bare=True)
 
     def _loader(self, name: str, facts: Any) -> Probe:
-        kind = loader.FirstBatch if name == "time_to_first_batch" else loader.LoaderEpochs
-        return kind(
+        kinds = {"time_to_first_batch": loader.FirstBatch, "fed": loader.FedLoop}
+        return kinds.get(name, loader.LoaderEpochs)(
             self.subject,
             facts["batch_size"],
             facts["workers"],

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,17 +17,19 @@ from toolkit.dataset.reading import open_dataset
 from toolkit.engine import engine
 from toolkit.errors import TonnageError, UsageError
 from toolkit.facts import MeasurementSet
+from toolkit.measurement.asked import options_of
 from toolkit.measurement.cluster import ClusterRun
 from toolkit.measurement.cluster_findings import cluster_findings
+from toolkit.measurement.durations import Expected, invocation_s, searches_s
 from toolkit.measurement.findings import curation_of, findings_of, understated
 from toolkit.measurement.hosts import HostLines, environment_of_hosts, nothing_measured
 from toolkit.measurement.invocation import Job, job_stages
 from toolkit.measurement.models import models_of
 from toolkit.measurement.places import file_of, scratch_beside
 from toolkit.measurement.plans import families_named, plan_named
-from toolkit.measurement.targets import check_target, clear_target
+from toolkit.measurement.targets import clear_target
 from toolkit.measurement.task import parsed_lines, run_invocation
-from toolkit.measurement.utilisation import chosen_presets
+from toolkit.measurement.under_way import UnderWay
 from toolkit.measurement.values import values_of
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def measure(
     Raises
     ------
     UsageError
-        If the plan or a family does not exist, or the dataset has no images.
+        If the plan or a family does not exist, something is asked for that these do not use, the dataset has no images, or
+        nothing can be written where the measurements are to lie.
     BusyError
         If a port is in use.
     ClusterError
@@ -104,8 +106,9 @@ def measure(
     Ctrl-C keeps what was measured: the set is saved and returned, each measurement flagged ``interrupted``.
     """
     chosen, families = plan_named(plan), families_named(("transfer",) if to and only is None else only)
-    options = _options_to(to, token, storage_options or {}, families)
-    options |= {"presets": chosen_presets(list(presets), step_time_s, step_images)}
+    options = options_of(
+        families, to=to, token=token, storage=storage_options or {}, presets=presets, step_s=step_time_s, step_images=step_images
+    )
     opened = open_dataset(Path(dataset) if isinstance(dataset, os.PathLike) else dataset)
     if not len(opened):
         raise UsageError(f"the dataset '{opened.location}' has no images to measure")
@@ -154,19 +157,18 @@ class _Run:
         options: Mapping[str, Any],
     ) -> None:
         self.dataset = dataset
-        self.options = options
         self.plan = plan
         self.families = families
         self.scratch = scratch
         self.cluster = cluster
         self.progress = progress
         self.options = options
-        self.started_s = time.perf_counter()
         self.hosts = [HostLines(worker) for worker in _one_worker_per_host(cluster)]
         workers = [host.worker for host in self.hosts]
         self.together = (
             ClusterRun(dataset, plan, families, cluster, workers) if len(workers) > 1 and "to" not in options else None
         )
+        self.under_way = UnderWay(progress, self._expected())
 
     def gather(self) -> bool:
         """Run all invocations; return False if the user stopped it."""
@@ -233,49 +235,36 @@ class _Run:
     def _invoke(self, host: HostLines, invocation: int, retaken: tuple[str, ...] = ()) -> None:
         """Run one invocation on a host's worker, and take its lines, whole or as far as it came."""
         job = self._job(invocation, retaken)
-        lines_path = None if self.scratch is None else self.scratch / f"{invocation}-{self.hosts.index(host)}.jsonl"
+        number, where = self.hosts.index(host), f" on {host.worker}" if len(self.hosts) > 1 else ""
+        lines_path = None if self.scratch is None else self.scratch / f"{invocation}-{number}.jsonl"
         task = {"job": dataclasses.asdict(job), "lines_path": "" if lines_path is None else str(lines_path)}
         future = self.cluster.client.submit(run_invocation, task, workers=[host.worker], pure=False, retries=0)
         try:
             while not future.done():
                 time.sleep(_POLL_S)
-                self._show(host, invocation, lines_path, is_again=bool(retaken))
+                if self.progress is not None:
+                    self.under_way.show(parsed_lines(lines_path), invocation, number, where)
             lines = future.result()
         except KeyboardInterrupt:
             future.cancel()
             host.take(parsed_lines(lines_path))
             raise
         host.take(lines)
-        if self.progress is not None:
-            self.progress("measure", invocation + 1, self.plan.invocation_count + bool(retaken), "")
+        self.under_way.finish(invocation)
 
-    def _show(self, host: HostLines, invocation: int, lines_path: Path | None, *, is_again: bool) -> None:
-        if self.progress is None:
-            return
-        lines = parsed_lines(lines_path)
-        planned = next((line["window_count"] for line in lines if line["kind"] == "plan"), 0)
-        shown = {"window": "metric", "searching": "what"}
-        latest = next((line[shown[line["kind"]]] for line in reversed(lines) if line["kind"] in shown), "")
-        done = sum(line["kind"] == "window" for line in lines)
-        what = "ceilings again" if is_again else f"process {invocation + 1} of {self.plan.invocation_count}"
-        where = f" on {host.worker}" if len(self.hosts) > 1 else ""
-        detail = f"{what}{where}: {done} of {planned} windows, {latest}" if planned else f"{what}{where}: starts"
-        hosts = len(self.hosts)
-        begun = invocation * hosts + self.hosts.index(host)
-        share = (begun + done / planned) / (self.plan.invocation_count * hosts) if planned else 0.0
-        if done and 0 < share < 1:
-            detail += f"; about {(time.perf_counter() - self.started_s) * (1 / share - 1):.0f} s left"
-        self.progress("measure", invocation, self.plan.invocation_count, detail)
-
-
-def _options_to(to: str | None, token: str, storage: Mapping[str, str], families: Sequence[str]) -> dict[str, Any]:
-    """Return what the invocations need to know of a target, once it is certain that it can be had."""
-    if not to:
-        return {}
-    if "transfer" not in families:
-        raise UsageError(f"'{to}' is where a transfer goes to, but only {', '.join(families)} is to be measured; add transfer")
-    check_target(to, token, storage)
-    return {"to": to, "token": token, "storage": dict(storage), "run": uuid.uuid4().hex[:8]}
+    def _expected(self) -> Expected:
+        """Return what this run should take; the number of cores, which is not known yet, hardly changes it."""
+        stages = job_stages(self._job(0), 2, self._mean_image_bytes, len(self.dataset))
+        ceilings = tuple(sorted({stage.metric for stage in stages if stage.family == "ceiling"}))
+        again = job_stages(self._job(0, ceilings), 2, self._mean_image_bytes, len(self.dataset)) if ceilings else ()
+        return Expected(
+            invocation_s=invocation_s(self.plan, stages),
+            search_s=searches_s(self.plan, self.families, self.options.get("presets", ())),
+            again_s=invocation_s(self.plan, again),
+            cluster_s=0.0 if self.together is None else self.together.expected_s,
+            invocation_count=self.plan.invocation_count,
+            host_count=len(self.hosts),
+        )
 
 
 def _one_worker_per_host(cluster: Engine) -> list[str]:

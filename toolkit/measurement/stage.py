@@ -46,6 +46,8 @@ class Stage:
     """Its limit."""
     derived_from: str = ""
     """Key of the stage whose windows are read again in another unit; empty for one that has windows of its own."""
+    figure: str = ""
+    """What is taken of its windows where that is no rate and no time of an operation: ``cpu_per_image``, ``stall_share``."""
     window_s: float | None = None
     """Timed length of its windows; None for the plan's."""
     window_count: int | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.measurement.flights import FLIGHT_BATCH_ROWS
+from toolkit.measurement.headspace import CACHED_LOOP, FED_LOOP
 from toolkit.measurement.stage import CeilingRule, Stage
 from toolkit.measurement.stages_decode import class_stages
 from toolkit.measurement.stages_read import access_stages
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
 
     from toolkit.measurement.plans import Plan
 
-__all__ = ["LOOPBACK_LIMITS", "CeilingRule", "Stage", "ceiling_stages", "stages_of"]
+__all__ = ["LOOPBACK_LIMITS", "CeilingRule", "Stage", "batch_size_of", "ceiling_stages", "stages_of"]
 
 RESIZE_PX: Final = 224
 """Side that training most often takes. Source: He et al., "Deep Residual Learning" (CVPR 2016), section 3.4."""
 
 FULL: Final = "full size"
 SCALED: Final = f"{RESIZE_PX} px"
+
+CHECKS: Final[dict[bool | str, str]] = {True: "checked by sha256", "pages": "checked by pages' CRC-32", False: "unchecked"}
+"""What a loader may hold against what was written, and the words for it."""
 
 _BATCH_SIZE: Final = 64
 _HTTP_RANGES: Final = (MIB, 8 * MIB)
@@ -43,7 +47,7 @@ def stages_of(
 ) -> tuple[Stage, ...]:
     """Return the stages of some families and the ceilings they need, ceilings first."""
     makers = {"read": _read, "decode": _decode, "loader": _loader, "transfer": _transfer}
-    batch_size = max(1, min(_BATCH_SIZE, image_count // 8))
+    batch_size = batch_size_of(image_count)
     chosen = [stage for family in families if family in makers for stage in makers[family](plan, core_count, batch_size)]
     if "read" in families:
         chosen += access_stages(plan, mean_image_bytes)
@@ -52,6 +56,11 @@ def stages_of(
     needed = {"ceiling.memory_copy"} | {stage.ceiling.metric for stage in chosen if stage.ceiling is not None}
     ceilings = [stage for stage in ceiling_stages(plan, core_count, mean_image_bytes) if stage.metric in needed]
     return (*ceilings, *chosen)
+
+
+def batch_size_of(image_count: int) -> int:
+    """Return how many images a batch of the loader has: so few that an epoch has several."""
+    return max(1, min(_BATCH_SIZE, image_count // 8))
 
 
 def ceiling_stages(plan: Plan, core_count: int, mean_image_bytes: float, *, is_sweep: bool = False) -> Iterator[Stage]:
@@ -75,6 +84,11 @@ def ceiling_stages(plan: Plan, core_count: int, mean_image_bytes: float, *, is_s
     for output in (FULL, SCALED):
         title = f"Decode on one core, {output}"
         yield _ceiling("decode_core", title, _DECODE, unit="images_per_s", threads=1, output=output)
+        if core_count > 1:  # they share memory, caches and a clock: not as many times one core
+            title = f"Decode on {core_count} cores, {output}"
+            yield _ceiling("decode_cores", title, _DECODE, unit="images_per_s", threads=core_count, output=output)
+    title = f"Loop that copies batches held in memory, {SCALED}"
+    yield _ceiling("cached_batches", title, _LOADER, unit="images_per_s", output=SCALED)
 
 
 def _device_stages(depths: Sequence[int], image_bytes: int, *, is_sweep: bool) -> Iterator[Stage]:
@@ -129,7 +143,7 @@ def _read(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # n
 
 
 def _decode(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # noqa: ARG001 - one signature for all families
-    codec = "The codec alone on one core, in memory: no orientation, no conversion"
+    codec = "The codec alone in memory, with no orientation and no conversion"
     for output in (FULL, SCALED):
         rule = _cores(codec, output, 1)
         core = Stage(
@@ -147,20 +161,19 @@ def _decode(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  #
             limits=_DECODE, conditions={"threads": core_count, "output": output}, ceiling=_cores(codec, output, core_count),
         )  # fmt: skip
     summed = "Mapped bytes summed by NumPy on one thread: what touching them costs."
-    yield Stage(
-        metric="hash.sha256", title="sha256 on one core", unit="bytes_per_s", family="decode", limits=_DECODE,
-        conditions={"threads": 1}, ceiling=CeilingRule(metric="ceiling.mapped_sum", match={"threads": 1}, explanation=summed),
-    )  # fmt: skip
+    for name, words in (("sha256", "sha256"), ("crc32", "CRC-32")):
+        yield Stage(
+            metric=f"hash.{name}", title=f"{words} on one core", unit="bytes_per_s", family="decode", limits=_DECODE,
+            conditions={"threads": 1}, ceiling=CeilingRule(metric="ceiling.mapped_sum", match={"threads": 1}, explanation=summed),
+        )  # fmt: skip
 
 
 def _cores(codec: str, output: str, core_count: int) -> CeilingRule:
     """Return the codec's rule; what is scaled afterwards may be decoded at full size or scaled in the transform."""
     match = {"output": FULL} if output == FULL else {}
     choice = "" if output == FULL else ", at full size or scaled in the transform, whichever is faster"
-    times = f"; times {core_count} cores" if core_count > 1 else ""
-    return CeilingRule(
-        metric="ceiling.decode_core", match=match, parallel_count=core_count, explanation=f"{codec}{choice}{times}."
-    )
+    name, cores = ("decode_core", "on one core") if core_count == 1 else ("decode_cores", f"on {core_count} cores at once")
+    return CeilingRule(metric=f"ceiling.{name}", match=match, explanation=f"{codec}, {cores}{choice}.")
 
 
 def _loader(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # noqa: ARG001 - one signature for all families
@@ -176,12 +189,34 @@ def _loader(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  #
         conditions=shared | {"output": FULL, "verify": True}, ceiling=_cores(codec, FULL, core_count),
     )  # fmt: skip
     summed = "The same mapped bytes, summed once by NumPy on as many threads; nothing is parsed, copied or checked."
-    for verify in (True, False):
+    for verify, words in CHECKS.items():
         yield Stage(
-            metric="loader.bytes", title=f"Loader, encoded images, {'checked' if verify else 'unchecked'}", unit="bytes_per_s",
+            metric="loader.bytes", title=f"Loader, encoded images, {words}", unit="bytes_per_s",
             family="loader", limits=_LOADER, conditions=shared | {"output": "encoded", "verify": verify},
             ceiling=CeilingRule(metric="ceiling.mapped_sum", match={"threads": core_count}, explanation=summed),
         )  # fmt: skip
+    yield from _loop(shared | {"output": SCALED, "verify": True})
+
+
+def _loop(conditions: dict[str, Any]) -> Iterator[Stage]:
+    """Yield what a loop that takes the loader's batches tells of it: its rate, its waiting, the processors' time."""
+    held = "The same loop over batches that are held in memory: what a loader that costs nothing would give."
+    codec = "The codec alone in memory, its processor time for an image: nothing is read, checked, converted or resized."
+    rule = CeilingRule(metric="ceiling.decode_core", match={}, explanation=codec)
+    shared: dict[str, Any] = {"family": "loader", "limits": _LOADER, "conditions": conditions}
+    fed = Stage(
+        metric=FED_LOOP, title=f"Loop that copies the loader's batches, {SCALED}", unit="images_per_s",
+        ceiling=CeilingRule(metric=CACHED_LOOP, match={}, explanation=held), **shared,
+    )  # fmt: skip
+    yield fed
+    yield Stage(
+        metric="loader.stall_share", title=f"Share of that loop spent waiting for the loader, {SCALED}", unit="share",
+        figure="stall_share", derived_from=fed.key, **shared,
+    )  # fmt: skip
+    yield Stage(
+        metric="loader.cpu_per_image", title=f"Processor time of the loader for an image, {SCALED}", unit="s",
+        figure="cpu_per_image", derived_from=fed.key, ceiling=rule, **shared,
+    )  # fmt: skip
 
 
 def _transfer(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  # noqa: ARG001 - one signature for all families

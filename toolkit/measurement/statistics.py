@@ -33,15 +33,16 @@ def median_interval(groups: Mapping[int, Sequence[float]], seed: int = 0) -> tup
     Parameters
     ----------
     groups : mapping of int to sequence of float
-        The values of each invocation's windows; positive, all in one unit.
+        The values of each invocation's windows, all in one unit.
     seed : int
         Seed of the resampling.
 
     Notes
     -----
     From six invocations on: percentile bootstrap of the whole invocations, each with its windows resampled in turn. Below
-    that no resampling can reach 95 %, and the interval is Student's t over the logarithms of the invocations' medians,
-    which is wide and says so. For one invocation alone no interval is known; the range of its windows is given.
+    that no resampling can reach 95 %, and the interval is Student's t over the logarithms of the invocations' medians (over
+    the medians themselves, where one of them is not positive, as a loss may be), which is wide and says so.
+    For one invocation alone no interval is known; the range of its windows is given.
 
     Source: Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section 3.8 (clustered data).
 
@@ -54,7 +55,7 @@ def median_interval(groups: Mapping[int, Sequence[float]], seed: int = 0) -> tup
     if not len(medians):
         return 0.0, 0.0, 0.0
     middle = float(np.median(medians))
-    if len(medians) == 1 or np.any(medians <= 0):
+    if len(medians) == 1:
         values = np.concatenate([np.asarray(group, dtype=float) for group in groups.values()])
         return middle, float(values.min()), float(values.max())
     if len(medians) < MIN_BOOTSTRAP_INVOCATIONS:
@@ -109,10 +110,12 @@ def drift(values: Sequence[float]) -> float:
 def _student(medians: NDArray[np.float64], middle: float) -> tuple[float, float]:
     from scipy.stats import t
 
-    logs = np.log(medians)
-    half = float(t.ppf((1 + _COVERAGE) / 2, len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs)))
-    centre = float(logs.mean())
-    return min(math.exp(centre - half), middle), max(math.exp(centre + half), middle)
+    is_positive = bool(np.all(medians > 0))
+    values = np.log(medians) if is_positive else medians
+    half = float(t.ppf((1 + _COVERAGE) / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
+    ends = [float(values.mean()) - half, float(values.mean()) + half]
+    low, high = map(math.exp, ends) if is_positive else ends
+    return min(low, middle), max(high, middle)
 
 
 def _resampled_medians(groups: Sequence[Sequence[float]], random: np.random.Generator) -> NDArray[Any]:

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.measurement.caches import evict, make_resident
-from toolkit.measurement.latencies import latency_of
 from toolkit.measurement.windows import Probe, Tally
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from toolkit.measurement.subject import Extent, Subject
 
-__all__ = ["RandomRead", "RawFileRead", "SequentialRead"]
+__all__ = ["FirstTouch", "RandomRead", "RawFileRead", "SequentialRead"]
 
 _COLUMNS: Final = ["image.bytes"]
 _DRAWN_COUNT: Final = 4096
@@ -56,6 +55,18 @@ class SequentialRead(Probe):
                 self._shards = self._shards[number + 1 :] + self._shards[: number + 1]  # the next window reads others
                 break
         return tally
+
+
+class FirstTouch(SequentialRead):
+    """The same as they are found, neither evicted nor read before, and each but once: what is read twice is no first touch."""
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject, "first_touch")
+
+    def run(self, deadline_s: float) -> Tally:
+        """Read once through the row groups, or until the deadline; there is no second segment."""
+        self.is_spent = True
+        return super().run(deadline_s)
 
 
 def _read_groups(path: Path, extents: Sequence[Extent], deadline_s: float) -> Tally:
@@ -126,9 +137,9 @@ class RandomRead(Probe):
             if self.cache == "cold" or end_s >= deadline_s:
                 return Tally(operations=count, payload_bytes=size_bytes, images=count)
 
-    def timed(self) -> dict[str, Any] | None:
+    def times_s(self) -> Sequence[float]:
         """Return the times of the window's images."""
-        return latency_of(self._times_s, 1)
+        return self._times_s
 
     def _draw(self) -> list[tuple[Extent, int]]:
         """Return row groups and an image of each, drawn beforehand: drawing takes a good part of the time of a warm image."""
@@ -176,6 +187,6 @@ class RawFileRead(Probe):
         self.files = self.files[count:] + self.files[:count]
         return Tally(operations=count, payload_bytes=size_bytes, images=count)
 
-    def timed(self) -> dict[str, Any] | None:
+    def times_s(self) -> Sequence[float]:
         """Return the times of the window's files."""
-        return latency_of(self._times_s, 1)
+        return self._times_s

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from toolkit.measurement.subject import Subject
     from toolkit.measurement.windows import Probe
 
-__all__ = ["MIN_WINDOW_S", "Targets", "check_target", "clear_target", "kind_of_target", "link_facts", "stages_to", "window_to"]
+__all__ = ["MIN_WINDOW_S", "Targets", "check_target", "clear_target", "kind_of_target", "link_facts", "stages_to"]
 
 MIN_WINDOW_S: Final = 0.3
 """No shorter window over a link: what waits in its buffers would be a part of the figure."""
@@ -114,27 +114,21 @@ def _folder(to: str, run: str) -> Path:
     return Path(to).expanduser() / f".tonnage-{run}"
 
 
-def window_to(stage: Stage, planned_s: float) -> float:
-    """Return how long a window of a stage is to be: over a link no shorter than ``MIN_WINDOW_S``."""
-    to = stage.conditions.get("to")
-    return max(planned_s, MIN_WINDOW_S) if to and kind_of_target(to) != "folder" else planned_s
-
-
 def stages_to(plan: Plan, core_count: int, to: str) -> tuple[Stage, ...]:
-    """Return what is measured of the way to a target, ceilings first."""
+    """Return what is measured of the way to a target, ceilings first; over a link no window is shorter than ``MIN_WINDOW_S``."""
     streams = (1, 2, 4, 8, 16) if plan.is_wide else (1, 4)
     sizes = (4 * KIB, 64 * KIB, MIB, 8 * MIB) if plan.is_wide else (64 * KIB, MIB, 8 * MIB)
     kind = kind_of_target(to)
     if kind == "peer":
-        return tuple(_peer_stages(to, streams, sizes))
+        return tuple(_peer_stages(to, streams, sizes, max(plan.window_s, MIN_WINDOW_S)))
     if kind == "objects":
         return tuple(_object_stages(plan, core_count, to, streams, sizes))
     return tuple(_folder_stages(to, sorted({1, core_count})))
 
 
-def _peer_stages(to: str, streams: tuple[int, ...], sizes: tuple[int, ...]) -> Iterator[Stage]:
+def _peer_stages(to: str, streams: tuple[int, ...], sizes: tuple[int, ...], window_s: float) -> Iterator[Stage]:
     limits = LOOPBACK_LIMITS if path_to(split_address(to)[0]) == "loopback" else _REMOTE_LIMITS
-    shared: dict[str, Any] = {"family": "transfer", "limits": limits}
+    shared: dict[str, Any] = {"family": "transfer", "limits": limits, "window_s": window_s}
     for protocol in ("tcp", "http"):
         yield Stage(
             metric="ceiling.round_trip", title=f"Round trip of a byte by {protocol.upper()}", unit="s",
@@ -158,7 +152,7 @@ def _peer_stages(to: str, streams: tuple[int, ...], sizes: tuple[int, ...]) -> I
 
 def _object_stages(plan: Plan, core_count: int, to: str, streams: tuple[int, ...], sizes: tuple[int, ...]) -> Iterator[Stage]:
     yield from (s for s in ceiling_stages(plan, core_count, 1.0) if s.metric == "ceiling.tcp_loopback")
-    shared: dict[str, Any] = {"family": "transfer", "limits": _STORE_LIMITS}
+    shared: dict[str, Any] = {"family": "transfer", "limits": _STORE_LIMITS, "window_s": max(plan.window_s, MIN_WINDOW_S)}
     yield Stage(
         metric="ceiling.round_trip", title="Facts of an object", unit="s", conditions={"to": to, "protocol": "head"},
         **shared,

@@ -21,6 +21,7 @@ from toolkit.units import MIB
 
 if TYPE_CHECKING:
     import http.client
+    from collections.abc import Sequence
 
     from toolkit.measurement.peers import Peer
     from toolkit.measurement.subject import Subject
@@ -46,6 +47,10 @@ class TransferProbe(Probe):
     def wire(self) -> dict[str, Any] | None:
         """Return what the window took."""
         return self.meter.end()
+
+    def times_s(self) -> Sequence[float]:
+        """Return the times of the window's requests; none of a stream."""
+        return self.meter.times_s
 
 
 class TcpStream(TransferProbe):
@@ -175,7 +180,7 @@ class HttpRange(TransferProbe):
         super().__init__(server)
         self.subject = subject
         self.range_bytes = range_bytes
-        self.streams = streams
+        self.member_count = streams
         self._connections: list[http.client.HTTPConnection] = []
         self._ranges = [
             (number, first, min(range_bytes, size - first))
@@ -188,7 +193,7 @@ class HttpRange(TransferProbe):
     def open(self) -> None:
         """Connect, and make the shards resident where they are served."""
         self.server.warm(self.subject)
-        self._connections = [self.server.http() for _ in range(self.streams)]
+        self._connections = [self.server.http() for _ in range(self.member_count)]
         for connection in self._connections:
             connection.connect()
 
@@ -240,7 +245,7 @@ class ObjectStoreRange(HttpRange):
 
     def run(self, deadline_s: float) -> Tally:
         """Ask for ranges until the deadline."""
-        return run_threads([partial(self._get_range, deadline_s)] * self.streams)
+        return run_threads([partial(self._get_range, deadline_s)] * self.member_count)
 
     def _get_range(self, deadline_s: float) -> Tally:
         count = size_bytes = 0

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from toolkit.measurement.presets import Preset
     from toolkit.measurement.probes import Bench
 
-__all__ = ["chosen_presets", "largest_passing", "search_utilisation"]
+__all__ = ["LEAST_TRIAL_S", "TRIAL_WINDOWS", "chosen_presets", "largest_passing", "search_utilisation"]
 
 _LEAST_STEPS: Final = 12
 _RULE_STEPS: Final = 500
 _PRECISION: Final = 20
-_TRIAL_WINDOWS: Final = 10
-_LEAST_TRIAL_S: Final = 1.5
+TRIAL_WINDOWS: Final = 10
+LEAST_TRIAL_S: Final = 1.5
 _MOST_ACCELERATORS: Final = 32
 _MOST_WIDE: Final = 128
 _PATIENCE_FACTOR: Final = 2
@@ -126,7 +126,7 @@ class _Search:
         self.dataset = bench.subject.dataset
         self.mean_bytes = bench.subject.mean_image_bytes
         self.is_provable = can_prove(bench.subject.scratch or self.dataset.location.path)
-        trial_s = max(_LEAST_TRIAL_S, _TRIAL_WINDOWS * bench.subject.plan.window_s)
+        trial_s = max(LEAST_TRIAL_S, TRIAL_WINDOWS * bench.subject.plan.window_s)
         self.step_count = max(_LEAST_STEPS, math.ceil(trial_s / setting.preset.step_s))
         self._said = 0
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.measurement.caches import device_read_bytes
+from toolkit.measurement.latencies import latency_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,8 @@ class Tally:
     """Images that came; 0 where the stage has none."""
     pixels: int = 0
     """Pixels that were decoded; 0 where the stage has none."""
+    waited_s: float = 0.0
+    """Time in which a consumer waited for what it takes; 0 where there is none."""
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -43,11 +46,17 @@ class Tally:
             payload_bytes=self.payload_bytes + other.payload_bytes,
             images=self.images + other.images,
             pixels=self.pixels + other.pixels,
+            waited_s=self.waited_s + other.waited_s,
         )
 
 
 class Probe:
     """A stage as it is measured: open, then prepare and run in turn, then close. Nothing is held between windows."""
+
+    member_count: int = 1
+    """Members of its closed loop: operations in flight at any time."""
+    is_spent: bool = False
+    """Whether a further segment would not find the conditions of the window any more: it then ends, however short it is."""
 
     def open(self) -> None:
         """Acquire what the window needs; not timed."""
@@ -63,9 +72,13 @@ class Probe:
         """Return the fields of a ``toolkit.facts.Wire`` for the window that ends; asked after its last segment, before close."""
         return None
 
+    def times_s(self) -> Sequence[float]:
+        """Return how long each operation of the window that ends took, where the stage times them one by one."""
+        return ()
+
     def timed(self) -> dict[str, Any] | None:
         """Return the fields of a ``toolkit.facts.Latency`` for the window that ends; asked like ``wire``."""
-        return None
+        return latency_of(self.times_s(), self.member_count)
 
     def close(self) -> None:
         """Release everything: a file that stays mapped cannot be evicted for the next stage."""
@@ -119,7 +132,7 @@ def run_window(probe: Probe, target_s: float, server_cpu_s: Callable[[], float] 
             read_after = device_read_bytes()
             if read_before is not None and read_after is not None:
                 device_bytes = (device_bytes or 0) + read_after - read_before
-            if elapsed_s >= target_s or time.perf_counter() - opened_s > target_s * _BUDGET_FACTOR:
+            if elapsed_s >= target_s or probe.is_spent or time.perf_counter() - opened_s > target_s * _BUDGET_FACTOR:
                 break
         wire, latency = probe.wire(), probe.timed()
     finally:

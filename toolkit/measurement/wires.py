@@ -158,6 +158,11 @@ class Meter:
         if first_byte_s is not None:
             self._first_bytes_s.append(first_byte_s - asked_s)
 
+    @property
+    def times_s(self) -> list[float]:
+        """Times of the window's single requests so far."""
+        return self._latencies_s
+
     def end(self) -> dict[str, Any] | None:
         """Return the fields of a ``toolkit.facts.Wire``, and be ready for the next window; None if it was never begun."""
         before, self._before = self._before, None

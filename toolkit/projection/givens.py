@@ -218,9 +218,9 @@ def _own_share(givens: Givens, name: str, part: Training | Curation, measured: M
     if part.dedicated or "shared_loss" in part.model_fields_set or found is None:
         givens.state(name, "share", max(1.0 if part.dedicated else 1 - part.shared_loss, 0.01))
         return
-    own, low, high = (max(1 - share, 0.01) for share in (found.median, found.interval_high, found.interval_low))
+    own, low, high = (min(max(1 - share, 0.01), 1.0) for share in (found.median, found.interval_high, found.interval_low))
     source = "measured here: what the loader keeps beside a busy process on every core (contention.loss)"
-    givens.add(name, "share", own, source, "measured", spread=(low / own, min(high, 1.0) / own))
+    givens.add(name, "share", own, source, "measured", spread=(low / own, high / own))
 
 
 def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None) -> None:

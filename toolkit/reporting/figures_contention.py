@@ -93,7 +93,7 @@ def _contention_finding(rows: Sequence[dict[str, Any]]) -> str:
     slower = f"a batch at {tail['percentile']} takes {tail['ratio']:.2g} times as long"
     if first["loss"] is None:
         return f"Beside a load on {first['words']} {slower}"
-    return f"Beside a load on {first['words']} the loader loses {show(first['loss'], 'share', 2)} of its rate; {slower}"
+    return f"Beside a load on {first['words']} the loader loses {show(max(0.0, first['loss']), 'share', 2)} of its rate; {slower}"
 
 
 def utilisation(found: Sequence[Measurement]) -> go.Figure | None:

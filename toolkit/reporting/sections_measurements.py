@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Prose, Section, Table, text_rows
+from toolkit.facts import faults_of, statement_of
+from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Notes, Prose, Section, Table, text_rows
 from toolkit.reporting.figures_measurements import measurement_figures
 from toolkit.reporting.measurement_words import condition_words, measurement_name
 from toolkit.reporting.wording import DASH, interval, moment, plural
@@ -51,9 +52,18 @@ def measurement_sections(found: MeasurementSet, prefix: str = "") -> dict[str, S
             _limits(found),
         ]
         blocks = [_highlights(found), *charts, *(table for table in tables if table.rows)]
+    faults = tuple(map(_fault_words, faults_of(found)))
+    said = (("What could not be measured, and why", faults), ("What these figures hold for", statement_of(found)))
+    blocks += [Notes(items=items, title=title) for title, items in said if items]
     blocks.append(_environment(found))
     title = "What this machine does, against its ceilings"
     return {"measured": Section(id=f"{prefix}measured", title=title, short="Measured", lead=lead, blocks=tuple(blocks))}
+
+
+def _fault_words(fault: str) -> str:
+    """Return a fault with the name of its metric as words."""
+    name, colon, reason = fault.partition(": ")
+    return f"{name.replace('.', ': ').replace('_', ' ')}{colon and '. '}{reason[:1].upper()}{reason[1:]}"
 
 
 def _highlights(found: MeasurementSet) -> KeyFacts:
@@ -74,24 +84,33 @@ def _rates(found: Sequence[Measurement], caption: str, *, folded: bool = False, 
         columns=("what", "median", "95 % interval", "ceiling", "share", "cache, as proven"),
         rows=text_rows([_rate_row(m) for m in found]),
         numeric=frozenset({1, 2, 3, 4}),
-        note="Medians over fresh processes; the interval is a bootstrap over processes. Loopback rates are no network rates.",
+        note=f"Medians over fresh processes; {_interval_words(found)}. Loopback rates are no network rates.",
         stacked=True,
         folded=folded,
         shown_count=shown_count,
     )
 
 
+def _interval_words(found: Sequence[Measurement]) -> str:
+    """Return how the intervals were made: of few processes no resampling reaches 95 %."""
+    few = ["few_invocations" in m.flags for m in found]
+    by_t, resampled = "Student's t over processes, as they are few", "a bootstrap over processes"
+    return f"the interval is {by_t if all(few) else f'{resampled}, or {by_t}' if any(few) else resampled}"
+
+
 def _rate_row(m: Measurement) -> list[object]:
     ceiling = show(m.ceiling.value, m.unit) if m.ceiling else DASH
     share = DASH if m.ceiling is None else "understated" if m.ceiling_share is None else show(m.ceiling_share, "share", 2)
+    ends = m.ceiling_share_interval
+    span = "" if ends is None or m.ceiling_share is None else f"{show(ends[0], 'share', 2)} to {show(ends[1], 'share', 2)}"
     remarks = [condition_words(m), ", ".join(flag.replace("_", " ") for flag in m.flags)]
     name = Cell(text=measurement_name(m), below="; ".join(part for part in remarks if part))
     return [
         name,
-        show(m.median, m.unit),
+        show(max(0.0, m.median) if m.unit == "share" else m.median, m.unit),
         interval(m.interval_low, m.interval_high, m.unit),
         ceiling,
-        share,
+        Cell(text=share, below=span),
         m.cache_verdict or DASH,
     ]
 
@@ -112,7 +131,8 @@ def _limits(found: MeasurementSet) -> Table:
 
 
 def _environment(found: MeasurementSet) -> Table:
-    rows = [_fact_row(name, value) for name, value in _flat(found.environment.facts)]
+    facts = {name: value for name, value in found.environment.facts.items() if name != "not_measured"}  # told above
+    rows = [_fact_row(name, value) for name, value in _flat(facts)]
     caption = f"The machine: {found.environment.host}"
     return Table(caption=caption, columns=("fact", "value"), rows=text_rows(rows), folded=True)
 
