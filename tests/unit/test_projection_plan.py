@@ -14,9 +14,9 @@ from toolkit.projection.result import Projection
 WHOLE: dict[str, Any] = {
     "name": "whole", "horizon_months": 24, "dataset": {"like": "datacomp_medium"},
     "growth": {"kind": "exponential", "yearly_factor": 2},
-    "training": {"model": "vit_l16", "epochs": 40, "deadline": "7 days", "batch_per_accelerator": 64},
+    "training": {"model": "vit_l16", "epochs": 40, "deadline": "7 days", "batch_per_accelerator": 128},
     "inference": {"model": "retinanet", "accelerator": "l4", "requests_per_s": 900, "latency_p99": "60 ms"},
-    "prices": {"node": "300000 USD"}, "network": {"nic": "ndr_400g", "switch": "qm9700_64x400g"},
+    "prices": {"node": "300000 USD"}, "network": {"nic": "ndr_400g", "switch": "qm9700_64x400g", "fabric_link": "400 GB/s"},
 }  # fmt: skip
 
 
@@ -141,7 +141,7 @@ def test_ways_to_use_more_data_stand_side_by_side(whole: Projection) -> None:
 
 
 def test_the_power_of_a_site_binds_from_a_month_on_and_says_how_many_devices_fit() -> None:
-    found = asked(site={"power_limit": "60 kW"})
+    found = asked(site={"power_limit": "160 kW"})
     rows = found.bottlenecks.filter((pl.col("phase") == "site") & (pl.col("resource") == "power"))
     assert rows.height == len(found.months)
     passed = rows.filter(pl.col("load_share") > 1)["month"].min()
@@ -149,7 +149,7 @@ def test_the_power_of_a_site_binds_from_a_month_on_and_says_how_many_devices_fit
     assert passed > 0
     flag = next(flag for flag in found.flags if flag.startswith("the site's power"))
     assert f"is passed from month {passed} on" in flag
-    limit, taken = 60_000.0, found.value("site.power_w", 24)
+    limit, taken = 160_000.0, found.value("site.power_w", 24)
     parts = [found.value(name, 24) for name in ("training.power_w", "inference.power_w", "site.drives_w")]
     assert taken == pytest.approx(sum(parts), rel=0.05)
     fit, planned = found.value("site.training_device_count", 24), found.value("training.gpu_count", 24)

@@ -10,6 +10,7 @@ import polars as pl
 from toolkit.projection.hardware_facts import accelerators, figure, media, models
 from toolkit.projection.inference import capacity_at
 from toolkit.projection.result import ALTERNATIVE_SCHEMA
+from toolkit.projection.utilised import typical_rate
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from toolkit.projection.scenario import Inference, Scenario
 
 __all__ = ["alternatives"]
-
-_UTILISED_SHARE = 0.28
-"""Share of the peak that training reaches where no rate is published.  Source: OpenCLIP and MLPerf runs, 11 to 45 %."""
 
 
 def alternatives(ledger: Ledger, scenario: Scenario) -> pl.DataFrame:
@@ -74,9 +72,7 @@ def _trainers(ledger: Ledger, scenario: Scenario) -> list[dict[str, Any]]:
     rows = []
     for name, device in accelerators().items():
         is_chosen = name == trained.accelerator
-        peaks = {precision: float(peak) for precision, peak in device.peak.items()}
-        derived = peaks.get(trained.precision, 0.0) * _UTILISED_SHARE / (6 * model.forward_macs)
-        rate = chosen_rate if is_chosen else device.train_images_per_s.get(trained.model) or derived
+        rate = chosen_rate if is_chosen else typical_rate(device, trained.model, model, trained.precision)
         if not rate:
             continue
         memory = float(device.memory)

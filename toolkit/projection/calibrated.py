@@ -61,17 +61,24 @@ def _training(givens: Givens, calibration: Calibration, training: Training) -> N
         drivers = {"step_flop": 6 * model.forward_macs, "activation_bytes": float(model.activation)}
         time_s = drivers["step_flop"] * law.terms["flop_s"] + drivers["activation_bytes"] * law.terms["byte_s"]
         if time_s > 0:
-            for unused in ("device.peak_flop_per_s", "device.utilisation_share"):
+            for unused in ("device.peak_flop_per_s", "device.half_peak_flop_per_s", "device.product_share",
+                           "device.half_images_per_s", "device.utilisation_share"):  # fmt: skip
                 givens.by_name.pop(unused, None)
             _put(givens, law, "device.rate_images_per_s", "images_per_s", 1 / time_s)
             _warn(givens, law, **drivers)
     scaling = calibration.law("scaling")
     if scaling is not None:
-        others = scaling.ranges["device_count"][1] - 1
-        contention, coherence = scaling.terms["contention_share"], scaling.terms["coherence_share"]
-        share = 1 / (1 + contention * others + coherence * (others + 1) * others)
-        _put(givens, scaling, "training.scaling_share", "share", share)
-        givens.flags.append(f"scaling was measured up to {others + 1:,.0f} devices: more scale less well than is projected here")
+        for name, unit, value in (
+            ("training.contention_share", "share", scaling.terms["contention_share"]),
+            ("training.coherence_share", "share", scaling.terms["coherence_share"]),
+            ("training.doubling_share", "share", 1.0),  # what nodes and the network cost is in the rates that were measured
+            ("training.sync_s", "s", 0.0),
+            ("network.exposure_factor", "ratio", 0.0),
+        ):
+            _put(givens, scaling, name, unit, value, error_share=0.0)
+        _put(givens, scaling, "training.scaling_factor", "ratio", 1.0)
+        most = scaling.ranges["device_count"][1]
+        givens.add("training.measured_count", "count", most, f"rates of 1 to {most:,.0f} devices were measured", "calibrated")
 
 
 def _inference(givens: Givens, calibration: Calibration, inference: Inference) -> None:
@@ -97,11 +104,11 @@ def _power(givens: Givens, calibration: Calibration, part: str) -> None:
     _warn(givens, law, load_share=1.0)
 
 
-def _put(givens: Givens, law: CalibratedLaw, name: str, unit: str, value: float) -> None:
+def _put(givens: Givens, law: CalibratedLaw, name: str, unit: str, value: float, error_share: float | None = None) -> None:
+    """Put in what a law says, with what the law may be off, unless that stands elsewhere."""
+    error = _error(law) if error_share is None else error_share
     source = f"calibrated: {law.formula} ({law.source}, {law.point_count} points)"
-    givens.by_name[name] = Given(
-        name=name, unit=unit, value=value, source=source, evidence="calibrated", model_error_share=_error(law)
-    )
+    givens.by_name[name] = Given(name=name, unit=unit, value=value, source=source, evidence="calibrated", model_error_share=error)
 
 
 def _error(law: CalibratedLaw) -> float:

@@ -22,18 +22,25 @@ def aggregate(node_bytes_per_s: Draws, node_count: Draws) -> Any:
     return node_bytes_per_s * node_count
 
 
-@formula("count", "nodes x what a node's traffic takes of cards, rounded up")
-def nic_count(node_bytes_per_s: Draws, node_count: Draws, link_bytes_per_s: Draws, payload_share: Draws) -> Any:
+@formula("count", "nodes x cards that make up a node's link to others, or that its traffic takes if that is more, rounded up")
+def nic_count(
+    node_bytes_per_s: Draws, fabric_bytes_per_s: Draws, node_count: Draws, link_bytes_per_s: Draws, payload_share: Draws
+) -> Any:
     """Network cards, at least one in each node.
+
+    The time of a step counts on the whole link, so that the whole link is bought. Traffic that waits for the link fills it and
+    asks for no second one.
 
     Source: definition.
 
     Examples
     --------
-    >>> float(nic_count(30e9, 4.0, 12.5e9, 0.92))
-    12.0
+    >>> float(nic_count(3e9, 50e9, 4.0, 12.5e9, 0.92)), float(nic_count(30e9, 12.5e9, 4.0, 12.5e9, 0.92))
+    (16.0, 12.0)
     """
-    return node_count * np.maximum(1, np.ceil(node_bytes_per_s / (link_bytes_per_s * payload_share)))
+    linked = np.ceil(fabric_bytes_per_s / link_bytes_per_s - 1e-9)
+    used = np.ceil(node_bytes_per_s / (link_bytes_per_s * payload_share) - 1e-9)
+    return node_count * np.maximum(1, np.maximum(linked, used))
 
 
 @formula("count", "cards / ports of a switch that face down at the oversubscription, rounded up")

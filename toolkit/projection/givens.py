@@ -7,23 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import ScenarioError
 from toolkit.projection.givens_costs import gather_costs
+from toolkit.projection.givens_training import gather_training, own_share
 from toolkit.projection.hardware_facts import accelerators, cards, collections, media, models, switches
-from toolkit.projection.measured import step_of
 from toolkit.projection.uncertainty import Given
 from toolkit.units import GB, MONTH_S
 
 if TYPE_CHECKING:
     from toolkit.facts import DatasetProfile, Measurement, MeasurementSet
-    from toolkit.projection.scenario import Curation, Inference, Scenario, Training
+    from toolkit.projection.scenario import Inference, Scenario
 
 __all__ = ["Givens", "gather"]
 
 _STATED: Final = "stated in the scenario"
-_WEIGHT_BYTES: Final = {"fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0}
-_STATE_BYTES: Final = {"sgd": 8.0, "adam": 14.0}
-"""Bytes of a checkpoint per parameter: half-precision weights (2) with Adam (12), or full-precision weights and momentum (8)."""
-_TRAINING_STATE_BYTES: Final = {"sgd": 12.0, "adam": 16.0}
-"""Bytes of weights, gradients and optimizer state on a device per parameter.  Source: ZeRO (arXiv 1910.02054), section 3.1."""
 
 
 class Givens:
@@ -70,7 +65,7 @@ def gather(scenario: Scenario, profile: DatasetProfile | None, measured: Measure
     _dataset(givens, scenario, profile)
     _storage(givens, scenario, measured)
     if scenario.training is not None:
-        _training(givens, scenario, scenario.training, measured)
+        gather_training(givens, scenario, scenario.training, measured)
     if scenario.inference is not None:
         _inference(givens, scenario.inference)
     source = "assumed 0.12 USD/kWh, unless stated"
@@ -197,12 +192,9 @@ def _upkeep(givens: Givens, scenario: Scenario, measured: MeasurementSet | None)
     else:
         givens.state("network.switch_port_count", "count", network.switch_port_count)
     givens.state("network.oversubscription_factor", "ratio", network.oversubscription_factor)
-    givens.add("network.hop_latency_s", "s", network.hop_latency, "assumed 5 microseconds, unless stated", "assumed")
-    source = "prior of 0.6 to 0.9 for data-parallel training"
-    givens.add("network.overlap_share", "share", 0.75, source, "assumed", spread=(0.8, 1.2))
     givens.state("curation.batch_count", "count", curated.batch_count)
     givens.state("curation.core_count", "count", curated.core_count)
-    _own_share(givens, "curation.own_share", curated, measured)
+    own_share(givens, "curation.own_share", curated, measured)
     source = "this toolkit's curation reaches 0.70 to 0.80 of the strict-decode rate"
     givens.add("curation.beside_factor", "ratio", 1.35, source, "published", spread=(0.92, 1.08))
     source = "this toolkit's duplicate search: 1.8 s for a million hashes"
@@ -210,17 +202,6 @@ def _upkeep(givens: Givens, scenario: Scenario, measured: MeasurementSet | None)
     givens.add(
         "curation.search_exponent", "exponent", 1.1, "at most 1.2 from 1e5 to 1e7 images", "published", spread=(0.95, 1.09)
     )
-
-
-def _own_share(givens: Givens, name: str, part: Training | Curation, measured: MeasurementSet | None) -> None:
-    """Add what a machine has for itself: all, what the scenario states, what was measured beside a load, or the default."""
-    found = None if measured is None else measured.find("contention.loss", load="cpu")
-    if part.dedicated or "shared_loss" in part.model_fields_set or found is None:
-        givens.state(name, "share", max(1.0 if part.dedicated else 1 - part.shared_loss, 0.01))
-        return
-    own, low, high = (min(max(1 - share, 0.01), 1.0) for share in (found.median, found.interval_high, found.interval_low))
-    source = "measured here: what the loader keeps beside a busy process on every core (contention.loss)"
-    givens.add(name, "share", own, source, "measured", spread=(low / own, high / own))
 
 
 def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None) -> None:
@@ -239,76 +220,6 @@ def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None)
     givens.add("supply.node_bytes_per_s", "bytes_per_s", medium.read, *medium.origin("read"), spread=(0.7, 1.0))
     given = "no cold read was measured" if measured is not None else "no measurements were given"
     givens.flags.append(f"{given}: storage supply is a vendor's figure for one drive per node; run tonnage measure on the target")
-
-
-def _training(givens: Givens, scenario: Scenario, training: Training, measured: MeasurementSet | None) -> None:
-    model, device = models()[training.model], accelerators()[training.accelerator]
-    if training.samples_seen is not None:
-        givens.state("training.samples_seen", "images", training.samples_seen)
-    else:
-        givens.state("training.epoch_count", "count", training.epochs or 90)
-    givens.state("training.deadline_s", "s", training.deadline)
-    givens.state("training.run_count", "count", training.runs_per_month)
-    givens.add("model.param_count", "count", model.params, *model.origin("params"))
-    givens.add("model.forward_mac_count", "count", model.forward_macs, *model.origin("forward_macs"))
-    givens.add(
-        "model.activation_bytes", "bytes", model.activation, f"{model.title}: {model.source}", "assumed", spread=(0.6, 1.6)
-    )
-    givens.state("training.state_bytes", "bytes", _STATE_BYTES[training.optimizer])
-    givens.state("training.shard_stage_index", "index", training.shard_stage_index)
-    givens.state("training.optimizer_bytes", "bytes", _optimizer_bytes(training))
-    givens.add("training.repair_s", "s", 86_400.0, "a day to repair a node", "assumed", spread=(0.3, 3.0))
-    givens.state("training.gradient_bytes", "bytes", _WEIGHT_BYTES[training.precision])
-    givens.state("training.batch_images", "images", training.batch_per_accelerator)
-    givens.state("training.devices_per_node", "count", training.accelerators_per_node)
-    givens.state("training.cores_per_node", "count", training.cores_per_node)
-    _own_share(givens, "training.own_share", training, measured)
-    _device_rate(givens, training, measured)
-    source = "MLPerf Training v3.0, ResNet-50: 0.66 from 8 to 64 devices at a fixed batch, near 1 at a growing one"
-    givens.add("training.scaling_share", "share", 0.9, source, "published", spread=(0.8, 1.08))
-    source = "Kokolis et al. 2024 (arXiv 2410.21680): about 6.5 failures per 1,000 node-days"
-    givens.add("training.node_failure_s", "s", 1000 / 6.5 * 86_400, source, "published", spread=(0.5, 2.0))
-    givens.add("training.restart_s", "s", 600.0, "time to notice, restart and load", "assumed", spread=(0.5, 2.0))
-    givens.add("training.device_w", "w", device.power, *device.origin("power"))
-    givens.add(
-        "training.node_w", "w", scenario.prices.node_power, "assumed 2 kW beside the accelerators, unless stated", "assumed"
-    )
-    source = "half of a node's memory holds file pages"
-    cache = training.memory_per_node / 2 + training.nvme_per_node
-    givens.add("training.cache_bytes", "bytes", cache, source + ", and its drives", "assumed", spread=(0.6, 1.5))
-    price = scenario.prices.accelerator_hour
-    rate = price / 3600 if price is not None else device.price_per_hour
-    source = _STATED if price is not None else device.price_source or "needs input: prices.accelerator_hour"
-    givens.add("price.device_usd_per_s", "usd_per_s", float("nan") if rate is None else rate, source, "assumed")
-
-
-def _optimizer_bytes(training: Training) -> float:
-    """Return bytes of optimizer state per parameter: what the state takes beyond weights and gradients."""
-    return max(0.0, _TRAINING_STATE_BYTES[training.optimizer] - 2 * _WEIGHT_BYTES[training.precision])
-
-
-def _device_rate(givens: Givens, training: Training, measured: MeasurementSet | None) -> None:
-    """Add samples each second on one device: the user's own step, else what is published, else a share of the peak."""
-    step, said = step_of(measured, "training", training.model, training.accelerator)
-    if step is not None:
-        factor = 1 / int(step.conditions.get("devices", 1))
-        givens.measure("device.rate_images_per_s", "images_per_s", step, "the user's own training step", factor)
-        givens.flags += [said] if said else []
-        return
-    device, model = accelerators()[training.accelerator], models()[training.model]
-    published = device.train_images_per_s.get(training.model)
-    if published is not None:
-        source = f"{device.title}: {device.train_source}"
-        givens.add("device.rate_images_per_s", "images_per_s", published, source, "published", spread=(0.8, 1.05))
-        return
-    if training.precision not in device.peak:
-        raise ScenarioError(
-            f"'training.precision': {device.title} has no rate for {training.precision}; there are {', '.join(device.peak)}"
-        )
-    peak = device.peak[training.precision]
-    givens.add("device.peak_flop_per_s", "flop_per_s", peak, *device.origin("peak"))
-    source = f"OpenCLIP and MLPerf runs reach 11 to 45 % of the peak; {model.title} was not published on this device"
-    givens.add("device.utilisation_share", "share", 0.28, source, "assumed", spread=(0.5, 1.5))
 
 
 def _decode_rate(givens: Givens, measured: MeasurementSet | None) -> None:

@@ -10,7 +10,7 @@ from toolkit.units import parse_quantity
 
 __all__ = [
     "KINDS", "Accelerator", "Collection", "Instance", "Medium", "Model", "NetworkCard", "Processor", "Quantity", "Serving",
-    "Switch", "Tier",
+    "Switch", "Tier", "TrainingRun",
 ]  # fmt: skip
 
 
@@ -92,6 +92,8 @@ class Accelerator(_Fact):
     """Board power."""
     link: BytesPerS  # type: ignore[valid-type]  # an Annotated type made by a function
     """Link to its neighbours, per direction."""
+    fabric: BytesPerS | None = None  # type: ignore[valid-type]  # an Annotated type made by a function
+    """What a node of the maker's reference design sends to other nodes, per direction."""
     is_edge: bool = False
     """Whether it is made to work away from a data center."""
     price_per_hour: UsdPerS | None = None  # type: ignore[valid-type]  # an Annotated type made by a function
@@ -122,6 +124,12 @@ class Model(_Fact):
     """Multiply-accumulates of one forward pass for one sample."""
     input_px: Annotated[int, Field(gt=0)]
     """Side of the input."""
+    family: Literal["convolution", "vit", "contrastive", "diffusion", "decoder"] | None = None
+    """Models that reach about the same share of a device's peak; left out, that of all published runs is taken."""
+    largest_batch: Annotated[float, BeforeValidator(_number), Field(gt=0)] | None = None
+    """Samples of the largest step with which it was published to be trained."""
+    epochs_by_batch: dict[int, float] = {}
+    """Passes over the data that published runs took, by the samples of their steps: larger steps take more passes."""
     activation: Bytes  # type: ignore[valid-type]  # an Annotated type made by a function
     """Activations kept per sample in training at half precision."""
     frozen_macs: Annotated[float, BeforeValidator(_number), Field(ge=0)] = 0.0
@@ -132,6 +140,8 @@ class Model(_Fact):
     """Width of a block; needed to split it over devices."""
     token_count: Annotated[int, Field(gt=0)] | None = None
     """Tokens of one sample; needed to split it over devices."""
+    head_count: Annotated[int, Field(gt=0)] | None = None
+    """Attention heads of a block; with it, and the three above, what training keeps is counted instead of assumed."""
 
 
 class Medium(_Fact):
@@ -222,6 +232,21 @@ class Instance(_Fact):
     """Rent on demand."""
 
 
+class TrainingRun(_Fact):
+    """A published training run, by what it says of the share of the peak that training reaches."""
+
+    evidence: Literal["published", "vendor", "assumed"] = "published"
+    """What kind of figures they are."""
+    family: Literal["convolution", "vit", "contrastive", "diffusion", "decoder"]
+    """Family of its model."""
+    device_count: Annotated[int, Field(gt=0)]
+    """Devices."""
+    node_device_count: Annotated[int, Field(gt=0)] = 8
+    """Devices in a node."""
+    utilised_share: Annotated[float, Field(gt=0, le=1)]
+    """Model operations each second over the dense 16-bit peak of the devices."""
+
+
 class Collection(_Fact):
     """A published dataset: how large it is."""
 
@@ -243,5 +268,6 @@ KINDS: Final[dict[str, type[_Fact]]] = {
     "tier": Tier,
     "instance": Instance,
     "dataset": Collection,
+    "run": TrainingRun,
 }
 """Every kind of entry by the name that files give it."""

@@ -25,6 +25,7 @@ from toolkit.projection.hardware_entries import (
     Serving,
     Switch,
     Tier,
+    TrainingRun,
 )
 from toolkit.projection.hardware_own import checked_entries, own_path, read_entries
 
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Accelerator", "Collection", "Instance", "Medium", "Model", "NetworkCard", "Processor", "Serving", "Switch", "Tier",
-    "accelerators", "cards", "collections", "figure", "hardware_kinds", "instances", "media", "models", "pick", "processors",
-    "shipped_facts", "switches", "tiers",
+    "TrainingRun", "accelerators", "cards", "collections", "figure", "hardware_kinds", "instances", "media", "models", "pick",
+    "processors", "runs", "shipped_facts", "switches", "tiers",
 ]  # fmt: skip
 
 _FILES: Final = {
     "accelerator": "accelerators.yaml", "model": "models.yaml", "medium": "storage.yaml", "processor": "processors.yaml",
     "nic": "cards.yaml", "switch": "switches.yaml", "tier": "tiers.yaml", "instance": "instances.yaml",
-    "dataset": "datasets.yaml",
+    "dataset": "datasets.yaml", "run": "runs.yaml",
 }  # fmt: skip
 
 
@@ -114,6 +115,11 @@ def instances() -> dict[str, Instance]:
 def collections() -> dict[str, Collection]:
     """Return the published datasets by name."""
     return cast("dict[str, Collection]", _entries("dataset"))
+
+
+def runs() -> dict[str, TrainingRun]:
+    """Return the published training runs by name."""
+    return cast("dict[str, TrainingRun]", _entries("run"))
 
 
 def hardware_kinds() -> dict[str, Mapping[str, Any]]:

@@ -24,7 +24,13 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    scenario: Scenario, givens: Mapping[str, Given], values: Mapping[str, Draws], months: NDArray[np.float64], scale: float = 1.0
+    scenario: Scenario,
+    givens: Mapping[str, Given],
+    values: Mapping[str, Draws],
+    months: NDArray[np.float64],
+    scale: float = 1.0,
+    *,
+    bought: Draws | None = None,
 ) -> Ledger:
     """Return the ledger of a scenario for given draws.
 
@@ -40,11 +46,15 @@ def evaluate(
         Months to evaluate at.
     scale : float
         Factor on the number of images.
+    bought : numpy.ndarray, optional
+        Devices for training that are there whatever the inputs turn out to be; by default those that the inputs call for.
     """
     ledger = Ledger()
     for name, given in givens.items():
         drawn = values[name] * scale if name == "start.images" else values[name]
         ledger.give(name, given.unit, drawn, source=given.source, evidence=given.evidence)
+    if bought is not None and "training.gpu_count" not in ledger.values:
+        ledger.give("training.gpu_count", "count", bought, source="as planned", evidence="stated")
     _dataset(ledger, scenario, givens, months, scale)
     if scenario.training is not None:
         training_run.derive_demand(ledger, scenario.training)

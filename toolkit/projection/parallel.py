@@ -80,14 +80,13 @@ def split_share(scaling_share: Draws, bubble_share: Draws) -> Any:
     return scaling_share * (1 - bubble_share)
 
 
-@formula("bytes_per_s", "bytes of a step x steps each second")
-def split_rate(step_bytes: Draws, rate_images_per_s: Draws, device_count: Draws, batch_images: Draws, split_count: Draws) -> Any:
+@formula("bytes_per_s", "bytes of a whole step x share of one that is made / time of a step")
+def split_rate(step_bytes: Draws, step_s: Draws, step_batch_images: Draws, batch_images: Draws) -> Any:
     """Bytes each second that each device sends for a model split over several; each takes part in its replica's whole batch.
 
-    Source: definition; replicas = devices / devices of one replica.
+    Source: definition.
     """
-    replicas = np.maximum(device_count / split_count, 1)
-    return step_bytes * rate_images_per_s / (replicas * batch_images)
+    return step_bytes * step_batch_images / batch_images / step_s
 
 
 @formula("s", "2 log2(n) x latency + 2 x gradient bytes / link rate")

@@ -47,7 +47,7 @@ _PAIRS = (
     _Pair(phase="training", resource="image decoding", demand="training.rate_images_per_s",
           supply="training.decode_images_per_s", unit="images_per_s"),
     _Pair(phase="training", resource="node network", demand="network.node_bytes_per_s",
-          supply="network.node_link_bytes_per_s", unit="bytes_per_s"),
+          supply="network.fabric_link_bytes_per_s", unit="bytes_per_s"),
     _Pair(phase="training", resource="time to the deadline", demand="training.elapsed_s", supply="training.deadline_s", unit="s"),
     _Pair(phase="inference", resource="device power", demand="inference.device_w", supply="inference.device_limit_w", unit="w"),
     _Pair(phase="inference", resource="latency against its objective", demand="inference.latency_p99_s",
@@ -114,13 +114,16 @@ class _Step:
     budget_count: float
 
 
-def _steps(ledger: Ledger, name: str, months: np.ndarray[Any, Any], per_unit: float = 1.0) -> list[_Step]:
+def _steps(
+    ledger: Ledger, name: str, months: np.ndarray[Any, Any], per_unit: float = 1.0, expected_name: str | None = None
+) -> list[_Step]:
     """Return when how many units must be added: now, then each quarter in which the 90th percentile has grown past what is there.
 
     Buying for a quarter ahead at a time is what procurement does; buying at the 90th percentile is what running out costs, and
-    the median is what the purchase is expected to be, which is budgeted. ``per_unit`` is how many make one whole unit.
+    the median is what the purchase is expected to be, which is budgeted: that of ``expected_name``, where what is bought is one
+    count for all draws. ``per_unit`` is how many make one whole unit.
     """
-    _, middle, high = ledger.percentiles(name)
+    high, middle = ledger.percentiles(name)[2], ledger.percentiles(expected_name or name)[1]
     wanted = (np.broadcast_to(np.ceil(part / per_unit - 1e-9), months.shape) for part in (high, middle))
     needed, expected = wanted
     steps, owned, budgeted = [], 0.0, 0.0
@@ -170,8 +173,14 @@ def _devices(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -
     item = f"node of {per_node} x {device.title}"
     reason = f"a run within {show(scenario.training.deadline, 's')}"
     evidence = ledger.evidence("training.node_count")
-    steps = _steps(ledger, "training.node_count", months)
+    steps = _steps(ledger, "training.node_count", months, expected_name=_expected_nodes(ledger))
     return _items("training", item, steps, scenario.prices.node, power, scenario.site.node_lead, reason=reason, evidence=evidence)
+
+
+def _expected_nodes(ledger: Ledger) -> str:
+    """Return which quantity says how many nodes are expected: what draws need, unless a count was stated."""
+    needed = "training.needed_node_count"
+    return needed if needed in ledger.values else "training.node_count"
 
 
 def _fabric(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
@@ -208,7 +217,7 @@ def _racks(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> 
     reason = (
         f"{per_rack} nodes of {show(node_w, 'w')} in each" if node_w <= site.rack_power else "one node takes more than its power"
     )
-    steps = _steps(ledger, "training.node_count", months, per_rack)
+    steps = _steps(ledger, "training.node_count", months, per_rack, _expected_nodes(ledger))
     return _items(
         "training", item, steps, None, None, site.node_lead, reason=reason, evidence=ledger.evidence("training.node_count")
     )

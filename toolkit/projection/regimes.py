@@ -43,8 +43,9 @@ def side_by_side_values(
         values = {name: middle[name] for name in plain} | {given.name: np.full((1, 1), value)}
         for name in _GROWING:
             values[name] = values[name] * growth
-        if "device.rate_images_per_s" in plain:
-            values["device.rate_images_per_s"] = values["device.rate_images_per_s"] / growth
+        for name in ("device.rate_images_per_s", "device.half_images_per_s"):
+            if name in plain:
+                values[name] = values[name] / growth
         return evaluate(scenario, plain | {given.name: given}, values, months, scale)
 
     yield "same samples seen", "as many steps, whatever there is to choose from", [at(seen, base, 1, s) for s in scales]

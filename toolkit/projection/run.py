@@ -22,6 +22,7 @@ from toolkit.projection.model import evaluate
 from toolkit.projection.plan import bottlenecks, make_plan
 from toolkit.projection.result import ASSUMPTION_SCHEMA, FRAME_SCHEMA, INFLUENCE_SCHEMA, SENSITIVITY_SCHEMA, Projection
 from toolkit.projection.scenario import Scenario, load_scenario
+from toolkit.projection.training_flags import training_flags
 from toolkit.units import MONTH_S, show
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _RESULT_PREFIXES: Final = (
 )
 _HEADLINES: Final = (
     "storage.capacity_bytes",
-    "training.gpu_count",
+    "training.needed_count",
     "training.elapsed_s",
     "training.cost_usd",
     "inference.instance_count",
@@ -113,7 +114,7 @@ def project(
         frame=_frame(nodes, months),
         plan=make_plan(ledger, asked, months, loads),
         doubling=doubling_table(asked, givens.by_name, float(months[-1])),
-        sensitivity=_sensitivity(asked, givens, months),
+        sensitivity=_sensitivity(asked, givens, months, ledger.values.get("training.gpu_count")),
         influences=_influences(ledger, givens),
         assumptions=_assumptions(givens),
         bottlenecks=loads,
@@ -184,16 +185,22 @@ def _frame(nodes: Mapping[str, NodeSummary], months: np.ndarray[Any, Any]) -> pl
     return pl.concat(parts).with_columns(pl.col("p10", "p50", "p90").fill_nan(None))
 
 
-def _sensitivity(scenario: Scenario, givens: Givens, months: np.ndarray[Any, Any]) -> pl.DataFrame:
-    """Return how far each uncertain input alone moves the headline numbers at the last month, the widest first."""
+def _sensitivity(
+    scenario: Scenario, givens: Givens, months: np.ndarray[Any, Any], bought: np.ndarray[Any, Any] | None
+) -> pl.DataFrame:
+    """Return how far each uncertain input alone moves the headline numbers at the last month, the widest first.
+
+    Devices stay those that were bought: an input that is worse than thought makes a run late, it buys no more of them.
+    """
     middle = {name: np.full((1, 1), given.at("p50")) for name, given in givens.by_name.items()}
     last = months[-2:] if len(months) > 1 else months
+    fixed = None if bought is None else bought[:, -2:]
     rows: list[dict[str, Any]] = []
     for given in givens.by_name.values():
         if given.is_certain:
             continue
         ends = [
-            evaluate(scenario, givens.by_name, middle | {given.name: np.full((1, 1), given.at(end))}, last)
+            evaluate(scenario, givens.by_name, middle | {given.name: np.full((1, 1), given.at(end))}, last, bought=fixed)
             for end in ("p10", "p90")
         ]
         for quantity in _HEADLINES:
@@ -253,6 +260,7 @@ def _flags(scenario: Scenario, profile: DatasetProfile | None, ledger: Ledger, m
             "the scenario states more than 1,000 times the images that were profiled: rates were measured on little data"
         )
     if scenario.training is not None:
+        flags += training_flags(ledger)
         nodes = ledger.median("training.node_count")
         if nodes > 2 and "supply.node_bytes_per_s" in ledger.values:
             flags.append(

@@ -213,12 +213,19 @@ class Training(_Part):
     """Samples in all, however large the dataset."""
     deadline: Seconds = 7 * 86_400.0
     """Time within which a run must end."""
+    deadline_probability: Annotated[float, _quantity("share"), Field(gt=0, lt=1)] = 0.9
+    """Probability with which it is to end in time: so many devices are bought. Default: nine of ten."""
+    accelerator_count: Annotated[int, Field(ge=1)] | None = None
+    """Devices that there are, where that is decided already; by default as many as the deadline takes."""
     runs_per_month: Annotated[float, Field(ge=0, le=1000)] = 1
     """Training runs each month."""
     precision: Literal["fp32", "tf32", "bf16", "fp16", "fp8"] = "bf16"
     """Number format of the arithmetic."""
     batch_per_accelerator: Annotated[int, Field(ge=1)] = 256
-    """Samples of a step on one device."""
+    """Samples of a step on one device; fewer where all devices together would pass ``global_batch``."""
+    global_batch: Count | None = None
+    """Samples of a step on all devices together, at most. Default: the largest with which the model was published to train in
+    as many epochs, as far as that is known; else 32,768, assumed."""
     tensor_count: Annotated[int, Field(ge=1, le=64)] = 1
     """Devices that share each layer (tensor parallel). Default: each device holds whole layers."""
     pipeline_count: Annotated[int, Field(ge=1, le=128)] = 1
@@ -309,6 +316,9 @@ class Network(_Part):
     """Network link of a node, per direction. Default: 100 Gb/s."""
     transfer_link: BytesPerS = 1.25e9
     """Link over which the dataset is copied to another site. Default: 10 Gb/s."""
+    fabric_link: BytesPerS | None = None
+    """Link of a node for gradients, per direction, all its cards together. Default: ``node_link`` or ``nic`` where one is stated,
+    else that of the maker's reference node of the accelerator (400 GB/s with eight H100)."""
     nic: Annotated[str, _named("nic")] | None = None
     """Network card of a node, from the hardware facts; its rate takes the place of ``node_link``."""
     switch: Annotated[str, _named("switch")] | None = None
@@ -386,3 +396,10 @@ class Scenario(_Part):
     """What power and machines cost."""
     site: Site = Site()
     """Where machines stand, and how long they take to come."""
+
+    def __repr__(self) -> str:
+        serves = {"train": self.training, "serve": self.inference}
+        asked = " and ".join(f"{verb} {part.model}" for verb, part in serves.items() if part is not None) or "store"
+        return f"<Scenario {self.name!r}: {self.horizon_months} months, {self.growth.kind} growth, {asked}>"
+
+    __str__ = __repr__

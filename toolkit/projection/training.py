@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.projection.explain import formula
-from toolkit.projection.network import allreduce_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,14 +14,13 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = [
-    "allreduce",
+    "all_flop",
     "checkpoint_rate",
     "checkpoint_size",
     "checkpoint_time",
     "cooling",
     "decode_cores",
     "decode_supply",
-    "device_count",
     "device_rate",
     "device_rate_forward",
     "elapsed",
@@ -33,11 +31,13 @@ __all__ = [
     "node_count",
     "node_network",
     "power",
-    "rate",
+    "precise_activations",
+    "precise_rate",
     "read_bytes",
     "run_flop",
     "run_samples",
     "run_samples_fixed",
+    "sample_flop",
 ]
 
 
@@ -67,10 +67,59 @@ def run_flop(samples: Draws, forward_mac_count: Draws) -> Any:
     return samples * 6 * forward_mac_count
 
 
-@formula("images_per_s", "peak rate x share of the peak that training reaches / operations per sample")
-def device_rate(peak_flop_per_s: Draws, utilisation_share: Draws, forward_mac_count: Draws) -> Any:
-    """Samples each second on one device.  Source: model FLOP utilisation, Chowdhery et al. 2022 (arXiv 2204.02311)."""
-    return peak_flop_per_s * utilisation_share / (6 * forward_mac_count)
+@formula("flop", "6 x forward multiply-accumulates + 2 x those of parts that are run and not trained")
+def sample_flop(forward_mac_count: Draws, frozen_mac_count: Draws) -> Any:
+    """Floating-point operations of one sample in training.
+
+    Source: Kaplan et al. 2020 (arXiv 2001.08361): 2 per multiply-accumulate forward, twice as many backward; a frozen part has
+    no backward pass.
+
+    Examples
+    --------
+    >>> sample_flop(100.0, 30.0)
+    660.0
+    """
+    return 6 * forward_mac_count + 2 * frozen_mac_count
+
+
+@formula("flop", "samples x operations of one")
+def all_flop(samples: Draws, sample_flop: Draws) -> Any:
+    """Floating-point operations of a run.  Source: definition."""
+    return samples * sample_flop
+
+
+@formula("images_per_s", "peak rate at 16 bits x share of it that training reaches / operations per sample")
+def device_rate(half_peak_flop_per_s: Draws, utilisation_share: Draws, sample_flop: Draws) -> Any:
+    """Samples each second on one device at 16 bits.  Source: model FLOP utilisation, Chowdhery et al. 2022 (arXiv 2204.02311)."""
+    return half_peak_flop_per_s * utilisation_share / sample_flop
+
+
+@formula(
+    "images_per_s", "1 / (arithmetic at 16 bits x peak at 16 bits / peak + the rest of the time x bytes over those at 16 bits)"
+)
+def precise_rate(
+    half_images_per_s: Draws, sample_flop: Draws, half_peak_flop_per_s: Draws, product_share: Draws, peak_flop_per_s: Draws,
+    activation_factor: Draws,
+) -> Any:  # fmt: skip
+    """Samples each second at a precision, from those at 16 bits: arithmetic goes by peaks, traffic of memory by bytes.
+
+    Source: roofline in its sum form, as calibrated rates have it; Williams, Waterman and Patterson 2009,
+    doi 10.1145/1498765.1498785.
+
+    Examples
+    --------
+    >>> [round(float(precise_rate(7002.0, 24.66e9, 989e12, 0.8, peak, bytes))) for peak, bytes in ((989e12, 1), (67e12, 2))]
+    [7002, 1466]
+    """
+    whole_s = 1 / np.asarray(half_images_per_s)
+    arithmetic_s = np.minimum(whole_s, sample_flop / (half_peak_flop_per_s * product_share))
+    return 1 / (arithmetic_s * half_peak_flop_per_s / peak_flop_per_s + (whole_s - arithmetic_s) * activation_factor)
+
+
+@formula("bytes", "activations at 16 bits x bytes over those at 16 bits")
+def precise_activations(activation_bytes: Draws, activation_factor: Draws) -> Any:
+    """Bytes of activations that a sample keeps at a precision.  Source: definition."""
+    return activation_bytes * activation_factor
 
 
 @formula("images_per_s", "peak rate x share of the peak that inference reaches / (2 x forward multiply-accumulates)")
@@ -83,36 +132,23 @@ def device_rate_forward(peak_flop_per_s: Draws, utilisation_share: Draws, forwar
     return peak_flop_per_s * utilisation_share / (2 * forward_mac_count)
 
 
-@formula("count", "samples / (rate of a device x scaling x goodput x share left by neighbours x deadline), rounded up")
-def device_count(
-    samples: Draws, rate_images_per_s: Draws, scaling_share: Draws, goodput_share: Draws, own_share: Draws, deadline_s: Draws
-) -> Any:
-    """Devices that end a run within the deadline.  Source: definition."""
-    return np.ceil(samples / (rate_images_per_s * scaling_share * goodput_share * own_share * deadline_s))
-
-
 @formula("count", "devices / devices per node, rounded up")
 def node_count(device_count: Draws, devices_per_node: Draws) -> Any:
     """Nodes.  Source: definition."""
     return np.maximum(1, np.ceil(device_count / devices_per_node))
 
 
-@formula("images_per_s", "rate of a device x devices x scaling x goodput x share left by neighbours")
-def rate(device_count: Draws, rate_images_per_s: Draws, scaling_share: Draws, goodput_share: Draws, own_share: Draws) -> Any:
-    """Samples each second that the devices take in together.  Source: definition."""
-    return device_count * rate_images_per_s * scaling_share * goodput_share * own_share
-
-
-@formula("s", "samples / the least of what the devices take, the cores decode and the storage delivers")
+@formula("s", "samples / the least of what the devices take, the cores decode and the storage delivers x (1 + start, evaluation)")
 def elapsed(
-    samples: Draws, rate_images_per_s: Draws, decode_images_per_s: Draws, supply_bytes_per_s: Draws, read_bytes_per_image: Draws
-) -> Any:
-    """Seconds of a run.
+    samples: Draws, rate_images_per_s: Draws, decode_images_per_s: Draws, supply_bytes_per_s: Draws,
+    read_bytes_per_image: Draws, beside_factor: Draws | float = 1.0,
+) -> Any:  # fmt: skip
+    """Seconds of a run, with what passes beside its steps.
 
     Source: bottleneck law, throughput is at most the least of the stages' (Denning and Buzen 1978).
     """
     from_storage = supply_bytes_per_s / np.maximum(read_bytes_per_image, 1e-9)
-    return samples / np.minimum(np.minimum(rate_images_per_s, decode_images_per_s), from_storage)
+    return samples / np.minimum(np.minimum(rate_images_per_s, decode_images_per_s), from_storage) * beside_factor
 
 
 @formula("bytes_per_s", "rate x bytes per image x share not answered by the nodes' memory")
@@ -171,26 +207,13 @@ def read_bytes(bytes_per_image: Draws, hit_share: Draws) -> Any:
     return bytes_per_image * (1 - hit_share)
 
 
-@formula("bytes_per_s", "2 (n - 1) / n x gradient bytes x steps each second, sent by each device")
-def allreduce(
-    device_count: Draws, param_count: Draws, gradient_bytes: Draws, rate_images_per_s: Draws, batch_images: Draws
-) -> Any:
-    """Bytes each second that each device sends to add up gradients (data parallel, ring).
-
-    Source: Patarasuk and Yuan 2009; nccl-tests, PERFORMANCE.md.
-    """
-    count = np.maximum(device_count, 1)
-    steps_per_s = rate_images_per_s / (count * batch_images)
-    return allreduce_bytes(count, param_count * gradient_bytes) * steps_per_s
-
-
-@formula("bytes_per_s", "epoch reads / nodes + all-reduce of a node's ring, where there is more than one node")
-def node_network(read_bytes_per_s: Draws, node_count: Draws, allreduce_bytes_per_s: Draws) -> Any:
+@formula("bytes_per_s", "epoch reads / nodes + gradients that a node sends")
+def node_network(read_bytes_per_s: Draws, node_count: Draws, gradient_bytes_per_s: Draws) -> Any:
     """Bytes each second over a node's network link; inside a node gradients use the devices' own links.
 
-    Source: hierarchical ring, one stream leaves each node.
+    Source: hierarchical ring.
     """
-    return read_bytes_per_s / node_count + np.where(node_count > 1, allreduce_bytes_per_s, 0.0)
+    return read_bytes_per_s / node_count + gradient_bytes_per_s
 
 
 @formula("bytes", "weights, gradients and optimizer state on a device + activations x batch")

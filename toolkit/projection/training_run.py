@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from toolkit.projection import caching, economics, memory, parallel, reliability, training
+from toolkit.projection import caching, economics, memory, parallel, reliability, steps, training
 
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
     from toolkit.projection.scenario import Training
 
 __all__ = ["derive_demand", "derive_nothing", "derive_outcome"]
+
+_LINKS: Final = {
+    "device_link_bytes_per_s": "training.device_link_bytes_per_s", "fabric_bytes_per_s": "network.fabric_link_bytes_per_s",
+    "payload_share": "network.payload_share",
+}  # fmt: skip
+_BATCH: Final = {"batch_images": "training.batch_images", "batch_limit_images": "training.batch_limit_images"}
+_SCALING: Final = {
+    "split_count": "training.split_count", "devices_per_node": "training.devices_per_node", "sync_s": "training.sync_s",
+    "doubling_share": "training.doubling_share", "contention_share": "training.contention_share",
+    "coherence_share": "training.coherence_share", "scaling_factor": "training.scaling_factor",
+}  # fmt: skip
 
 
 def derive_nothing(ledger: Ledger) -> None:
@@ -33,30 +44,16 @@ def derive_demand(ledger: Ledger, trained: Training) -> None:
         derive("training.samples", training.run_samples_fixed, samples_seen="training.samples_seen", images="dataset.images")
     else:
         derive("training.samples", training.run_samples, images="dataset.images", epoch_count="training.epoch_count")
-    derive("training.flop", training.run_flop, samples="training.samples", forward_mac_count="model.forward_mac_count")
-    if "device.rate_images_per_s" not in ledger.values:
-        derive(
-            "device.rate_images_per_s",
-            training.device_rate,
-            peak_flop_per_s="device.peak_flop_per_s",
-            utilisation_share="device.utilisation_share",
-            forward_mac_count="model.forward_mac_count",
-        )
+    derive("training.sample_flop", training.sample_flop, forward_mac_count="model.forward_mac_count",
+           frozen_mac_count="model.frozen_mac_count")  # fmt: skip
+    derive("training.flop", training.all_flop, samples="training.samples", sample_flop="training.sample_flop")
+    derive("training.activation_bytes", training.precise_activations, activation_bytes="model.activation_bytes",
+           activation_factor="training.activation_factor")  # fmt: skip
+    _device_rate(ledger)
     _reliability(ledger, trained)
-    work = {
-        "rate_images_per_s": "device.rate_images_per_s",
-        "scaling_share": _split_share(ledger, trained),
-        "goodput_share": "training.goodput_share",
-        "own_share": "training.own_share",
-    }
-    _device_count(ledger, trained, work)
-    derive(
-        "training.node_count",
-        training.node_count,
-        device_count="training.gpu_count",
-        devices_per_node="training.devices_per_node",
-    )
-    derive("training.rate_images_per_s", training.rate, device_count="training.gpu_count", **work)
+    _step_alone(ledger, trained)
+    _device_count(ledger, trained)
+    _step_among_many(ledger)
     policy = {
         "lru": caching.lru_hit_share,
         "pinned": caching.pinned_hit_share,
@@ -81,64 +78,127 @@ def derive_demand(ledger: Ledger, trained: Training) -> None:
         "training.device_state_bytes",
         memory.sharded_state_bytes,
         param_count="training.part_param_count" if _is_split(trained) else "model.param_count",
-        weight_bytes="training.gradient_bytes",
+        weight_bytes="training.weight_bytes",
         gradient_bytes="training.gradient_bytes",
         optimizer_bytes="training.optimizer_bytes",
         shard_stage_index="training.shard_stage_index",
-        replica_count="training.replica_count" if _is_split(trained) else "training.gpu_count",
+        replica_count="training.replica_count",
     )
     derive(
         "training.memory_bytes",
         training.memory,
         device_state_bytes="training.device_state_bytes",
-        activation_bytes="training.part_activation_bytes" if _is_split(trained) else "model.activation_bytes",
-        batch_images="training.batch_images",
+        activation_bytes="training.part_activation_bytes" if _is_split(trained) else "training.activation_bytes",
+        batch_images="training.step_batch_images",
     )
+
+
+def _device_rate(ledger: Ledger) -> None:
+    """Enter the rate of a device, where it was not measured or calibrated: at 16 bits, and at the precision asked."""
+    derive: Any = ledger.derive
+    if "device.rate_images_per_s" in ledger.values:
+        return
+    if "device.half_images_per_s" not in ledger.values:
+        derive("device.half_images_per_s", training.device_rate, half_peak_flop_per_s="device.half_peak_flop_per_s",
+               utilisation_share="device.utilisation_share", sample_flop="training.sample_flop")  # fmt: skip
+    derive("device.rate_images_per_s", training.precise_rate, half_images_per_s="device.half_images_per_s",
+           sample_flop="training.sample_flop", half_peak_flop_per_s="device.half_peak_flop_per_s",
+           product_share="device.product_share", peak_flop_per_s="device.peak_flop_per_s",
+           activation_factor="training.activation_factor")  # fmt: skip
 
 
 def _is_split(trained: Training) -> bool:
     return trained.tensor_count * trained.pipeline_count > 1
 
 
-def _split_share(ledger: Ledger, trained: Training) -> str:
-    """Return the name of the share of the rate that is left; the bubble of a pipeline is entered where there is one."""
-    if trained.pipeline_count == 1:
-        return "training.scaling_share"
-    ledger.derive("training.bubble_share", parallel.bubble_share, pipeline_count="training.pipeline_count",
-                  micro_batch_count="training.micro_batch_count")  # fmt: skip
-    ledger.derive("training.split_share", parallel.split_share, scaling_share="training.scaling_share",
-                  bubble_share="training.bubble_share")  # fmt: skip
-    return "training.split_share"
-
-
-def _device_count(ledger: Ledger, trained: Training, work: dict[str, str]) -> None:
-    """Enter the devices; of a model that is split, in whole replicas."""
+def _step_alone(ledger: Ledger, trained: Training) -> None:
+    """Enter what one replica takes for a step, and what a model that is split sends between its parts."""
     derive: Any = ledger.derive
-    needed = "training.needed_count" if _is_split(trained) else "training.gpu_count"
-    derive(needed, training.device_count, samples="training.samples", deadline_s="training.deadline_s", **work)
+    derive("training.split_count", parallel.split_count, tensor_count="training.tensor_count",
+           pipeline_count="training.pipeline_count")  # fmt: skip
+    derive("training.bubble_share", parallel.bubble_share, pipeline_count="training.pipeline_count",
+           micro_batch_count="training.micro_batch_count")  # fmt: skip
     if _is_split(trained):
-        derive("training.split_count", parallel.split_count, tensor_count="training.tensor_count",
-               pipeline_count="training.pipeline_count")  # fmt: skip
-        derive("training.gpu_count", parallel.whole_replicas, needed_count=needed, split_count="training.split_count")
-        derive("training.replica_count", parallel.replica_count, device_count="training.gpu_count",
-               split_count="training.split_count")  # fmt: skip
+        shape = {"batch_images": "training.batch_images", "token_count": "model.token_count", "width_count": "model.width_count",
+                 "tensor_count": "training.tensor_count", "activation_bytes": "training.gradient_bytes"}  # fmt: skip
+        derive("network.tensor_bytes", parallel.tensor_bytes, layer_count="model.layer_count", **shape)
+        derive("network.pipeline_bytes", parallel.pipeline_bytes, pipeline_count="training.pipeline_count", **shape)
+        derive("network.split_wait_s", steps.split_wait, tensor_bytes="network.tensor_bytes",
+               pipeline_bytes="network.pipeline_bytes", tensor_count="training.tensor_count",
+               devices_per_node="training.devices_per_node", **_LINKS)  # fmt: skip
+    else:
+        ledger.give("network.split_wait_s", "s", np.zeros((1, 1)), source="each device holds the whole model", evidence="stated")
+    derive("training.replica_s", steps.replica_time, batch_images="training.batch_images",
+           rate_images_per_s="device.rate_images_per_s", split_count="training.split_count",
+           bubble_share="training.bubble_share", split_wait_s="network.split_wait_s")  # fmt: skip
+    derive("training.gradient_sum_bytes", parallel.gradient_sum, param_count="model.param_count",
+           gradient_bytes="training.gradient_bytes")  # fmt: skip
+    derive("training.working_s", steps.working_time, deadline_s="training.deadline_s", goodput_share="training.goodput_share",
+           own_share="training.own_share", beside_factor="training.beside_factor")  # fmt: skip
+
+
+def _device_count(ledger: Ledger, trained: Training) -> None:
+    """Enter the devices that each draw needs, and the one count that is bought: in whole replicas where the model is split."""
+    derive: Any = ledger.derive
+    if trained.accelerator_count is None:
+        derive("training.needed_count", steps.needed_count, samples="training.samples", working_s="training.working_s",
+               replica_s="training.replica_s", overlap_share="network.overlap_share", latency_s="network.hop_latency_s",
+               exposure_factor="network.exposure_factor", gradient_bytes="training.gradient_sum_bytes",
+               **_BATCH, **_SCALING, **_LINKS)  # fmt: skip
+    if "training.gpu_count" not in ledger.values:
+        derive("training.gpu_count", steps.bought_count, needed_count="training.needed_count",
+               planned_share="training.planned_share")  # fmt: skip
+    derive("training.node_count", training.node_count, device_count="training.gpu_count",
+           devices_per_node="training.devices_per_node")  # fmt: skip
+    if "training.needed_count" in ledger.values:
+        derive("training.needed_node_count", training.node_count, device_count="training.needed_count",
+               devices_per_node="training.devices_per_node")  # fmt: skip
+    derive("training.replica_count", parallel.replica_count, device_count="training.gpu_count",
+           split_count="training.split_count")  # fmt: skip
+    if _is_split(trained):
         derive("training.part_param_count", parallel.part_params, param_count="model.param_count",
                split_count="training.split_count")  # fmt: skip
-        derive("training.part_activation_bytes", parallel.part_activations, activation_bytes="model.activation_bytes",
+        derive("training.part_activation_bytes", parallel.part_activations, activation_bytes="training.activation_bytes",
                tensor_count="training.tensor_count")  # fmt: skip
 
 
-def _split_traffic(ledger: Ledger) -> None:
-    """Enter what a model that is split sends between its parts; inside a node it takes the devices' own links."""
+def _step_among_many(ledger: Ledger) -> None:
+    """Enter the step of the devices that were bought, with what it waits for the network, and the rate that this makes."""
     derive: Any = ledger.derive
-    shape = {"batch_images": "training.batch_images", "token_count": "model.token_count", "width_count": "model.width_count",
-             "tensor_count": "training.tensor_count", "activation_bytes": "training.gradient_bytes"}  # fmt: skip
-    derive("network.tensor_bytes", parallel.tensor_bytes, layer_count="model.layer_count", **shape)
-    derive("network.pipeline_bytes", parallel.pipeline_bytes, pipeline_count="training.pipeline_count", **shape)
-    for kind in ("tensor", "pipeline"):
+    derive("training.scaling_share", steps.kept_share, device_count="training.gpu_count",
+           **{name: _SCALING[name] for name in _SCALING if name not in {"split_count", "sync_s"}})  # fmt: skip
+    derive("training.step_batch_images", steps.step_batch, batch_images="training.batch_images",
+           batch_limit_images="training.batch_limit_images", device_count="training.gpu_count",
+           split_count="training.split_count")  # fmt: skip
+    derive("network.allreduce_s", steps.gradient_time, device_count="training.gpu_count", split_count="training.split_count",
+           devices_per_node="training.devices_per_node", gradient_bytes="training.gradient_sum_bytes",
+           latency_s="network.hop_latency_s", **_LINKS)  # fmt: skip
+    derive("network.exposed_s", steps.exposed, network_s="network.allreduce_s", replica_s="training.replica_s",
+           step_batch_images="training.step_batch_images", batch_images="training.batch_images",
+           scaling_share="training.scaling_share", overlap_share="network.overlap_share",
+           exposure_factor="network.exposure_factor")  # fmt: skip
+    derive("training.step_s", steps.step_time, replica_s="training.replica_s", step_batch_images="training.step_batch_images",
+           batch_images="training.batch_images", scaling_share="training.scaling_share", sync_s="training.sync_s",
+           exposed_s="network.exposed_s")  # fmt: skip
+    derive("training.rate_images_per_s", steps.step_rate, device_count="training.gpu_count", split_count="training.split_count",
+           step_batch_images="training.step_batch_images", step_s="training.step_s", goodput_share="training.goodput_share",
+           own_share="training.own_share")  # fmt: skip
+
+
+def _traffic(ledger: Ledger, trained: Training) -> None:
+    """Enter what devices and nodes send each second; between the parts of a replica in one node the devices' own links do."""
+    derive: Any = ledger.derive
+    for kind in ("tensor", "pipeline") if _is_split(trained) else ():
         derive(f"network.{kind}_bytes_per_s", parallel.split_rate, step_bytes=f"network.{kind}_bytes",
-               rate_images_per_s="training.rate_images_per_s", device_count="training.gpu_count",
-               batch_images="training.batch_images", split_count="training.split_count")  # fmt: skip
+               step_s="training.step_s", step_batch_images="training.step_batch_images",
+               batch_images="training.batch_images")  # fmt: skip
+    derive("network.allreduce_bytes_per_s", steps.device_gradients, replica_count="training.replica_count",
+           gradient_bytes="training.gradient_sum_bytes", split_count="training.split_count", step_s="training.step_s")  # fmt: skip
+    derive("network.node_gradient_bytes_per_s", steps.node_gradients, device_count="training.gpu_count",
+           split_count="training.split_count", devices_per_node="training.devices_per_node",
+           gradient_bytes="training.gradient_sum_bytes", step_s="training.step_s")  # fmt: skip
+    derive("network.node_bytes_per_s", training.node_network, read_bytes_per_s="bandwidth.epoch_read_bytes_per_s",
+           node_count="training.node_count", gradient_bytes_per_s="network.node_gradient_bytes_per_s")  # fmt: skip
 
 
 def _reliability(ledger: Ledger, trained: Training) -> None:
@@ -227,25 +287,9 @@ def derive_outcome(ledger: Ledger, trained: Training) -> None:
         decode_images_per_s="training.decode_images_per_s",
         supply_bytes_per_s="bandwidth.storage_supply_bytes_per_s",
         read_bytes_per_image="training.read_bytes_per_image",
+        beside_factor="training.beside_factor",
     )
-    if _is_split(trained):
-        _split_traffic(ledger)
-    derive(
-        "network.allreduce_bytes_per_s",
-        training.allreduce,
-        device_count="training.replica_count" if _is_split(trained) else "training.gpu_count",
-        param_count="training.part_param_count" if _is_split(trained) else "model.param_count",
-        gradient_bytes="training.gradient_bytes",
-        rate_images_per_s="training.rate_images_per_s",
-        batch_images="training.batch_images",
-    )
-    derive(
-        "network.node_bytes_per_s",
-        training.node_network,
-        read_bytes_per_s="bandwidth.epoch_read_bytes_per_s",
-        node_count="training.node_count",
-        allreduce_bytes_per_s="network.allreduce_bytes_per_s",
-    )
+    _traffic(ledger, trained)
     derive(
         "training.power_w",
         training.power,

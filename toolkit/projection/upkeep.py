@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from toolkit.projection import capacity, curation_load, fabric, network, parallel, traffic
+from toolkit.projection import capacity, curation_load, fabric, parallel, traffic
 
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
@@ -80,22 +80,12 @@ def _fabric(ledger: Ledger) -> None:
     enter("network.fabric_bytes_per_s", fabric.aggregate, node_bytes_per_s="network.node_bytes_per_s",
           node_count="training.node_count")  # fmt: skip
     enter("network.nic_count", fabric.nic_count, node_bytes_per_s="network.node_bytes_per_s",
-          node_count="training.node_count", **link)  # fmt: skip
+          fabric_bytes_per_s="network.fabric_link_bytes_per_s", node_count="training.node_count", **link)  # fmt: skip
     ports = {"port_count": "network.switch_port_count", "oversubscription_factor": "network.oversubscription_factor"}
     enter("network.leaf_count", fabric.leaf_count, card_count="network.nic_count", **ports)
     enter("network.switch_count", fabric.switch_count, leaf_count="network.leaf_count", **ports)
     enter("network.spine_bytes_per_s", fabric.spine_bytes, fabric_bytes_per_s="network.fabric_bytes_per_s",
           leaf_count="network.leaf_count")  # fmt: skip
-    enter(
-        "training.step_s", network.step_time, batch_images="training.batch_images", rate_images_per_s="device.rate_images_per_s"
-    )
-    enter("training.gradient_sum_bytes", parallel.gradient_sum, param_count="model.param_count",
-          gradient_bytes="training.gradient_bytes")  # fmt: skip
-    enter("network.allreduce_s", network.node_allreduce_time, node_count="training.node_count", param_count="model.param_count",
-          gradient_bytes="training.gradient_bytes", link_bytes_per_s="network.node_link_bytes_per_s",
-          latency_s="network.hop_latency_s")  # fmt: skip
     enter("network.tree_allreduce_s", parallel.tree_allreduce_time, member_count="training.node_count",
-          gradient_bytes="training.gradient_sum_bytes", link_bytes_per_s="network.node_link_bytes_per_s",
+          gradient_bytes="training.gradient_sum_bytes", link_bytes_per_s="network.fabric_link_bytes_per_s",
           latency_s="network.hop_latency_s")  # fmt: skip
-    enter("network.exposed_s", network.exposed_time, network_s="network.allreduce_s", step_s="training.step_s",
-          overlap_share="network.overlap_share")  # fmt: skip
