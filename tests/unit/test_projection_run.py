@@ -156,6 +156,19 @@ def test_shared_machines_take_more_devices() -> None:
     assert shared == pytest.approx(alone / 0.7, abs=1)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("gone", [{"steps": {0: -1_000_000}}, {"retention": "1 month"}])
+def test_a_dataset_that_is_deleted_takes_nothing_and_warns_of_nothing(gone: dict[str, Any]) -> None:
+    left = toolkit.project(SMALL | {"growth": gone | {"uncertainty": 0}}, draws=5)
+    for quantity in ("dataset.images", "training.elapsed_s", "bandwidth.curation_bytes_per_s", "training.gpu_count"):
+        assert left.value(quantity) == 0, quantity
+
+
+def test_a_hundred_million_streams_that_come_and_go_are_placed_at_once() -> None:
+    many = toolkit.project(SMALL | {"inference": {"streams": 10**8, "blocked": "1 %"}}, draws=2)
+    assert many.value("inference.place_count") == 99_000_100  # what is carried, and a hundred idle places
+
+
 def test_exclusive_streams_are_not_split_over_devices() -> None:
     streams = toolkit.project(SMALL | {"inference": {"streams": 1000, "frames_per_s": 30}}, draws=50)
     per_device = streams.explain("inference.instance_count")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import ScenarioError
 from toolkit.projection.givens_costs import gather_costs
+from toolkit.projection.growth_checks import check_growth, check_load
 from toolkit.projection.hardware_facts import accelerators, cards, collections, media, models, switches
 from toolkit.projection.measured import step_of
 from toolkit.projection.uncertainty import Given
@@ -72,6 +73,7 @@ def gather(scenario: Scenario, profile: DatasetProfile | None, measured: Measure
     if scenario.training is not None:
         _training(givens, scenario, scenario.training, measured)
     if scenario.inference is not None:
+        check_load(scenario.inference, scenario.horizon_months)
         _inference(givens, scenario.inference)
     source = "assumed 0.12 USD/kWh, unless stated"
     givens.add("price.electricity_usd_per_j", "usd_per_j", scenario.prices.electricity, source, "assumed")
@@ -118,6 +120,7 @@ def _dataset(givens: Givens, scenario: Scenario, profile: DatasetProfile | None)
         givens.add("start.kept_share", "share", 0.9, "no dataset was curated; 90 % kept", "assumed", spread=(0.8, 1.1))
     _quarantined(givens, scenario, profile, where)
     _shard_overhead(givens, profile, where)
+    check_growth(scenario, {name: given.value for name, given in givens.by_name.items()})
     spread = scenario.growth.uncertainty
     givens.add("growth.factor", "ratio", 1.0, _STATED, "assumed", spread=(1 - spread, 1 + spread) if spread else None)
 

@@ -112,7 +112,8 @@ def elapsed(
     Source: bottleneck law, throughput is at most the least of the stages' (Denning and Buzen 1978).
     """
     from_storage = supply_bytes_per_s / np.maximum(read_bytes_per_image, 1e-9)
-    return samples / np.minimum(np.minimum(rate_images_per_s, decode_images_per_s), from_storage)
+    least = np.minimum(np.minimum(rate_images_per_s, decode_images_per_s), from_storage)
+    return samples / np.where(least > 0, least, 1.0)  # where there is nothing to train on, a run takes no time
 
 
 @formula("bytes_per_s", "rate x bytes per image x share not answered by the nodes' memory")
