@@ -46,11 +46,14 @@ def evaluate(
         drawn = values[name] * scale if name == "start.images" else values[name]
         ledger.give(name, given.unit, drawn, source=given.source, evidence=given.evidence)
     _dataset(ledger, scenario, givens, months, scale)
+    if scenario.training is None:
+        training_run.derive_nothing(ledger)
+    else:
+        training_run.derive_checkpoint(ledger)
+    sizing.derive_capacity(ledger)
     if scenario.training is not None:
         training_run.derive_demand(ledger, scenario.training)
-    else:
-        training_run.derive_nothing(ledger)
-    sizing.derive(ledger)
+    sizing.derive_delivery(ledger)
     if scenario.training is not None:
         training_run.derive_outcome(ledger, scenario.training)
     upkeep.derive(ledger, is_training=scenario.training is not None)

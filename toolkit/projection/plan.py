@@ -44,7 +44,7 @@ class _Pair:
 _PAIRS = (
     _Pair(phase="training", resource="storage bandwidth", demand="bandwidth.storage_demand_bytes_per_s",
           supply="bandwidth.storage_supply_bytes_per_s", unit="bytes_per_s"),
-    _Pair(phase="training", resource="image decoding", demand="training.rate_images_per_s",
+    _Pair(phase="training", resource="image decoding", demand="training.required_images_per_s",
           supply="training.decode_images_per_s", unit="images_per_s"),
     _Pair(phase="training", resource="node network", demand="network.node_bytes_per_s",
           supply="network.node_link_bytes_per_s", unit="bytes_per_s"),
@@ -152,9 +152,12 @@ def _items(
 
 def _drives(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
     medium = media()[scenario.storage.medium]
-    by_capacity = ledger.median("storage.capacity_bytes") / medium.capacity
-    by_rate = ledger.median("bandwidth.storage_demand_bytes_per_s") / medium.read
-    reason = "capacity with protection and headroom" if by_capacity >= by_rate else "reads of a training run, not capacity"
+    held, least, bought = (ledger.median(f"storage.{name}_count") for name in ("capacity_drive", "least_drive", "drive"))
+    reason = "capacity with protection and headroom"
+    if bought > held:
+        reason = "reads of a training run, not capacity"
+    elif held == least > 1 and ledger.median("storage.capacity_bytes") <= (least - 1) * medium.capacity:
+        reason = f"{least:,.0f} drives that the protection lies on, not capacity"
     evidence = ledger.evidence("storage.drive_count")
     steps = _steps(ledger, "storage.drive_count", months)
     lead_s = scenario.site.drive_lead

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from toolkit.projection import capacity, network, packaging, storage
 
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
 
-__all__ = ["derive"]
+__all__ = ["derive_capacity", "derive_delivery", "derive_writes"]
 
 
-def derive(ledger: Ledger) -> None:
-    """Enter everything about storage into a ledger."""
+def derive_capacity(ledger: Ledger) -> None:
+    """Enter what storage holds, and the drives that hold it."""
     enter = ledger.derive
     enter(
         "storage.raw_bytes",
@@ -56,6 +58,7 @@ def derive(ledger: Ledger) -> None:
         storage.protection,
         logical_bytes="storage.logical_bytes",
         protection_factor="storage.protection_factor",
+        padding_bytes="storage.padding_bytes",
     )
     enter(
         "storage.filesystem_bytes",
@@ -81,6 +84,33 @@ def derive(ledger: Ledger) -> None:
         filesystem_bytes="storage.filesystem_bytes",
     )
     enter(
+        "storage.capacity_drive_count",
+        storage.capacity_drives,
+        capacity_bytes="storage.capacity_bytes",
+        drive_bytes="drive.capacity_bytes",
+        least_drive_count="storage.least_drive_count",
+    )
+
+
+def derive_writes(ledger: Ledger, nodes: str) -> None:
+    """Enter what nodes write each second to the drives that capacity takes; ``nodes`` names how many there are at least."""
+    ledger.derive(
+        "bandwidth.storage_write_bytes_per_s",
+        storage.written_to_drives,
+        drive_count="storage.capacity_drive_count",
+        drive_bytes_per_s="drive.write_bytes_per_s",
+        delivery_share="storage.delivery_share",
+        protection_factor="storage.protection_factor",
+        node_count=nodes,
+        link_bytes_per_s="network.node_link_bytes_per_s",
+        payload_share="network.payload_share",
+    )
+
+
+def derive_delivery(ledger: Ledger) -> None:
+    """Enter what storage must deliver, the drives that do, and what they then can."""
+    enter = ledger.derive
+    enter(
         "bandwidth.ingest_bytes_per_s",
         storage.ingest,
         arriving_images_per_s="dataset.arriving_images_per_s",
@@ -95,15 +125,7 @@ def derive(ledger: Ledger) -> None:
         checkpoint_bytes="training.checkpoint_bytes",
         checkpoint_interval_s="training.checkpoint_interval_s",
     )
-    enter(
-        "storage.drive_count",
-        storage.drive_count,
-        capacity_bytes="storage.capacity_bytes",
-        demand_bytes_per_s="bandwidth.storage_demand_bytes_per_s",
-        drive_bytes="drive.capacity_bytes",
-        drive_bytes_per_s="drive.read_bytes_per_s",
-    )
-    _supply(ledger)
+    _drives_and_supply(ledger)
     enter(
         "network.transfer_s",
         network.transfer_time,
@@ -131,21 +153,47 @@ def _beside(ledger: Ledger) -> None:
         "storage.small_file_bytes", packaging.small_file_bytes, file_count="storage.raw_file_count",
         mean_file_bytes="start.bytes_per_image", block_bytes="storage.block_bytes", inode_bytes="storage.inode_bytes",
     )  # fmt: skip
+    if "storage.stripe_data_count" in ledger.values:
+        enter(
+            "storage.padding_bytes", storage.padding, file_count="storage.raw_file_count", mean_file_bytes="start.bytes_per_image",
+            data_count="storage.stripe_data_count", parity_count="storage.stripe_parity_count",
+            block_bytes="storage.block_bytes", waste_bytes="storage.small_file_bytes",
+        )  # fmt: skip
+    else:
+        source = "nothing is cut into pieces without an erasure code"
+        ledger.give("storage.padding_bytes", "bytes", np.zeros((1, 1)), source=source, evidence="published")
     enter("storage.object_count", packaging.object_count, size_bytes="storage.curated_bytes", object_bytes="storage.shard_bytes")
 
 
-def _supply(ledger: Ledger) -> None:
-    name, enter = "bandwidth.storage_supply_bytes_per_s", ledger.derive
+def _drives_and_supply(ledger: Ledger) -> None:
+    """Enter drives and supply: either follows from the other, as the supply is stated or measured, or is what is bought."""
+    enter, supply = ledger.derive, "bandwidth.storage_supply_bytes_per_s"
     if "supply.stated_bytes_per_s" in ledger.values:
-        enter(name, storage.stated_supply, stated_bytes_per_s="supply.stated_bytes_per_s")
+        enter(supply, storage.stated_supply, stated_bytes_per_s="supply.stated_bytes_per_s")
     elif "supply.node_bytes_per_s" in ledger.values:
-        enter(name, storage.supply_of_nodes, node_bytes_per_s="supply.node_bytes_per_s", node_count="training.node_count")
-    else:
+        enter(supply, storage.supply_of_nodes, node_bytes_per_s="supply.node_bytes_per_s", node_count="training.node_count")
+    planned = "bandwidth.storage_demand_bytes_per_s"
+    if supply in ledger.values:
+        planned = "bandwidth.planned_bytes_per_s"
         enter(
-            name,
+            planned, storage.planned_reads, demand_bytes_per_s="bandwidth.storage_demand_bytes_per_s", supply_bytes_per_s=supply
+        )
+    enter(
+        "storage.drive_count",
+        storage.drive_count,
+        held_drive_count="storage.capacity_drive_count",
+        planned_bytes_per_s=planned,
+        drive_bytes_per_s="drive.read_bytes_per_s",
+        delivery_share="storage.delivery_share",
+    )
+    if supply not in ledger.values:
+        enter(
+            supply,
             storage.supply_of_drives,
             drive_count="storage.drive_count",
             drive_bytes_per_s="drive.read_bytes_per_s",
+            delivery_share="storage.delivery_share",
             node_count="training.node_count",
             link_bytes_per_s="network.node_link_bytes_per_s",
+            payload_share="network.payload_share",
         )

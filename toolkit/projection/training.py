@@ -35,6 +35,7 @@ __all__ = [
     "power",
     "rate",
     "read_bytes",
+    "required_rate",
     "run_flop",
     "run_samples",
     "run_samples_fixed",
@@ -101,6 +102,15 @@ def node_count(device_count: Draws, devices_per_node: Draws) -> Any:
 def rate(device_count: Draws, rate_images_per_s: Draws, scaling_share: Draws, goodput_share: Draws, own_share: Draws) -> Any:
     """Samples each second that the devices take in together.  Source: definition."""
     return device_count * rate_images_per_s * scaling_share * goodput_share * own_share
+
+
+@formula("images_per_s", "samples / deadline")
+def required_rate(samples: Draws, deadline_s: Draws) -> Any:
+    """Samples each second that a run must take in to end within its deadline; whole devices could take in more.
+
+    Source: definition.
+    """
+    return samples / deadline_s
 
 
 @formula("s", "samples / the least of what the devices take, the cores decode and the storage delivers")

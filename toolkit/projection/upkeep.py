@@ -61,14 +61,14 @@ def _upkeep(ledger: Ledger) -> None:
 
 def _reads(ledger: Ledger) -> None:
     enter: Any = ledger.derive
-    enter("bandwidth.random_reads_per_s", traffic.random_reads, rate_images_per_s="training.rate_images_per_s",
+    enter("bandwidth.random_reads_per_s", traffic.random_reads, rate_images_per_s="training.required_images_per_s",
           hit_share="cache.hit_share")  # fmt: skip
     enter("bandwidth.sequential_reads_per_s", traffic.sequential_reads, read_bytes_per_s="bandwidth.epoch_read_bytes_per_s",
           chunk_bytes="storage.chunk_bytes")  # fmt: skip
     enter("bandwidth.shuffle_bytes_per_s", traffic.shuffle, read_bytes_per_s="bandwidth.epoch_read_bytes_per_s",
           shuffled_share="storage.shuffled_share")  # fmt: skip
     enter("training.restore_s", traffic.restore_time, checkpoint_bytes="training.checkpoint_bytes",
-          read_bytes_per_s="drive.read_bytes_per_s")  # fmt: skip
+          read_bytes_per_s="bandwidth.storage_supply_bytes_per_s")  # fmt: skip
     enter("storage.cache_tier_bytes", capacity.cache_tier, node_count="training.node_count", cache_bytes="training.cache_bytes",
           curated_bytes="storage.curated_bytes")  # fmt: skip
     enter("training.late_share", capacity.shortage, needed="training.elapsed_s", available="training.deadline_s")
