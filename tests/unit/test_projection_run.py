@@ -137,6 +137,24 @@ def test_doubling_says_where_it_doubles_and_where_not(small: Projection) -> None
     assert 0.9 < exponents["drives"] <= 1
 
 
+def test_a_cliff_is_called_one_and_no_verdict_contradicts_its_reason() -> None:
+    # 1 M images of 100 kB are 100 GB, and a node's memory holds 256 GB of them: at four times the data it no longer does
+    found = toolkit.project(changed(dataset={"images": 1e6}, growth={"kind": "none"}), draws=5).doubling
+    told = {row["resource"]: row for row in found.iter_rows(named=True)}
+    reads = told["reads during a run"]
+    assert [reads[scale] > 0 for scale in ("x1", "x2", "x4", "x8")] == [False, False, True, True]
+    assert reads["exponent"] is None
+    assert reads["why"].startswith("begins: memory answers all reads up to 2 times the data; ")
+    assert told["ingest"]["why"] == "stays at nothing: nothing comes in"
+    grown = toolkit.project(changed(training={"epochs": 3000}), draws=5).doubling
+    told = {row["resource"]: row for row in grown.iter_rows(named=True)}
+    assert told["ingest"]["why"].startswith("doubles: what comes in is taken to be more")
+    for row in told.values():
+        assert not (row["why"].startswith(("less than", "stays")) and "fail more often" in row["why"]), row
+    law = told["error of a contrastive model, over that now"]
+    assert law["x2"] == pytest.approx(0.926, abs=0.001)
+
+
 def test_reads_jump_where_the_data_outgrows_memory() -> None:
     within = toolkit.project(changed(dataset={"images": 1e6}, growth={"kind": "none"}), draws=1)
     beyond = toolkit.project(changed(dataset={"images": 8e6}, growth={"kind": "none"}), draws=1)

@@ -143,7 +143,7 @@ def _months_table(projection: Projection, start: str, caption: str, prefix: str)
 def _doubling(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
     rows = []
     for row in projection.doubling.iter_rows(named=True):
-        exponent = "unknown" if row["exponent"] is None else f"{row['exponent']:.2f}"
+        exponent = "from nothing" if row["exponent"] is None else f"{row['exponent']:.2f}"
         cells = [show(row[c], row["unit"]) for c in ("x1", "x2", "x4", "x8")]
         name = Cell(text=begin(str(row["resource"])), below=quantity_words(row["quantity"]))
         rows.append([name, *cells, exponent, Cell(text=str(row["why"] or ""), quiet=True)])
