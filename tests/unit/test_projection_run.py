@@ -15,6 +15,9 @@ from toolkit.errors import MissingError, ScenarioError, TonnageError, UsageError
 from toolkit.projection.explain import EVIDENCE, Explanation
 from toolkit.projection.result import Projection
 from toolkit.projection.scenario import load_scenario
+from toolkit.reporting.page import render
+from toolkit.reporting.subjects import Subjects
+from toolkit.terminal import show_projection
 
 TEAM = SAMPLE / "scenarios" / "vision_team_100tb.yaml"
 SMALL: dict[str, Any] = {
@@ -260,3 +263,18 @@ def test_files_that_are_no_scenario_are_one_sentence(tmp_path: Path) -> None:
         toolkit.project(SMALL, draws=0)
     with pytest.raises(MissingError, match="there are no measurements at"):
         toolkit.project(SMALL, measurements=tmp_path / "none.json")
+
+
+def test_what_rests_on_a_price_that_nobody_gave_needs_input_in_every_table(capsys: pytest.CaptureFixture[str]) -> None:
+    unknown = toolkit.project(changed(training={"accelerator": "l40s"}), draws=20)
+    show_projection(unknown)
+    printed = capsys.readouterr().out
+    assert "unknown" not in printed
+    assert "needs input" in next(line for line in printed.splitlines() if "training.cost_usd" in line)
+    assert "unknown" not in render(Subjects(projections=(unknown,))).split("<script")[0]
+
+
+def test_what_comes_in_whole_units_is_told_in_whole_units(team: Projection) -> None:
+    whole = team.frame.filter(pl.col("quantity").is_in(["training.gpu_count", "network.leaf_count", "storage.drive_count"]))
+    for percentile in ("p10", "p50", "p90"):
+        assert (whole[percentile] == whole[percentile].round()).all()

@@ -158,7 +158,9 @@ def _errors(scenario: Scenario) -> list[dict[str, Any]]:
          "E = c + a (C + d) ^ -b of vision transformers, b of about 0.35 (Zhai et al. 2022; exponent from memory)"),
     )  # fmt: skip
     return [
-        _row(name, f"training.error_order_{power:g}", "ratio", [scale**-power for scale in _SCALES], f"{law}; same epochs")
+        _row(
+            name, f"training.error_order_{power * 100:.0f}", "ratio", [scale**-power for scale in _SCALES], f"{law}; same epochs"
+        )
         for name, power, law in laws
     ]
 
