@@ -120,14 +120,15 @@ def test_an_unknown_price_is_unknown_and_never_nothing(team: Projection) -> None
 def test_the_plan_buys_whole_units_that_hold_the_90th_percentile(team: Projection) -> None:
     plan = team.plan.frame
     assert (plan["count"] == plan["count"].round()).all()
-    for phase, quantity in (
-        ("storage", "storage.drive_count"),
-        ("training", "training.node_count"),
-        ("inference", "inference.instance_count"),
+    for item, quantity in (
+        ("NVMe", "storage.drive_count"),
+        ("node of", "training.node_count"),
+        ("spare node of", "training.spare_node_count"),
+        ("NVIDIA L4", "inference.instance_count"),
     ):
-        bought = plan.filter(pl.col("phase") == phase)["count"].sum()
+        bought = plan.filter(pl.col("item").str.starts_with(item))["count"].sum()
         needed = team.frame.filter(pl.col("quantity") == quantity)["p90"].max()
-        assert bought >= needed > bought - 2
+        assert bought == needed
 
 
 def test_doubling_says_where_it_doubles_and_where_not(small: Projection) -> None:

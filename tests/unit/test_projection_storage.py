@@ -120,3 +120,48 @@ def test_every_key_that_an_input_is_said_to_come_from_is_one() -> None:
     for name, key in KEY_OF.items():
         if key not in {"inference.sites", "inference.precision", "inference.pue"}:
             assert origin_of(scenario, name)[1] in {"stated", "assumed"}, name
+
+
+TIERED: dict[str, Any] = {
+    "name": "tiered", "horizon_months": 2, "dataset": {"images": 1e8, "image_size": "1 MB", "kept": 1.0, "quarantined": 0},
+    "growth": {"uncertainty": 0}, "training": {"epochs": 10, "deadline": "7 days", "memory_per_node": "64 GB"},
+    "prices": {"node": "300000 USD"},
+}  # fmt: skip
+
+
+def tiered(**kept: Any) -> Projection:
+    found: Projection = toolkit.project(TIERED | {"storage": kept}, draws=1)
+    return found
+
+
+def test_what_is_rented_is_not_bought_too() -> None:
+    owned, both = tiered(), tiered(shared_tier="s3_standard", archive_tier="s3_deep_archive")
+    assert both.value("storage.rented_bytes") == pytest.approx(both.value("storage.logical_bytes"))
+    assert both.value("storage.capacity_bytes") == both.value("storage.drive_count") == 0
+    assert both.plan.frame.filter(pl.col("phase") == "storage").is_empty()
+    archived = tiered(archive_tier="s3_deep_archive")
+    left = archived.value("storage.logical_bytes") - archived.value("storage.archive_tier_bytes")
+    assert archived.value("storage.on_drives_bytes") == pytest.approx(left)
+    assert 0 < archived.value("storage.drive_count") < owned.value("storage.drive_count")
+    assert both.value("cost.capital_usd") == owned.value("cost.capital_usd") - owned.value("storage.drive_count") * 768
+    # what is read from rented storage comes over the nodes' links
+    assert both.value("bandwidth.storage_supply_bytes_per_s") == pytest.approx(12.5e9 * 0.92, rel=0.1)
+
+
+def test_requests_retrieval_and_egress_are_paid_for() -> None:
+    found = tiered(shared_tier="s3_infrequent", archive_tier="s3_glacier", archive_read="10 %")
+    read = found.value("training.samples") * found.value("training.read_bytes_per_image")
+    assert found.value("storage.run_read_bytes") == pytest.approx(read)
+    chunk = 16 * 2**20
+    assert found.value("cost.shared_tier_use_usd") == pytest.approx(read * 0.01e-9 + read / chunk * 1e-6, rel=1e-6)
+    back = found.value("storage.archive_tier_bytes") * 0.1
+    assert found.value("cost.archive_tier_use_usd") == pytest.approx(back * 0.01e-9 + back / chunk * 0.4e-6, rel=1e-6)
+    # machines of one's own stand outside the provider: each byte that they read leaves it
+    assert found.value("cost.egress_usd") == pytest.approx((read + back) * 0.09e-9, rel=1e-6)
+    parts = ("monthly_capital", "support", "tier", "egress")
+    total = sum(found.value(f"cost.{part}_usd") for part in parts) + found.value("training.electricity_usd")
+    assert found.value("cost.owned_usd") == pytest.approx(total)
+    rented = found.value("training.cost_usd") + found.value("cost.tier_usd")
+    assert found.value("cost.rented_so_far_usd", 0) == pytest.approx(rented)
+    unknown = tiered(shared_tier="gcs_standard").frame.filter(pl.col("quantity") == "cost.egress_usd")
+    assert unknown["p50"].null_count() == unknown.height

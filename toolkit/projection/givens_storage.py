@@ -91,6 +91,15 @@ def _upkeep(givens: Givens, scenario: Scenario) -> None:
     givens.add(
         "storage.images_per_shard", "count", max(1.0, storage.shard_size / size), "shard size over bytes per image", "assumed"
     )
+    per_object = 1.0 if storage.raw_as_files else max(1.0, storage.shard_size / size)
+    givens.add(
+        "storage.images_per_raw_object",
+        "count",
+        per_object,
+        "one where raw images lie as files, else those of a shard",
+        "assumed",
+    )
+    givens.state("storage.archive_read_share", "share", storage.archive_read)
     givens.add("storage.chunk_bytes", "bytes", 16 * 2**20, "row groups of 16 MiB, as this toolkit packs them", "published")
     givens.add("storage.shuffled_share", "share", 0.0, "shards are shuffled when they are packed", "published")
     if storage.owned is not None:

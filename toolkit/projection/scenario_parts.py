@@ -153,9 +153,12 @@ class Storage(_Part):
     rebuild_time: Seconds = 86_400.0
     """Time within which a lost drive is to be rebuilt. Default: a day, assumed."""
     shared_tier: Annotated[str, named("tier")] | None = None
-    """Rented storage, priced for what runs read and write. Default: none is rented; drives hold everything."""
+    """Rented storage for what runs read and write, which then lies on no drives. Default: none is rented; drives hold
+    everything."""
     archive_tier: Annotated[str, named("tier")] | None = None
     """Rented storage, priced for what is kept but hardly read. Default: none is rented."""
+    archive_read: Share = 0.0
+    """Share of the rented archive that is read back each month. Default: none, as an archive is hardly read."""
     owned: Bytes | None = None
     """Capacity there is already, headroom included; asks when it is full."""
     supply: Literal["measured", "drives"] | BytesPerS = "measured"
@@ -313,13 +316,18 @@ class Prices(_Part):
     node_power: Watts = 2_000.0
     """Power of a training node beside its accelerators. Default: assumed."""
     node: Usd | None = None
-    """Price of a training node with its accelerators; by default unknown, and nothing that rests on it is told."""
+    """Price of a training node with its accelerators and network cards; by default unknown, and nothing that rests on it is
+    told."""
+    nic: Usd | None = None
+    """Price of a network card. Default: that of the hardware facts, if one is known, else in the price of the node."""
+    switch: Usd | None = None
+    """Price of a switch. Default: that of the hardware facts, if one is known; else what rests on it is not told."""
     interest: Share = 0.08
     """Yearly interest on what is bought. Default: assumed."""
     life: Annotated[float, quantity("s"), at_least(MONTH_S, "a month")] = 4 * 12 * MONTH_S
     """Time after which what was bought is replaced. Default: 4 years, assumed."""
     support: Share = 0.1
-    """Support, spares and space each year, as a share of what was paid. Default: assumed."""
+    """Support and space each year, as a share of what was paid. Default: assumed."""
 
 
 class Site(_Part):

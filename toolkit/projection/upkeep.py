@@ -45,12 +45,6 @@ def _upkeep(ledger: Ledger) -> None:
     enter("bandwidth.metadata_per_s", capacity.metadata_operations, arriving_images_per_s="dataset.arriving_images_per_s",
           operation_count="storage.file_operation_count", is_file="storage.raw_file_factor",
           images_per_object="storage.images_per_shard")  # fmt: skip
-    enter("storage.shared_tier_bytes", capacity.shared_tier, curated_bytes="storage.curated_bytes",
-          derived_bytes="storage.derived_bytes", checkpoint_bytes="storage.checkpoint_bytes",
-          component_bytes="dataset.component_bytes")  # fmt: skip
-    enter("storage.archive_tier_bytes", capacity.archive_tier, raw_bytes="storage.raw_bytes",
-          small_file_bytes="storage.small_file_bytes", quarantine_bytes="storage.quarantine_bytes",
-          versions_bytes="storage.versions_bytes")  # fmt: skip
     enter("network.wan_load_share", fabric.link_load, demand_bytes_per_s="bandwidth.ingest_bytes_per_s",
           link_bytes_per_s="network.transfer_link_bytes_per_s", payload_share="network.payload_share")  # fmt: skip
     if "storage.owned_bytes" in ledger.values:
