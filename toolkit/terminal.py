@@ -206,11 +206,17 @@ def _quantity_table(projection: Projection) -> Table:
         for month in (first, last):
             row = by_month.get(month)
             unit = rows["unit"][0]
-            cells += (
-                ["", ""] if row is None else [shown(row["p50"], unit), f"{shown(row['p10'], unit)} to {shown(row['p90'], unit)}"]
-            )
+            cells += ["", ""] if row is None else _ends(row, unit)
         table.add_row(str(quantity), *cells, rows["evidence"][0])
     return table
+
+
+def _ends(row: Mapping[str, Any], unit: str) -> list[str]:
+    """Return a median and its interval; what rests on a price or a rate that nobody gave needs input."""
+    if row["p50"] is None:
+        return ["needs input", ""]
+    low, middle, high = (shown(row[name], unit) for name in ("p10", "p50", "p90"))
+    return [middle, "" if low == middle == high else f"{low} to {high}"]
 
 
 def show_backtest(found: Backtest) -> None:

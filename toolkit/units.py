@@ -309,6 +309,8 @@ _SHOWN: Final[dict[str, Callable[[float, int], str]]] = {
     "usd": _dollars,
     "s": _seconds,
     "usd_per_s": lambda value, digits: f"{_dollars(value * _PER_HOUR, digits)}/h",
+    "usd_per_byte": lambda value, digits: f"{_dollars(value * GB, digits)}/GB",
+    "usd_per_byte_s": lambda value, digits: f"{_dollars(value * GB * MONTH_S, digits)}/GB/month",
     "usd_per_j": lambda value, digits: f"{_dollars(value * _PER_KWH, digits)}/kWh",
     "g_per_j": lambda value, digits: f"{_significant(value * _PER_KWH, digits)} g/kWh",
 }

@@ -19,6 +19,7 @@ import toolkit.projection
 
 DIMENSIONS: dict[str, dict[str, int]] = {
     "bytes_per_s": {"byte": 1, "second": -1}, "images_per_s": {"second": -1}, "flop_per_s": {"flop": 1, "second": -1},
+    "usd_per_byte": {"money": 1, "byte": -1},
     "usd_per_byte_s": {"money": 1, "byte": -1, "second": -1}, "usd_per_s": {"money": 1, "second": -1},
     "usd_per_j": {"money": 1, "watt": -1, "second": -1}, "per_s": {"second": -1}, "bytes": {"byte": 1}, "usd": {"money": 1},
     "flop": {"flop": 1}, "mac_count": {"flop": 1}, "bytes_per_image": {"byte": 1}, "bytes_per_param": {"byte": 1}, "j": {"watt": 1, "second": 1}, "w": {"watt": 1}, "s": {"second": 1},

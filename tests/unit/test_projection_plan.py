@@ -16,7 +16,8 @@ WHOLE: dict[str, Any] = {
     "growth": {"kind": "exponential", "yearly_factor": 2},
     "training": {"model": "vit_l16", "epochs": 40, "deadline": "7 days", "batch_per_accelerator": 128},
     "inference": {"model": "retinanet", "accelerator": "l4", "requests_per_s": 900, "latency_p99": "60 ms"},
-    "prices": {"node": "300000 USD"}, "network": {"nic": "ndr_400g", "switch": "qm9700_64x400g", "fabric_link": "400 GB/s"},
+    "prices": {"node": "300000 USD", "switch": "30000 USD"},
+    "network": {"nic": "ndr_400g", "switch": "qm9700_64x400g", "fabric_link": "400 GB/s"},
 }  # fmt: skip
 
 
@@ -88,12 +89,15 @@ def test_owning_adds_up_and_is_told_beside_rent(whole: Projection) -> None:
     owned = toolkit.project(WHOLE | {"growth": {}}, draws=1)
     total = sum(owned.value(f"cost.{part}_usd") for part in parts) + owned.value("training.electricity_usd")
     assert owned.value("cost.owned_usd") == pytest.approx(total)
-    capital = owned.value("training.node_count") * 300_000 + owned.value("storage.drive_count") * 768
+    nodes = owned.value("training.node_count") + owned.value("training.spare_node_count")
+    capital = nodes * 300_000 + owned.value("storage.drive_count") * 768 + owned.value("network.switch_count") * 30_000
     assert owned.value("cost.capital_usd") == pytest.approx(capital)
     assert owned.value("cost.owned_so_far_usd") == pytest.approx(25 * owned.value("cost.owned_usd"))
     assert owned.value("cost.breakeven_share") == pytest.approx(owned.value("cost.owned_usd") / owned.value("cost.held_usd"))
     unknown = toolkit.project(WHOLE | {"prices": {}}, draws=5)
     for name in ("cost.owned_usd", "cost.breakeven_share"):
+        no_switch = toolkit.project(WHOLE | {"prices": {"node": "300000 USD"}}, draws=5).frame.filter(pl.col("quantity") == name)
+        assert no_switch["p50"].null_count() == no_switch.height
         rows = unknown.frame.filter(pl.col("quantity") == name)
         assert rows["p50"].null_count() == rows.height
 
@@ -102,7 +106,7 @@ def test_rented_tiers_are_priced_by_what_lies_in_them() -> None:
     rented = toolkit.project(WHOLE | {"storage": {"shared_tier": "s3_standard", "archive_tier": "s3_deep_archive"}}, draws=1)
     for role, price in (("shared", 0.023), ("archive", 0.00099)):
         stored = rented.value(f"storage.{role}_tier_bytes")
-        assert rented.value(f"cost.{role}_tier_usd") == pytest.approx(stored / 1e9 * price, rel=1e-6)
+        assert rented.value(f"cost.{role}_tier_stored_usd") == pytest.approx(stored / 1e9 * price, rel=1e-6)
     assert rented.value("cost.tier_usd") == pytest.approx(
         rented.value("cost.shared_tier_usd") + rented.value("cost.archive_tier_usd")
     )

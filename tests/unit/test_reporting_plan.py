@@ -32,7 +32,7 @@ SCENARIOS = Path(__file__).parents[2] / "sample_data" / "scenarios"
 def priced() -> Projection:
     """A scenario in which every price is stated and storage, deadline and power may not do."""
     scenario = yaml.safe_load((SCENARIOS / "vision_team_100tb.yaml").read_text(encoding="utf-8"))
-    scenario["prices"] = {"node": "290000 USD"}
+    scenario["prices"] = {"node": "290000 USD", "switch": "30000 USD"}
     scenario["storage"]["owned"] = "200 TB"
     scenario["site"] = {"power_limit": "25 kW"}
     return toolkit.project(scenario, draws=200)
@@ -76,7 +76,7 @@ def test_where_a_price_lacks_the_cost_is_named_and_not_drawn(unpriced: Projectio
     assert "price of a node" in monthly.layout.meta["about"]
     assert [trace.name for trace in so_far.data if trace.name] == ["renting by the hour"]
     page = render(Subjects(projections=(unpriced,)))
-    assert "Needs your input: price of a node." in page
+    assert "Needs your input: price of a node and price of a switch." in page
 
 
 def test_risks_are_the_shares_of_the_draws(priced: Projection, unpriced: Projection) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from toolkit.projection.givens_storage import delivery_share, least_drive_count
 from toolkit.projection.hardware_facts import accelerators, figure, media, models
 from toolkit.projection.inference import capacity_at
 from toolkit.projection.result import ALTERNATIVE_SCHEMA
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from toolkit.projection.scenario import Inference, Scenario
 
 __all__ = ["alternatives"]
+
+_PLANNED: Final = {True: "bandwidth.planned_bytes_per_s", False: "bandwidth.storage_demand_bytes_per_s"}
+"""What drives are bought to deliver, by whether the supply is stated or measured."""
 
 
 def alternatives(ledger: Ledger, scenario: Scenario) -> pl.DataFrame:
@@ -52,13 +56,17 @@ def _p90(ledger: Ledger, name: str) -> float:
 
 
 def _media(ledger: Ledger, scenario: Scenario) -> list[dict[str, Any]]:
-    held, demand = _p90(ledger, "storage.capacity_bytes"), _p90(ledger, "bandwidth.storage_demand_bytes_per_s")
+    is_given = "bandwidth.planned_bytes_per_s" in ledger.values  # where the supply is, drives beyond it would not help
+    held, read = (_p90(ledger, name) for name in ("storage.capacity_bytes", _PLANNED[is_given]))
     rows = []
     for name, medium in media().items():
-        count = math.ceil(max(held / medium.capacity, demand / medium.read))
+        is_chosen = name == scenario.storage.medium
+        least = least_drive_count(scenario.storage.protection, medium)
+        needed = max(held / medium.capacity, read / (medium.read * delivery_share(medium)[0]), least)
+        count = _p90(ledger, "storage.drive_count") if is_chosen else float(math.ceil(needed - 1e-9))
         each = figure(medium, "price")
         price = None if each is None else each * count
-        rows.append(_row("storage", name, medium, count, price, "", is_chosen=name == scenario.storage.medium))
+        rows.append(_row("storage", name, medium, count, price, "", is_chosen=is_chosen))
     return rows
 
 

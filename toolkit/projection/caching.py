@@ -66,7 +66,7 @@ def lru_hit_share(cache_bytes: Draws, dataset_bytes: Draws, node_count: Draws) -
     held = _share_held(cache_bytes, dataset_bytes)
     left = np.maximum(1 - held, 1e-12)
     alone = np.where(held >= 1, 1.0, np.maximum(0.0, held + left * np.log(left)))
-    count = np.maximum(node_count, 2.0)
+    count = np.clip(node_count, 2.0, 1e9)  # beyond, 1 - 1/n is 1
     q = 1 - 1 / count
     span = np.log(left) / np.log(q)  # epochs after which a node has touched as much as the cache holds
     certain = np.maximum(np.floor(span - 2) + 1, 0.0)

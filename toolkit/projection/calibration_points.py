@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from toolkit.errors import MissingError, ScenarioError
 from toolkit.projection.hardware_facts import accelerators, models
-from toolkit.projection.scenario_parts import Bytes, Seconds, Watts  # noqa: TC001 - pydantic reads them at run time
+from toolkit.projection.scenario_types import Bytes, Seconds, Watts  # noqa: TC001 - pydantic reads them at run time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = [
-    "archive_tier", "cache_tier", "derived", "filesystem_overhead", "metadata_operations", "quarantine", "raw_files",
-    "shared_tier", "shortage", "time_to_fill",
+    "archive_tier", "cache_tier", "derived", "filesystem_overhead", "left_on_drives", "metadata_operations", "quarantine",
+    "raw_files", "shared_tier", "shortage", "time_to_fill",
 ]  # fmt: skip
 
 
@@ -70,6 +70,16 @@ def shared_tier(curated_bytes: Draws, derived_bytes: Draws, checkpoint_bytes: Dr
 def archive_tier(raw_bytes: Draws, small_file_bytes: Draws, quarantine_bytes: Draws, versions_bytes: Draws) -> Any:
     """Bytes that are kept but hardly read: object or archive storage does.  Source: sum of the parts."""
     return raw_bytes + small_file_bytes + quarantine_bytes + versions_bytes
+
+
+@formula("bytes", "stored - rented, not below 0")
+def left_on_drives(logical_bytes: Draws, rented_bytes: Draws) -> Any:
+    """Bytes that lie on drives of one's own, where part of what is stored is rented.
+
+    Source: definition; the provider of rented storage sees to its protection and its free space.
+    """
+    left = logical_bytes - rented_bytes
+    return np.where(left > 1e-9 * logical_bytes, left, 0.0)  # sums of floats in another order differ by as little
 
 
 @formula("bytes", "the smaller of nodes x cache of a node and the dataset on every node")

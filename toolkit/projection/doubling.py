@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
@@ -21,30 +21,43 @@ if TYPE_CHECKING:
 
 __all__ = ["doubling_table"]
 
-_SCALES = (1.0, 2.0, 4.0, 8.0)
-_NEAR = 0.03
+_SCALES: Final = (1.0, 2.0, 4.0, 8.0)
+_NEAR: Final = 0.03
 """How far an exponent may be from 0 or 1 and still be called that: whole devices and shards round."""
 
-_FOLLOWED = (
-    ("drives", "storage.capacity_bytes", "bytes", "every part that holds images doubles; checkpoints do not"),
-    ("copying to another site", "network.transfer_s", "s", "bytes over the same link"),
-    ("ingest", "bandwidth.ingest_bytes_per_s", "bytes_per_s", "growth by a factor adds twice as much to twice the data"),
-    ("training arithmetic", "training.flop", "flop", "with the scenario's epochs or samples seen"),
-    ("training devices", "training.gpu_count", "count", "whole devices within the same deadline"),
-    ("reads during a run", "bandwidth.epoch_read_bytes_per_s", "bytes_per_s",
-     "devices read more, and memory holds a smaller share: past the size of memory this grows faster than the data"),
-    ("decoding cores", "training.decode_core_count", "count", "as fast as the devices take in"),
-    ("energy of a month", "training.energy_j", "j", "devices x time"),
-    ("checkpoint", "training.checkpoint_bytes", "bytes", "the model's size, not the data's"),
-    ("failures met in a run", "training.failure_count", "count", "more nodes within the same deadline fail more often"),
+_OTHERWISE: Final = ""
+"""The reason of a row for every verdict that it names no other for."""
+
+_FOLLOWED: Final = (
+    ("drives", "storage.capacity_bytes", "bytes", {_OTHERWISE: "every part that holds images doubles; checkpoints do not"}),
+    ("copying to another site", "network.transfer_s", "s", {_OTHERWISE: "bytes over the same link"}),
+    ("ingest", "bandwidth.ingest_bytes_per_s", "bytes_per_s", {
+        "stays at nothing": "nothing comes in", _OTHERWISE: "what comes in is taken to be more by the factor that the data is"}),
+    ("training arithmetic", "training.flop", "flop", {_OTHERWISE: "with the scenario's epochs or samples seen"}),
+    ("training devices", "training.gpu_count", "count", {_OTHERWISE: "whole devices within the same deadline"}),
+    ("reads during a run", "bandwidth.epoch_read_bytes_per_s", "bytes_per_s", {
+        "stays at nothing": "memory answers all reads, at eight times the data too",
+        "begins": "memory answers all reads up to {last} the data; past its size storage has to: a cliff, not a slope",
+        "more than doubles": "more is read, and memory holds a smaller share of it",
+        _OTHERWISE: "reads within the same deadline that memory does not answer"}),
+    ("decoding cores", "training.decode_core_count", "count", {_OTHERWISE: "whole cores, as fast as images are taken in"}),
+    ("energy of a month", "training.energy_j", "j", {_OTHERWISE: "devices x time"}),
+    ("checkpoint", "training.checkpoint_bytes", "bytes", {_OTHERWISE: "the model's size, not the data's"}),
+    ("failures met in a run", "training.failure_count", "count", {
+        "stays": "as many nodes within the same deadline fail as often",
+        "less than doubles": "whole nodes are filled before others are added; failures follow nodes x time",
+        _OTHERWISE: "failures follow nodes x time, and more nodes work within the same deadline"}),
     ("time between checkpoints", "training.checkpoint_interval_s", "s",
-     "the optimum shrinks with the root of the time between failures (Young 1974)"),
-    ("duplicate search of a batch", "curation.search_s", "s", "what is new is held against all that is there"),
-    ("serving", "inference.instance_count", "count", "the load's size, not the data's"),
+     {_OTHERWISE: "it follows the root of the time between failures x the time to write one (Young 1974)"}),
+    ("duplicate search of a batch", "curation.search_s", "s", {
+        "stays at nothing": "nothing comes in that would be searched for",
+        _OTHERWISE: "what is new is held against all that is there"}),
+    ("serving", "inference.instance_count", "count", {_OTHERWISE: "the load's size, not the data's"}),
 )  # fmt: skip
+"""What is told: its name, its quantity and unit, and why, by verdict."""
 
 
-_COMPARED = (
+_COMPARED: Final = (
     ("devices", "training.gpu_count", "count"),
     ("energy of a month", "training.energy_j", "j"),
     ("checkpoint bytes", "training.checkpoint_bytes", "bytes"),
@@ -67,33 +80,41 @@ def doubling_table(scenario: Scenario, givens: Mapping[str, Given], month: float
         rows.append(_row(resource, quantity, unit, [ledger.median(quantity) for ledger in ledgers], why))
     rows += _regimes(scenario, ledgers[0].median("dataset.images"))
     rows += side_by_side(scenario, givens, months)
+    rows += _errors(scenario)
     rows += _searches(ledgers[0].median("dataset.images"))
     return pl.DataFrame(rows, schema=DOUBLING_SCHEMA)
 
 
-def _row(resource: str, quantity: str, unit: str, values: list[float], why: str) -> dict[str, Any]:
-    is_growing = values[0] > 0 and values[-1] > 0
-    exponent = math.log(values[-1] / values[0]) / math.log(_SCALES[-1]) if is_growing else 0.0
+def _row(resource: str, quantity: str, unit: str, values: list[float], why: str | Mapping[str, str]) -> dict[str, Any]:
+    verdict, exponent = _judged(values)
+    reason = why if isinstance(why, str) else why.get(verdict, why[_OTHERWISE])
+    empty = [scale for scale, value in zip(_SCALES, values, strict=True) if value <= 0]
+    last = "as much as" if not empty or empty[-1] == 1 else f"{empty[-1]:g} times"
     cells = dict(zip(("x1", "x2", "x4", "x8"), values, strict=True))
-    said = f"{_verdict(exponent)}: {why}"
-    return {"resource": resource, "quantity": quantity, "unit": unit, "exponent": round(exponent, 6), "why": said} | cells
+    said = f"{verdict}: {reason.format(last=last)}"
+    return {"resource": resource, "quantity": quantity, "unit": unit, "exponent": exponent, "why": said} | cells
 
 
-def _verdict(exponent: float) -> str:
-    """Return in words what twice the data does.
+def _judged(values: list[float]) -> tuple[str, float | None]:
+    """Return in words what more data does, and the slope of the logarithm; none where it begins at nothing.
 
     Examples
     --------
-    >>> [_verdict(exponent) for exponent in (-0.5, 0.0, 0.5, 1.0, 2.0)]
-    ['shrinks', 'stays', 'less than doubles', 'doubles', 'more than doubles']
+    >>> [_judged([1.0, 2.0**e, 4.0**e, 8.0**e]) for e in (-0.5, 0.0, 0.5, 1.0)]
+    [('shrinks', -0.5), ('stays', 0.0), ('less than doubles', 0.5), ('doubles', 1.0)]
+    >>> _judged([0.0, 0.0, 459e6, 594e6]), _judged([0.0] * 4)
+    (('begins', None), ('stays at nothing', 0.0))
     """
+    if values[0] <= 0 or values[-1] <= 0:
+        return ("stays at nothing", 0.0) if max(values) <= 0 else ("begins" if values[-1] > 0 else "ends", None)
+    exponent = round(math.log(values[-1] / values[0]) / math.log(_SCALES[-1]), 6)
     if exponent < -_NEAR:
-        return "shrinks"
+        return "shrinks", exponent
     if exponent <= _NEAR:
-        return "stays"
+        return "stays", exponent
     if exponent < 1 - _NEAR:
-        return "less than doubles"
-    return "doubles" if exponent <= 1 + _NEAR else "more than doubles"
+        return "less than doubles", exponent
+    return "doubles" if exponent <= 1 + _NEAR else "more than doubles", exponent
 
 
 def _regimes(scenario: Scenario, images: float) -> list[dict[str, Any]]:
@@ -121,6 +142,27 @@ def side_by_side(scenario: Scenario, givens: Mapping[str, Given], months: np.nda
             values = [ledger.median(quantity) for ledger in ledgers]
             rows.append(_row(f"{resource}, {regime}", quantity, unit, values, why))
     return rows
+
+
+def _errors(scenario: Scenario) -> list[dict[str, Any]]:
+    """Return what published laws of vision models say that error does where arithmetic grows with the data (same epochs).
+
+    Source: Cherti et al. 2023 (arXiv 2212.07143), CLIP on LAION, zero-shot on ImageNet: error ~ C^-0.11, re-fitted to its runs
+    (case V25). Zhai et al. 2022 (arXiv 2106.04560), vision transformers: error = c + a (C + d)^-b; b of about 0.35 from memory.
+    """
+    if scenario.training is None:
+        return []
+    laws = (
+        ("error of a contrastive model, over that now", 0.11, "C ^ -0.11, LAION zero-shot on ImageNet (Cherti et al. 2023)"),
+        ("error beyond what no data removes, over that now", 0.35,
+         "E = c + a (C + d) ^ -b of vision transformers, b of about 0.35 (Zhai et al. 2022; exponent from memory)"),
+    )  # fmt: skip
+    return [
+        _row(
+            name, f"training.error_order_{power * 100:.0f}", "ratio", [scale**-power for scale in _SCALES], f"{law}; same epochs"
+        )
+        for name, power, law in laws
+    ]
 
 
 def _searches(images: float) -> list[dict[str, Any]]:

@@ -172,7 +172,10 @@ class Ledger:
     def percentiles(self, name: str) -> tuple[Draws, Draws, Draws]:
         """Return the 10th, 50th and 90th percentile of a quantity by month; taken once."""
         if name not in self._percentiles:
-            self._percentiles[name] = percentiles(self.values[name])
+            low, middle, high = percentiles(self.values[name])
+            if self.unit(name) == "count" and _are_whole(self.values[name]):  # between two whole counts there is no third
+                low, middle, high = (np.ceil(part - 1e-9) for part in (low, middle, high))
+            self._percentiles[name] = low, middle, high
         return self._percentiles[name]
 
     def summaries(self) -> dict[str, NodeSummary]:
@@ -185,6 +188,10 @@ class Ledger:
         return NodeSummary(
             name=name, unit=unit, p10=p10, p50=p50, p90=p90, formula=text, source=source, evidence=evidence, inputs=inputs
         )
+
+
+def _are_whole(values: Draws) -> bool:
+    return bool(np.isfinite(values).all() and (values == np.floor(values)).all())
 
 
 def percentiles(values: Draws) -> tuple[Draws, Draws, Draws]:

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import ScenarioError
 from toolkit.projection.givens_costs import gather_costs
+from toolkit.projection.givens_keys import origin_of
+from toolkit.projection.givens_serving import gather_inference
+from toolkit.projection.givens_storage import gather_storage
 from toolkit.projection.givens_training import gather_training, own_share
-from toolkit.projection.hardware_facts import accelerators, cards, collections, media, models, switches
+from toolkit.projection.growth_checks import check_growth, check_load
+from toolkit.projection.hardware_facts import collections, media
 from toolkit.projection.uncertainty import Given
 from toolkit.units import GB, MONTH_S
 
 if TYPE_CHECKING:
     from toolkit.facts import DatasetProfile, Measurement, MeasurementSet
-    from toolkit.projection.scenario import Inference, Scenario
+    from toolkit.projection.scenario import Scenario
 
 __all__ = ["Givens", "gather"]
 
@@ -24,7 +28,8 @@ _STATED: Final = "stated in the scenario"
 class Givens:
     """The inputs of a projection by name, in the order in which they were gathered."""
 
-    def __init__(self) -> None:
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
         self.by_name: dict[str, Given] = {}
         self.flags: list[str] = []
 
@@ -35,9 +40,13 @@ class Givens:
         low, high = (value * spread[0], value * spread[1]) if spread else (None, None)
         self.by_name[name] = Given(name=name, unit=unit, value=value, low=low, high=high, source=source, evidence=evidence)
 
-    def state(self, name: str, unit: str, value: float) -> None:
-        """Add what the scenario states, or takes by its documented default."""
-        self.add(name, unit, value, _STATED + ", or its default", "stated")
+    def state(
+        self, name: str, unit: str, value: float, *, default: str = "assumed", spread: tuple[float, float] | None = None
+    ) -> None:
+        """Add what the scenario states; what it leaves to its default has the evidence and the range of the default."""
+        source, evidence = origin_of(self._scenario, name)
+        is_stated = evidence == "stated"
+        self.add(name, unit, value, source, evidence if is_stated else default, spread=None if is_stated else spread)
 
     def measure(self, name: str, unit: str, found: Measurement, what: str, factor: float = 1.0) -> None:
         """Add a measured rate with the medians of its invocations."""
@@ -60,24 +69,26 @@ def gather(scenario: Scenario, profile: DatasetProfile | None, measured: Measure
     ScenarioError
         If the dataset's size is neither stated nor profiled.
     """
-    givens = Givens()
+    givens = Givens(scenario)
     givens.add("month_s", "s", MONTH_S, "1/12 of a Julian year", "published")
     _dataset(givens, scenario, profile)
-    _storage(givens, scenario, measured)
+    gather_storage(givens, scenario, measured)
+    own_share(givens, "curation.own_share", scenario.curation, measured)
+    _decode_rate(givens, measured)
     if scenario.training is not None:
         gather_training(givens, scenario, scenario.training, measured)
     if scenario.inference is not None:
-        _inference(givens, scenario.inference)
-    source = "assumed 0.12 USD/kWh, unless stated"
-    givens.add("price.electricity_usd_per_j", "usd_per_j", scenario.prices.electricity, source, "assumed")
-    source = "model card of Llama 2: 420 g/kWh, unless stated"
-    givens.add("price.carbon_g_per_j", "g_per_j", scenario.prices.carbon, source, "published", spread=(0.5, 1.5))
+        check_load(scenario.inference, scenario.horizon_months)
+        gather_inference(givens, scenario.inference)
+    prices = scenario.prices
+    givens.state("price.electricity_usd_per_j", "usd_per_j", prices.electricity)
+    givens.state("price.carbon_g_per_j", "g_per_j", prices.carbon, default="published", spread=(0.5, 1.5))
     gather_costs(givens, scenario)
     if scenario.site.power_limit is not None:
         medium = media()[scenario.storage.medium]
         givens.state("site.power_limit_w", "w", scenario.site.power_limit)
         givens.add("drive.power_w", "w", float(medium.power), *medium.origin("power"))
-    givens.add("price.pue_factor", "ratio", scenario.prices.pue, "Uptime Institute 2024, unless stated", "published")
+    givens.state("price.pue_factor", "ratio", prices.pue, default="published")
     return givens
 
 
@@ -113,6 +124,7 @@ def _dataset(givens: Givens, scenario: Scenario, profile: DatasetProfile | None)
         givens.add("start.kept_share", "share", 0.9, "no dataset was curated; 90 % kept", "assumed", spread=(0.8, 1.1))
     _quarantined(givens, scenario, profile, where)
     _shard_overhead(givens, profile, where)
+    check_growth(scenario, {name: given.value for name, given in givens.by_name.items()})
     spread = scenario.growth.uncertainty
     givens.add("growth.factor", "ratio", 1.0, _STATED, "assumed", spread=(1 - spread, 1 + spread) if spread else None)
 
@@ -138,90 +150,6 @@ def _shard_overhead(givens: Givens, profile: DatasetProfile | None, where: str) 
         givens.add("start.shard_overhead_ratio", "ratio", 1.01, source, "assumed", spread=(0.995, 1.02))
 
 
-def _storage(givens: Givens, scenario: Scenario, measured: MeasurementSet | None) -> None:
-    storage, medium = scenario.storage, media()[scenario.storage.medium]
-    givens.state("storage.raw_kept_factor", "ratio", float(storage.keep_raw))
-    givens.state("storage.version_rewrite_share", "share", storage.version_rewrite)
-    givens.state("storage.kept_version_count", "count", storage.kept_versions)
-    givens.state("storage.kept_checkpoint_count", "count", storage.kept_checkpoints)
-    givens.state("storage.protection_factor", "ratio", storage.protection.factor)
-    givens.state("storage.headroom_share", "share", min(storage.headroom, 0.95))
-    givens.add("drive.capacity_bytes", "bytes", medium.capacity, *medium.origin("capacity"))
-    givens.add("drive.read_bytes_per_s", "bytes_per_s", medium.read, *medium.origin("read"), spread=(0.8, 1.0))
-    givens.add("drive.write_bytes_per_s", "bytes_per_s", medium.write, *medium.origin("write"), spread=(0.7, 1.0))
-    givens.add("ingest.peak_factor", "ratio", 4.0, "data arrives in working hours and bursts", "assumed", spread=(0.5, 2.0))
-    if scenario.network.nic is not None:
-        card = cards()[scenario.network.nic]
-        givens.add("network.node_link_bytes_per_s", "bytes_per_s", card.rate, *card.origin("rate"))
-    else:
-        givens.state("network.node_link_bytes_per_s", "bytes_per_s", scenario.network.node_link)
-    givens.state("network.transfer_link_bytes_per_s", "bytes_per_s", scenario.network.transfer_link)
-    source = "stas00/ml-engineering: plan 90 to 95 % of the line rate; less over TCP"
-    givens.add("network.payload_share", "share", scenario.network.efficiency, source, "assumed", spread=(0.9, 1.03))
-    _upkeep(givens, scenario, measured)
-    _supply(givens, scenario, measured)
-    _decode_rate(givens, measured)
-
-
-def _upkeep(givens: Givens, scenario: Scenario, measured: MeasurementSet | None) -> None:
-    """Add what storage, curation batches and links are kept going by."""
-    storage, network, curated = scenario.storage, scenario.network, scenario.curation
-    givens.state("storage.derived_factor", "ratio", storage.derived_factor)
-    givens.state("storage.raw_file_factor", "ratio", float(storage.raw_as_files))
-    givens.state("storage.block_bytes", "bytes", storage.block_size)
-    givens.add("storage.inode_bytes", "bytes", 256.0, "ext4, default size of an inode (mke2fs.conf)", "published")
-    givens.state("storage.shard_bytes", "bytes", storage.shard_size)
-    givens.state("storage.filesystem_share", "share", storage.filesystem_overhead)
-    givens.state("storage.rebuild_s", "s", storage.rebuild_time)
-    pieces = (
-        float(storage.protection.data) if storage.protection.kind == "erasure" else float(storage.protection.kind == "replicas")
-    )
-    givens.state("storage.rebuild_piece_count", "count", pieces)
-    givens.add("storage.file_operation_count", "count", 4.0, "create, write, close and rename of a file", "assumed")
-    size = givens.by_name["start.bytes_per_image"].value
-    givens.add(
-        "storage.images_per_shard", "count", max(1.0, storage.shard_size / size), "shard size over bytes per image", "assumed"
-    )
-    givens.add("storage.chunk_bytes", "bytes", 16 * 2**20, "row groups of 16 MiB, as this toolkit packs them", "published")
-    givens.add("storage.shuffled_share", "share", 0.0, "shards are shuffled when they are packed", "published")
-    if storage.owned is not None:
-        givens.state("storage.owned_bytes", "bytes", storage.owned)
-    if network.switch is not None:
-        switch = switches()[network.switch]
-        givens.add("network.switch_port_count", "count", switch.port_count, *switch.origin("port_count"))
-    else:
-        givens.state("network.switch_port_count", "count", network.switch_port_count)
-    givens.state("network.oversubscription_factor", "ratio", network.oversubscription_factor)
-    givens.state("curation.batch_count", "count", curated.batch_count)
-    givens.state("curation.core_count", "count", curated.core_count)
-    own_share(givens, "curation.own_share", curated, measured)
-    source = "this toolkit's curation reaches 0.70 to 0.80 of the strict-decode rate"
-    givens.add("curation.beside_factor", "ratio", 1.35, source, "published", spread=(0.92, 1.08))
-    source = "this toolkit's duplicate search: 1.8 s for a million hashes"
-    givens.add("curation.search_million_s", "s", 1.8, source, "published", spread=(0.5, 2.0))
-    givens.add(
-        "curation.search_exponent", "exponent", 1.1, "at most 1.2 from 1e5 to 1e7 images", "published", spread=(0.95, 1.09)
-    )
-
-
-def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None) -> None:
-    """Add what one node reads from storage."""
-    stated = scenario.storage.supply
-    if isinstance(stated, float | int):
-        givens.state("supply.stated_bytes_per_s", "bytes_per_s", float(stated))
-        return
-    if stated == "drives":
-        return
-    found = measured.find("read.sequential", cache="cold") if measured is not None else None
-    if found is not None and found.unit == "bytes_per_s" and found.cache_verdict == "cold":
-        givens.measure("supply.node_bytes_per_s", "bytes_per_s", found, "shards read in sequence, cold")
-        return
-    medium = media()[scenario.storage.medium]
-    givens.add("supply.node_bytes_per_s", "bytes_per_s", medium.read, *medium.origin("read"), spread=(0.7, 1.0))
-    given = "no cold read was measured" if measured is not None else "no measurements were given"
-    givens.flags.append(f"{given}: storage supply is a vendor's figure for one drive per node; run tonnage measure on the target")
-
-
 def _decode_rate(givens: Givens, measured: MeasurementSet | None) -> None:
     found = None
     if measured is not None:
@@ -232,39 +160,3 @@ def _decode_rate(givens: Givens, measured: MeasurementSet | None) -> None:
     source = "strict decoding of 0.29-megapixel JPEG on one core of a current server"
     givens.add("supply.core_images_per_s", "images_per_s", 700.0, source, "assumed", spread=(0.5, 1.5))
     givens.flags.append("no decode rate was measured: 700 images/s on a core is assumed; run tonnage measure on the target")
-
-
-def _inference(givens: Givens, inference: Inference) -> None:
-    model, device = models()[inference.model], accelerators()[inference.accelerator]
-    givens.state("inference.spare_count", "count", inference.spare_instances)
-    if inference.streams is not None:
-        givens.state("inference.stream_count", "count", inference.streams)
-        givens.state("inference.frames_per_s", "per_s", inference.frames_per_s)
-        givens.add("inference.stream_bytes_per_s", "bytes_per_s", inference.stream_rate, "4 Mb/s, unless stated", "assumed")
-        uploaded = float(inference.placement == "datacenter") if inference.uploaded is None else inference.uploaded
-        givens.state("inference.uploaded_share", "share", uploaded)
-        if inference.uplink_limit is not None:
-            givens.state("inference.uplink_limit_bytes_per_s", "bytes_per_s", inference.uplink_limit)
-        if inference.blocked is not None:
-            givens.state("inference.blocked_share", "share", max(inference.blocked, 1e-6))
-    else:
-        givens.state("inference.start_per_s", "per_s", inference.requests_per_s or 0.0)
-    givens.state("inference.objective_s", "s", inference.latency_p99)
-    source = "Poisson, as MLPerf's server scenario sends, unless stated"
-    givens.add("inference.arrival_variation_factor", "ratio", inference.arrival_variation_factor, source, "assumed")
-    givens.state("inference.yearly_factor", "ratio", inference.yearly_factor)
-    source = "capacity under an objective from two published numbers missed MLPerf's server results by up to 15 %"
-    givens.add("inference.capacity_factor", "ratio", 1.0, source, "published", spread=(0.85, 1.15))
-    givens.add("inference.param_count", "count", model.params, *model.origin("params"))
-    givens.add("inference.weight_bytes", "bytes", 1.0, "8-bit weights, as the published serving rates have them", "published")
-    givens.add("inference.workspace_bytes", "bytes", 1e9, "framework and context", "assumed", spread=(0.5, 1.5))
-    givens.add("inference.input_bytes", "bytes", 3.0 * model.input_px**2, "one RGB input of the model's size", "published")
-    givens.add("inference.device_w", "w", device.power, *device.origin("power"))
-    givens.add("inference.boot_s", "s", inference.boot_time, "a minute, unless stated", "assumed", spread=(0.5, 2.0))
-    price = inference.accelerator_hour
-    rate = price / 3600 if price is not None else device.price_per_hour
-    source = _STATED if price is not None else device.price_source or "needs input: inference.accelerator_hour"
-    givens.add("inference.device_usd_per_s", "usd_per_s", float("nan") if rate is None else rate, source, "assumed")
-    if inference.device_power_limit is not None:
-        givens.state("inference.device_limit_w", "w", inference.device_power_limit)
-    givens.add("inference.idle_share", "share", 0.3, "idle over board power", "assumed", spread=(0.6, 1.4))

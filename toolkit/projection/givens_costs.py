@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolkit.projection.hardware_facts import figure, media, tiers
+from toolkit.projection.hardware_facts import cards, figure, media, switches, tiers
 
 if TYPE_CHECKING:
     from toolkit.projection.givens import Givens
@@ -29,4 +29,30 @@ def gather_costs(givens: Givens, scenario: Scenario) -> None:
     for role, name in (("shared", storage.shared_tier), ("archive", storage.archive_tier)):
         if name is not None:
             tier = tiers()[name]
-            givens.add(f"price.{role}_tier_usd_per_byte_s", "usd_per_byte_s", tier.stored, *tier.origin("stored"))
+            named = f"price.{role}_tier"
+            givens.add(f"{named}_usd_per_byte_s", "usd_per_byte_s", tier.stored, *tier.origin("stored"))
+            givens.add(f"{named}_retrieval_usd_per_byte", "usd_per_byte", tier.retrieval, *tier.origin("retrieval"))
+            givens.add(f"{named}_read_usd", "usd", tier.read_usd, *tier.origin("read_usd"))
+            givens.add(f"{named}_write_usd", "usd", tier.write_usd, *tier.origin("write_usd"))
+            leaving = figure(tier, "egress")
+            source, evidence = tier.origin("egress") if leaving is not None else (f"{tier.title}: needs input", "assumed")
+            givens.add(f"{named}_egress_usd_per_byte", "usd_per_byte", unknown if leaving is None else leaving, source, evidence)
+    _links(givens, scenario)
+
+
+def _links(givens: Givens, scenario: Scenario) -> None:
+    """Add prices of network cards and switches: stated, of the hardware facts, with the node (cards), or unknown (switches)."""
+    prices, network = scenario.prices, scenario.network
+    card = None if network.nic is None else cards()[network.nic]
+    switch = None if network.switch is None else switches()[network.switch]
+    for name, stated, fact, otherwise in (
+        ("nic", prices.nic, card, (0.0, "in the price of a node, unless prices.nic is stated")),
+        ("switch", prices.switch, switch, (float("nan"), "needs input: prices.switch")),
+    ):
+        known = None if fact is None else figure(fact, "price")
+        if stated is not None:
+            givens.state(f"price.{name}_usd", "usd", stated)
+        elif known is not None and fact is not None:
+            givens.add(f"price.{name}_usd", "usd", known, f"{fact.title}: {fact.price_source}", "assumed")
+        else:
+            givens.add(f"price.{name}_usd", "usd", *otherwise, "assumed")

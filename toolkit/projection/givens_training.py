@@ -210,11 +210,20 @@ def own_share(givens: Givens, name: str, part: Training | Curation, measured: Me
     """Add what a machine has for itself: all, what the scenario states, what was measured beside a load, or the default."""
     found = None if measured is None else measured.find("contention.loss", load="cpu")
     if part.dedicated or "shared_loss" in part.model_fields_set or found is None:
-        givens.state(name, "share", max(1.0 if part.dedicated else 1 - part.shared_loss, 0.01))
+        _own_share_stated(givens, name, part)
         return
     own, low, high = (min(max(1 - share, 0.01), 1.0) for share in (found.median, found.interval_high, found.interval_low))
     source = "measured here: what the loader keeps beside a busy process on every core (contention.loss)"
     givens.add(name, "share", own, source, "measured", spread=(low / own, high / own))
+
+
+def _own_share_stated(givens: Givens, name: str, part: Training | Curation) -> None:
+    """Add what a machine has for itself by the scenario: all where it runs nothing else, else what neighbours leave."""
+    section, key = name.partition(".")[0], "dedicated" if part.dedicated else "shared_loss"
+    is_stated = key in part.model_fields_set
+    source = f"stated in the scenario: {section}.{key}" if is_stated else f"default of {section}.{key}"
+    value = max(1.0 if part.dedicated else 1 - part.shared_loss, 0.01)
+    givens.add(name, "share", value, source, "stated" if is_stated else "assumed")
 
 
 def _device_rate(givens: Givens, training: Training, measured: MeasurementSet | None) -> None:

@@ -56,11 +56,14 @@ def evaluate(
     if bought is not None and "training.gpu_count" not in ledger.values:
         ledger.give("training.gpu_count", "count", bought, source="as planned", evidence="stated")
     _dataset(ledger, scenario, givens, months, scale)
+    if scenario.training is None:
+        training_run.derive_nothing(ledger)
+    else:
+        training_run.derive_checkpoint(ledger)
+    sizing.derive_capacity(ledger)
     if scenario.training is not None:
         training_run.derive_demand(ledger, scenario.training)
-    else:
-        training_run.derive_nothing(ledger)
-    sizing.derive(ledger)
+    sizing.derive_delivery(ledger)
     if scenario.training is not None:
         training_run.derive_outcome(ledger, scenario.training)
     upkeep.derive(ledger, is_training=scenario.training is not None)

@@ -14,15 +14,44 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = [
-    "all_in", "all_tiers", "breakeven_share", "capital", "monthly_capital", "monthly_support", "rented_device", "tier_cost",
-    "whole_horizon",
+    "all_in", "all_rented", "all_tiers", "archive_reads", "breakeven_share", "capital", "egress", "monthly_capital",
+    "monthly_support", "rented_device", "run_reads", "tier_cost", "tier_use", "whole_horizon", "written_objects",
 ]  # fmt: skip
 
 
-@formula("usd", "nodes x price of a node + drives x price of a drive")
-def capital(node_count: Draws, node_usd: Draws, drive_count: Draws, drive_usd: Draws) -> Any:
-    """What is bought; unknown where a price is.  Source: definition."""
-    return node_count * node_usd + drive_count * drive_usd
+@formula(
+    "usd", "(nodes + spare ones) x price + drives x price + cards x price + switches x price, where there are nodes to connect"
+)
+def capital(
+    node_count: Draws,
+    spare_node_count: Draws,
+    node_usd: Draws,
+    drive_count: Draws,
+    drive_usd: Draws,
+    *,
+    nic_count: Draws,
+    nic_usd: Draws,
+    switch_count: Draws,
+    switch_usd: Draws,
+) -> Any:
+    """What is bought; unknown where the price of something that is bought is.
+
+    Source: definition; one node is connected to no other.
+
+    Examples
+    --------
+    >>> links = {"nic_count": 16.0, "nic_usd": 0.0, "switch_count": 1.0, "switch_usd": 30e3}
+    >>> float(capital(2.0, 1.0, 300e3, 10.0, 768.0, **links)), float(capital(1.0, 0.0, 300e3, 0.0, np.nan, **links))
+    (937680.0, 300000.0)
+    """
+    machines = (node_count + spare_node_count) * node_usd
+    links = np.where(np.asarray(node_count) > 1, _paid(nic_count, nic_usd) + _paid(switch_count, switch_usd), 0.0)
+    return machines + _paid(drive_count, drive_usd) + links
+
+
+def _paid(count: Draws, each_usd: Draws) -> Any:
+    """Return what a number of things cost; none cost nothing, also where the price is not known."""
+    return np.where(np.asarray(count) > 0, count * each_usd, 0.0)
 
 
 @formula("usd", "capital x r / (1 - (1 + r)^-n) / 12, interest r and n years of life; capital / 12 n without interest")
@@ -51,10 +80,61 @@ def monthly_support(capital_usd: Draws, support_share: Draws) -> Any:
     return capital_usd * support_share / 12
 
 
-@formula("usd", "capital + support + electricity + storage rented, each month")
-def all_in(capital_usd: Draws, support_usd: Draws, electricity_usd: Draws, tier_usd: Draws) -> Any:
+@formula("usd", "capital + support + electricity + storage rented + egress, each month")
+def all_in(capital_usd: Draws, support_usd: Draws, electricity_usd: Draws, tier_usd: Draws, egress_usd: Draws) -> Any:
     """Cost of owning each month.  Source: sum of the parts."""
-    return capital_usd + support_usd + electricity_usd + tier_usd
+    return capital_usd + support_usd + electricity_usd + tier_usd + egress_usd
+
+
+@formula("usd", "rent of devices + storage rented, each month")
+def all_rented(device_usd: Draws, tier_usd: Draws) -> Any:
+    """Cost of renting each month; machines at the provider of the storage pay no egress.  Source: sum of the parts."""
+    return device_usd + tier_usd
+
+
+@formula("bytes", "samples x bytes that storage delivers for each x runs each month")
+def run_reads(samples: Draws, read_bytes_per_image: Draws, run_count: Draws) -> Any:
+    """Bytes that runs read from storage each month.  Source: definition."""
+    return samples * read_bytes_per_image * run_count
+
+
+@formula("bytes", "bytes kept x share that is read back each month")
+def archive_reads(stored_bytes: Draws, read_share: Draws) -> Any:
+    """Bytes that are read back from an archive each month.  Source: the scenario's storage.archive_read."""
+    return stored_bytes * read_share
+
+
+@formula(
+    "usd", "bytes read x price of reading a byte back + bytes read / bytes of a request x price of it + objects written x price"
+)
+def tier_use(
+    read_bytes: Draws, retrieval_usd_per_byte: Draws, chunk_bytes: Draws, read_usd: Draws, written_count: Draws, write_usd: Draws
+) -> Any:
+    """Cost of requests and of reading back from rented storage each month.
+
+    Source: definition, as object stores bill requests and retrieval.
+
+    Examples
+    --------
+    >>> round(float(tier_use(1e12, 0.01e-9, 16 * 2**20, 1e-6, 4000.0, 1e-5)), 2)
+    10.1
+    """
+    return read_bytes * retrieval_usd_per_byte + read_bytes / chunk_bytes * read_usd + written_count * write_usd
+
+
+@formula("usd", "bytes read x price of a byte that leaves the provider")
+def egress(read_bytes: Draws, egress_usd_per_byte: Draws) -> Any:
+    """Cost of what machines of one's own read from rented storage; unknown where the price is.
+
+    Source: definition; at the price of the first tier, as infracost's golden files have it.
+    """
+    return read_bytes * egress_usd_per_byte
+
+
+@formula("count", "images that come in each month / images of an object")
+def written_objects(arriving_images_per_s: Draws, month_s: Draws, kept_share: Draws, images_per_object: Draws) -> Any:
+    """Objects that are written to rented storage each month.  Source: definition."""
+    return arriving_images_per_s * month_s * kept_share / images_per_object
 
 
 @formula("usd", "devices x price of a device-hour x hours of a month")

@@ -44,7 +44,7 @@ class _Pair:
 _PAIRS = (
     _Pair(phase="training", resource="storage bandwidth", demand="bandwidth.storage_demand_bytes_per_s",
           supply="bandwidth.storage_supply_bytes_per_s", unit="bytes_per_s"),
-    _Pair(phase="training", resource="image decoding", demand="training.rate_images_per_s",
+    _Pair(phase="training", resource="image decoding", demand="training.required_images_per_s",
           supply="training.decode_images_per_s", unit="images_per_s"),
     _Pair(phase="training", resource="node network", demand="network.node_bytes_per_s",
           supply="network.fabric_link_bytes_per_s", unit="bytes_per_s"),
@@ -155,9 +155,12 @@ def _items(
 
 def _drives(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
     medium = media()[scenario.storage.medium]
-    by_capacity = ledger.median("storage.capacity_bytes") / medium.capacity
-    by_rate = ledger.median("bandwidth.storage_demand_bytes_per_s") / medium.read
-    reason = "capacity with protection and headroom" if by_capacity >= by_rate else "reads of a training run, not capacity"
+    held, least, bought = (ledger.median(f"storage.{name}_count") for name in ("capacity_drive", "least_drive", "drive"))
+    reason = "capacity with protection and headroom"
+    if bought > held:
+        reason = "reads of a training run, not capacity"
+    elif held == least > 1 and ledger.median("storage.capacity_bytes") <= (least - 1) * medium.capacity:
+        reason = f"{least:,.0f} drives that the protection lies on, not capacity"
     evidence = ledger.evidence("storage.drive_count")
     steps = _steps(ledger, "storage.drive_count", months)
     lead_s = scenario.site.drive_lead
@@ -173,8 +176,12 @@ def _devices(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -
     item = f"node of {per_node} x {device.title}"
     reason = f"a run within {show(scenario.training.deadline, 's')}"
     evidence = ledger.evidence("training.node_count")
+    node, lead_s = scenario.prices.node, scenario.site.node_lead
     steps = _steps(ledger, "training.node_count", months, expected_name=_expected_nodes(ledger))
-    return _items("training", item, steps, scenario.prices.node, power, scenario.site.node_lead, reason=reason, evidence=evidence)
+    lines = _items("training", item, steps, node, power, lead_s, reason=reason, evidence=evidence)
+    spare = "takes the place of a node that is repaired, in 99 of 100 cases"
+    spares = _steps(ledger, "training.spare_node_count", months)
+    return lines + _items("training", f"spare {item}", spares, node, 0.0, lead_s, reason=spare, evidence=evidence)
 
 
 def _expected_nodes(ledger: Ledger) -> str:
@@ -190,20 +197,29 @@ def _fabric(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) ->
     network, lead_s = scenario.network, scenario.site.network_lead
     card = None if network.nic is None else cards()[network.nic]
     switch = None if network.switch is None else switches()[network.switch]
+    nic_price, switch_price = (_known(ledger, f"price.{name}_usd") for name in ("nic", "switch"))
+    traffic = "traffic of the nodes" + ("" if nic_price else "; in the price of a node")
     lines = []
-    for quantity, fact, plain, reason in (
-        ("network.nic_count", card, f"network card of {show(network.node_link, 'bytes_per_s')}", "traffic of the nodes"),
+    for quantity, fact, plain, price, reason in (
+        ("network.nic_count", card, f"network card of {show(network.node_link, 'bytes_per_s')}", nic_price, traffic),
         (
             "network.switch_count",
             switch,
             f"switch of {network.switch_port_count} ports",
+            switch_price,
             "cards in two tiers at the oversubscription",
         ),
     ):
-        price, power = (None, None) if fact is None else (figure(fact, "price"), figure(fact, "power"))
+        power = None if fact is None else figure(fact, "power")
         lines += _items("network", plain if fact is None else fact.title, _steps(ledger, quantity, months), price,
                         None if power is None else float(power), lead_s, reason=reason, evidence=ledger.evidence(quantity))  # fmt: skip
     return lines
+
+
+def _known(ledger: Ledger, name: str) -> float | None:
+    """Return a price, or nothing where it needs input."""
+    found = ledger.median(name)
+    return None if math.isnan(found) else found
 
 
 def _racks(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
@@ -274,7 +290,12 @@ def _summary(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any], f
     last = int(months[-1])
     images, capacity = ledger.median("dataset.images"), ledger.median("storage.capacity_bytes")
     sentences = [
-        f"In {last} months: {show(images, 'images')} on {show(capacity, 'bytes')} of drives, protection and headroom included."
+        f"In {last} months: {show(images, 'images')} on {show(capacity, 'bytes')} of drives, protection and headroom included"
+        + (
+            f", and {show(ledger.median('storage.rented_bytes'), 'bytes')} rented."
+            if "storage.rented_bytes" in ledger.values
+            else "."
+        )
     ]
     if scenario.training is not None:
         devices, elapsed = ledger.median("training.gpu_count"), ledger.median("training.elapsed_s")

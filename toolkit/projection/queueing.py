@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,6 +17,10 @@ __all__ = [
     "batch_time", "erlang_b", "erlang_c", "little_count", "md1_wait", "mdc_wait", "mg1_wait", "mmc_wait", "mmc_wait_tail",
     "servers_for_loss", "servers_for_wait",
 ]  # fmt: skip
+
+
+_RECURSED: Final = 10_000.0
+"""Offered load up to which Erlang B is counted up server by server."""
 
 
 def erlang_b(server_count: int, offered: float) -> float:
@@ -186,15 +190,37 @@ def servers_for_wait(offered: float, waiting_share: float) -> int:
 def servers_for_loss(offered: float, blocked_share: float) -> int:
     """Return the fewest exclusive servers at which at most a share of the streams is turned away.
 
-    Source: Erlang B, searched upwards.
+    Source: Erlang B, searched upwards; beyond 10,000 erlangs by bisection over its closed form, Poisson's probability of as
+    many as there are servers over that of at most as many.
 
     Examples
     --------
-    >>> servers_for_loss(100.0, 0.01)
-    117
+    >>> servers_for_loss(100.0, 0.01), servers_for_loss(1e8, 0.01)
+    (117, 99000100)
     """
+    if offered > _RECURSED:
+        return _bisected_for_loss(offered, blocked_share)
     servers, blocked = 0, 1.0
     while blocked > blocked_share:
         servers += 1
         blocked = offered * blocked / (servers + offered * blocked)
     return servers
+
+
+def _bisected_for_loss(offered: float, blocked_share: float) -> int:
+    low, high = 0, int(offered + 20 * offered**0.5 + 20)  # 20 deviations more than what is offered turns nobody away
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _blocked_of_many(middle, offered) > blocked_share else (low, middle)
+    return high
+
+
+def _blocked_of_many(server_count: int, offered: float) -> float:
+    """Return Erlang B where there are many servers, which the recursion would take long for."""
+    from scipy.special import gammaln, pdtr
+
+    at_most = float(pdtr(server_count, offered))
+    if at_most < 1e-280:  # so few servers that all but a handful are always taken, geometrically many idle
+        share = server_count / offered
+        return 1 - (server_count - share / (1 - share)) / offered
+    return float(np.exp(server_count * np.log(offered) - offered - gammaln(server_count + 1))) / at_most

@@ -16,6 +16,7 @@ from toolkit.projection.calibrated import apply as apply_calibration
 from toolkit.projection.calibration import newest_calibration
 from toolkit.projection.doubling import doubling_table
 from toolkit.projection.givens import Givens, gather
+from toolkit.projection.growth_checks import check_devices
 from toolkit.projection.influence import influences
 from toolkit.projection.measured import measurements_of
 from toolkit.projection.model import evaluate
@@ -105,6 +106,8 @@ def project(
     generator = np.random.default_rng(seed)
     values = {name: given.draw(generator, draws) for name, given in givens.by_name.items()}
     ledger = evaluate(asked, givens.by_name, values, months)
+    if asked.training is not None:
+        check_devices(ledger.median("training.gpu_count"))
     nodes = ledger.summaries()
     loads = bottlenecks(ledger, asked, months)
     return Projection(

@@ -104,7 +104,9 @@ def _validated(document: dict[str, Any], place: str, folder: Path) -> Scenario:
 
 def _sentence(error: Mapping[str, Any]) -> str:
     """Return one problem with its key, its value and what is allowed."""
-    parts = [str(part) for part in error["loc"] if not str(part).startswith(("function-", "literal", "float", "constrained"))]
+    parts = [
+        str(part) for part in error["loc"] if not str(part).startswith(("function-", "literal", "float", "constrained", "[key"))
+    ]
     key = ".".join(parts) or "it"
     value = error.get("input")
     if error["type"] == "extra_forbidden":
@@ -116,6 +118,8 @@ def _sentence(error: Mapping[str, Any]) -> str:
     if error["type"] == "missing":
         return f"'{key}' is missing"
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    if not parts:
+        return message
     shown = "" if isinstance(value, dict) or f"'{value}'" in message else f" ('{value}')"
     return f"'{key}'{shown}: {message}"
 

@@ -2,66 +2,36 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from toolkit.projection.hardware_facts import hardware_kinds
-from toolkit.units import MONTH_S, parse_quantity
+from toolkit.projection.scenario_types import (
+    LARGEST_COUNT,
+    Bytes,
+    BytesOrNone,
+    BytesPerS,
+    Count,
+    GramsPerJ,
+    PerS,
+    PositiveShare,
+    Seconds,
+    Share,
+    Steps,
+    Usd,
+    UsdPerJ,
+    Watts,
+    YearlyFactor,
+    at_least,
+    named,
+    quantity,
+)
+from toolkit.units import MONTH_S
 
 __all__ = [
     "Component", "Curation", "DatasetStart", "Growth", "Inference", "Network", "Prices", "Protection", "Scenario", "Site",
     "Storage", "Training",
 ]  # fmt: skip
-
-
-def _quantity(unit: str) -> BeforeValidator:
-    def parse(text: Any) -> Any:
-        return text if text is None else parse_quantity(text, unit)
-
-    return BeforeValidator(parse)
-
-
-def _named(kind: str) -> BeforeValidator:
-    def check(name: Any) -> Any:
-        known = hardware_kinds()[kind]
-        if name is not None and name not in known:
-            raise ValueError(f"is not a known {kind}; there are {', '.join(sorted(known))}")
-        return name
-
-    return BeforeValidator(check)
-
-
-def _steps(table: Any, info: ValidationInfo) -> Any:
-    """Return events by month: as written, or from a table with the columns month and images."""
-    if not isinstance(table, str):
-        return table
-    path = Path((info.context or {}).get("folder", "."), table)
-    try:
-        with path.open(encoding="utf-8", newline="") as lines:
-            found: dict[int, float] = {}
-            for row in csv.DictReader(lines):
-                found[int(row["month"])] = found.get(int(row["month"]), 0.0) + float(row["images"].replace("_", ""))
-    except OSError as fault:
-        raise ValueError(f"cannot be read as a table: {fault.strerror}") from fault
-    except (KeyError, TypeError, ValueError, AttributeError) as fault:
-        raise ValueError("is no table with whole numbers in its columns 'month' and 'images'") from fault
-    return found
-
-
-Bytes = Annotated[float, _quantity("bytes"), Field(gt=0)]
-BytesOrNone = Annotated[float, _quantity("bytes"), Field(ge=0)]
-GramsPerJ = Annotated[float, _quantity("g_per_j"), Field(ge=0)]
-BytesPerS = Annotated[float, _quantity("bytes_per_s"), Field(gt=0)]
-Seconds = Annotated[float, _quantity("s"), Field(gt=0)]
-Watts = Annotated[float, _quantity("w"), Field(gt=0)]
-Usd = Annotated[float, _quantity("usd"), Field(ge=0)]
-UsdPerJ = Annotated[float, _quantity("usd_per_j"), Field(ge=0)]
-Share = Annotated[float, _quantity("share"), Field(ge=0, le=1)]
-PerS = Annotated[float, _quantity("per_s"), Field(gt=0)]
-Count = Annotated[float, Field(gt=0)]
 
 
 class _Part(BaseModel):
@@ -74,13 +44,13 @@ class Growth(_Part):
     kind: Literal["none", "linear", "exponential", "logistic", "steps", "fitted"] = "none"
     """``linear`` adds ``images_per_month``; ``exponential`` multiplies by ``yearly_factor``; ``logistic`` does so towards
     ``ceiling_images``; ``steps`` adds only what ``steps`` lists; ``fitted`` follows the dataset's own versions."""
-    images_per_month: Annotated[float, Field(ge=0)] = 0
+    images_per_month: Annotated[float, Field(ge=0, le=LARGEST_COUNT)] = 0
     """New images each month (linear)."""
-    yearly_factor: Annotated[float, Field(ge=1)] = 1
+    yearly_factor: YearlyFactor = 1
     """Factor over a year (exponential, logistic)."""
     ceiling_images: Count | None = None
     """Where growth ends (logistic)."""
-    steps: Annotated[dict[int, float], BeforeValidator(_steps)] = {}
+    steps: Steps = {}
     """Events on top of any kind: images added by month, negative for a deletion; or the path of a CSV file with the
     columns month and images, relative to the scenario."""
     retention: Seconds | None = None
@@ -107,25 +77,31 @@ class Component(_Part):
     """How many samples there are now."""
     sample_size: Bytes
     """Mean size of one."""
-    yearly_factor: Annotated[float, Field(ge=1)] = 1
+    yearly_factor: YearlyFactor = 1
     """Growth over a year."""
 
 
 class DatasetStart(_Part):
     """The dataset now. What is left out is taken from the profile."""
 
-    like: Annotated[str, _named("dataset")] | None = None
+    like: Annotated[str, named("dataset")] | None = None
     """A published dataset whose images and mean size are taken where they are not stated."""
     images: Count | None = None
     """Images kept."""
     image_size: Bytes | None = None
     """Mean encoded bytes of an image."""
-    kept: Share | None = None
+    kept: PositiveShare | None = None
     """Share of what comes in that is kept."""
     quarantined: Share | None = None
     """Share of what comes in that is refused and kept in quarantine; by default that of the profile, else 1 %, assumed."""
     components: tuple[Component, ...] = ()
     """Data beside the images."""
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> DatasetStart:
+        if (self.kept or 0) + (self.quarantined or 0) > 1 + 1e-9:
+            raise ValueError("kept and quarantined are shares of what comes in, and come to more than all of it together")
+        return self
 
 
 class Protection(_Part):
@@ -149,7 +125,7 @@ class Protection(_Part):
 class Storage(_Part):
     """Where the dataset lies."""
 
-    medium: Annotated[str, _named("medium")] = "nvme_gen4_7.68tb"
+    medium: Annotated[str, named("medium")] = "nvme_gen4_7.68tb"
     """Drive that capacity is bought in."""
     protection: Protection = Protection()
     """How data survives a drive."""
@@ -161,7 +137,7 @@ class Storage(_Part):
     """Share of the shards that a version rewrites; an append rewrites none, compaction and redecisions some."""
     kept_checkpoints: Annotated[int, Field(ge=0, le=10_000)] = 5
     """Training checkpoints kept."""
-    headroom: Share = 0.2
+    headroom: Annotated[float, quantity("share"), Field(ge=0, le=0.95)] = 0.2
     """Share of the capacity that is to stay free (shared filesystems slow down past 80 %)."""
     derived_factor: Annotated[float, Field(ge=0, le=100)] = 0.05
     """Bytes of thumbnails, embeddings, resized copies and scratch per curated byte. Default: assumed; 768 half-precision
@@ -172,14 +148,17 @@ class Storage(_Part):
     """Block of the filesystem. Default: ext4 and XFS."""
     shard_size: Bytes = 256e6
     """Bytes of a shard. Default: that of this toolkit's curation."""
-    filesystem_overhead: Annotated[float, _quantity("share"), Field(ge=0, le=0.5)] = 0.02
+    filesystem_overhead: Annotated[float, quantity("share"), Field(ge=0, le=0.5)] = 0.02
     """Share of the drives that the filesystem takes for itself. Default: ext4 reserves 1.6 % for inodes; XFS 1 to 3 %."""
     rebuild_time: Seconds = 86_400.0
     """Time within which a lost drive is to be rebuilt. Default: a day, assumed."""
-    shared_tier: Annotated[str, _named("tier")] | None = None
-    """Rented storage, priced for what runs read and write. Default: none is rented; drives hold everything."""
-    archive_tier: Annotated[str, _named("tier")] | None = None
+    shared_tier: Annotated[str, named("tier")] | None = None
+    """Rented storage for what runs read and write, which then lies on no drives. Default: none is rented; drives hold
+    everything."""
+    archive_tier: Annotated[str, named("tier")] | None = None
     """Rented storage, priced for what is kept but hardly read. Default: none is rented."""
+    archive_read: Share = 0.0
+    """Share of the rented archive that is read back each month. Default: none, as an archive is hardly read."""
     owned: Bytes | None = None
     """Capacity there is already, headroom included; asks when it is full."""
     supply: Literal["measured", "drives"] | BytesPerS = "measured"
@@ -190,9 +169,9 @@ class Storage(_Part):
 class Training(_Part):
     """What is trained, how often, by when."""
 
-    model: Annotated[str, _named("model")] = "resnet50"
+    model: Annotated[str, named("model")] = "resnet50"
     """Model, from the hardware facts."""
-    accelerator: Annotated[str, _named("accelerator")] = "h100_sxm"
+    accelerator: Annotated[str, named("accelerator")] = "h100_sxm"
     """Device, from the hardware facts."""
     accelerators_per_node: Annotated[int, Field(ge=1, le=72)] = 8
     """Devices in a node."""
@@ -207,13 +186,13 @@ class Training(_Part):
     fixed part, evict at random, or see every epoch in the same order. Default: the page cache."""
     shard_stage_index: Annotated[int, Field(ge=0, le=3)] = 0
     """What replicas share instead of each holding it: 0 nothing, 1 the optimizer's state, 2 gradients too, 3 weights too."""
-    epochs: Count | None = None
+    epochs: Annotated[float, Field(gt=0, le=1e6)] | None = None
     """Passes over the dataset; give this or ``samples_seen``. By default 90 (the usual ImageNet recipe)."""
-    samples_seen: Count | None = None
+    samples_seen: Annotated[float, Field(gt=0, le=1e15)] | None = None
     """Samples in all, however large the dataset."""
-    deadline: Seconds = 7 * 86_400.0
+    deadline: Annotated[float, quantity("s"), at_least(60, "a minute")] = 7 * 86_400.0
     """Time within which a run must end."""
-    deadline_probability: Annotated[float, _quantity("share"), Field(gt=0, lt=1)] = 0.9
+    deadline_probability: Annotated[float, quantity("share"), Field(gt=0, lt=1)] = 0.9
     """Probability with which it is to end in time: so many devices are bought. Default: nine of ten."""
     accelerator_count: Annotated[int, Field(ge=1)] | None = None
     """Devices that there are, where that is decided already; by default as many as the deadline takes."""
@@ -238,7 +217,7 @@ class Training(_Part):
     """Time between checkpoints, or the optimum after Young and Daly."""
     dedicated: bool = True
     """Whether the machines run nothing else; shared ones lose ``shared_loss``."""
-    shared_loss: Share = 0.3
+    shared_loss: Annotated[float, quantity("share"), Field(ge=0, lt=1)] = 0.3
     """Share of the rate that neighbours take on shared machines."""
 
     @model_validator(mode="after")
@@ -257,20 +236,20 @@ class Curation(_Part):
     """CPU cores that curate. Default: assumed."""
     dedicated: bool = True
     """Whether these cores run nothing else; shared ones lose ``shared_loss``."""
-    shared_loss: Share = 0.3
+    shared_loss: Annotated[float, quantity("share"), Field(ge=0, lt=1)] = 0.3
     """Share of the rate that neighbours take on shared machines. Default: assumed."""
 
 
 class Inference(_Part):
     """What is served, to how many, how fast."""
 
-    model: Annotated[str, _named("model")] = "resnet50"
+    model: Annotated[str, named("model")] = "resnet50"
     """Model, from the hardware facts."""
-    accelerator: Annotated[str, _named("accelerator")] = "l4"
+    accelerator: Annotated[str, named("accelerator")] = "l4"
     """Device, from the hardware facts."""
     requests_per_s: PerS | None = None
     """Independent requests; give this or ``streams``."""
-    streams: Annotated[int, Field(ge=1)] | None = None
+    streams: Annotated[int, Field(ge=1, le=10**9)] | None = None
     """Input streams, each of which keeps its place on one device for itself."""
     frames_per_s: PerS = 30.0
     """Frames of a stream each second."""
@@ -280,9 +259,9 @@ class Inference(_Part):
     """Burstiness: squared coefficient of variation of the times between arrivals. Default: 1, Poisson; bursts have more."""
     max_batch: Annotated[int, Field(ge=1, le=1024)] = 8
     """Largest batch that a device serves together."""
-    spare_instances: Annotated[int, Field(ge=0)] = 1
+    spare_instances: Annotated[int, Field(ge=0, le=10**6)] = 1
     """Instances beyond what the load needs, so that one may fail."""
-    yearly_factor: Annotated[float, Field(ge=1)] = 1
+    yearly_factor: YearlyFactor = 1
     """Growth of the load over a year."""
     blocked: Share | None = None
     """Share of arriving streams that may find no free place, where ``streams`` come and go: the mean number that is on.
@@ -319,9 +298,9 @@ class Network(_Part):
     fabric_link: BytesPerS | None = None
     """Link of a node for gradients, per direction, all its cards together. Default: ``node_link`` or ``nic`` where one is stated,
     else that of the maker's reference node of the accelerator (400 GB/s with eight H100)."""
-    nic: Annotated[str, _named("nic")] | None = None
+    nic: Annotated[str, named("nic")] | None = None
     """Network card of a node, from the hardware facts; its rate takes the place of ``node_link``."""
-    switch: Annotated[str, _named("switch")] | None = None
+    switch: Annotated[str, named("switch")] | None = None
     """Switch, from the hardware facts; its ports take the place of ``switch_port_count``."""
     switch_port_count: Annotated[int, Field(ge=2, le=1024)] = 64
     """Ports of a switch. Default: 64 of 400 Gb/s, a current switch, assumed."""
@@ -329,7 +308,7 @@ class Network(_Part):
     """Bandwidth towards nodes over that towards other switches. Default: none, as training fabrics are built."""
     hop_latency: Seconds = 5e-6
     """Latency of one step of a ring. Default: 5 microseconds, assumed; InfiniBand takes about 1, TCP 20 and more."""
-    efficiency: Share = 0.92
+    efficiency: PositiveShare = 0.92
     """Share of a link's rate that payload gets."""
 
 
@@ -347,13 +326,18 @@ class Prices(_Part):
     node_power: Watts = 2_000.0
     """Power of a training node beside its accelerators. Default: assumed."""
     node: Usd | None = None
-    """Price of a training node with its accelerators; by default unknown, and nothing that rests on it is told."""
+    """Price of a training node with its accelerators and network cards; by default unknown, and nothing that rests on it is
+    told."""
+    nic: Usd | None = None
+    """Price of a network card. Default: that of the hardware facts, if one is known, else in the price of the node."""
+    switch: Usd | None = None
+    """Price of a switch. Default: that of the hardware facts, if one is known; else what rests on it is not told."""
     interest: Share = 0.08
     """Yearly interest on what is bought. Default: assumed."""
-    life: Seconds = 4 * 12 * MONTH_S
+    life: Annotated[float, quantity("s"), at_least(MONTH_S, "a month")] = 4 * 12 * MONTH_S
     """Time after which what was bought is replaced. Default: 4 years, assumed."""
     support: Share = 0.1
-    """Support, spares and space each year, as a share of what was paid. Default: assumed."""
+    """Support and space each year, as a share of what was paid. Default: assumed."""
 
 
 class Site(_Part):
@@ -363,11 +347,11 @@ class Site(_Part):
     """Power that a rack may take. Default: 40 kW, a rack of four nodes with eight accelerators each, assumed."""
     power_limit: Watts | None = None
     """Power of the site, cooling included; asks when it is used up and how many devices fit under it. Default: not limited."""
-    drive_lead: Annotated[float, _quantity("s"), Field(ge=0)] = 2 * MONTH_S
+    drive_lead: Annotated[float, quantity("s"), Field(ge=0)] = 2 * MONTH_S
     """Time from ordering drives to having them. Default: 2 months, assumed."""
-    node_lead: Annotated[float, _quantity("s"), Field(ge=0)] = 6 * MONTH_S
+    node_lead: Annotated[float, quantity("s"), Field(ge=0)] = 6 * MONTH_S
     """Time from ordering nodes and devices to having them. Default: 6 months, assumed."""
-    network_lead: Annotated[float, _quantity("s"), Field(ge=0)] = 4 * MONTH_S
+    network_lead: Annotated[float, quantity("s"), Field(ge=0)] = 4 * MONTH_S
     """Time from ordering switches and cards to having them. Default: 4 months, assumed."""
 
 
@@ -403,3 +387,12 @@ class Scenario(_Part):
         return f"<Scenario {self.name!r}: {self.horizon_months} months, {self.growth.kind} growth, {asked}>"
 
     __str__ = __repr__
+
+    @model_validator(mode="after")
+    def _events_are_within(self) -> Scenario:
+        late = [month for month in self.growth.steps if month > self.horizon_months]
+        if late:
+            raise ValueError(
+                f"'growth.steps' names month {late[0]}, which is beyond the 'horizon_months' of {self.horizon_months}"
+            )
+        return self

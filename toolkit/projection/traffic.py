@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from toolkit.projection.explain import formula
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Draws = NDArray[np.float64]
@@ -65,4 +66,5 @@ def curation_traffic(
     Source: the passes of this toolkit's curation.
     """
     read = batch_images * bytes_per_image * (1 + kept_share)
-    return (read + batch_images * kept_share * bytes_per_image * shard_overhead) / elapsed_s
+    moved = read + batch_images * kept_share * bytes_per_image * shard_overhead
+    return moved / np.where(elapsed_s > 0, elapsed_s, 1.0)  # a batch of nothing takes no time and moves nothing

@@ -34,6 +34,7 @@ __all__ = [
     "precise_activations",
     "precise_rate",
     "read_bytes",
+    "required_rate",
     "run_flop",
     "run_samples",
     "run_samples_fixed",
@@ -138,6 +139,15 @@ def node_count(device_count: Draws, devices_per_node: Draws) -> Any:
     return np.maximum(1, np.ceil(device_count / devices_per_node))
 
 
+@formula("images_per_s", "samples / deadline")
+def required_rate(samples: Draws, deadline_s: Draws) -> Any:
+    """Samples each second that a run must take in to end within its deadline; whole devices could take in more.
+
+    Source: definition.
+    """
+    return samples / deadline_s
+
+
 @formula("s", "samples / the least of what the devices take, the cores decode and the storage delivers x (1 + start, evaluation)")
 def elapsed(
     samples: Draws, rate_images_per_s: Draws, decode_images_per_s: Draws, supply_bytes_per_s: Draws,
@@ -148,7 +158,8 @@ def elapsed(
     Source: bottleneck law, throughput is at most the least of the stages' (Denning and Buzen 1978).
     """
     from_storage = supply_bytes_per_s / np.maximum(read_bytes_per_image, 1e-9)
-    return samples / np.minimum(np.minimum(rate_images_per_s, decode_images_per_s), from_storage) * beside_factor
+    least = np.minimum(np.minimum(rate_images_per_s, decode_images_per_s), from_storage)
+    return samples / np.where(least > 0, least, 1.0) * beside_factor  # where there is nothing to train on, a run takes no time
 
 
 @formula("bytes_per_s", "rate x bytes per image x share not answered by the nodes' memory")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from toolkit.projection import caching, economics, memory, parallel, reliability, steps, training
+from toolkit.projection import caching, economics, memory, parallel, reliability, sizing, steps, training
 
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
     from toolkit.projection.scenario import Training
 
-__all__ = ["derive_demand", "derive_nothing", "derive_outcome"]
+__all__ = ["derive_checkpoint", "derive_demand", "derive_nothing", "derive_outcome"]
 
 _LINKS: Final = {
     "device_link_bytes_per_s": "training.device_link_bytes_per_s", "fabric_bytes_per_s": "network.fabric_link_bytes_per_s",
@@ -35,6 +35,13 @@ def derive_nothing(ledger: Ledger) -> None:
         ("training.node_count", "count", 1.0),
     ):
         ledger.give(name, unit, np.full((1, 1), value), source="nothing is trained in this scenario", evidence="stated")
+
+
+def derive_checkpoint(ledger: Ledger) -> None:
+    """Derive the size of a checkpoint, which storage holds some of."""
+    ledger.derive(
+        "training.checkpoint_bytes", training.checkpoint_size, param_count="model.param_count", state_bytes="training.state_bytes"
+    )
 
 
 def derive_demand(ledger: Ledger, trained: Training) -> None:
@@ -67,13 +74,15 @@ def derive_demand(ledger: Ledger, trained: Training) -> None:
         dataset_bytes="dataset.image_bytes",
         **({"node_count": "training.node_count"} if trained.cache_policy == "lru" else {}),
     )
-    derive(
-        "bandwidth.epoch_read_bytes_per_s",
-        training.epoch_reads,
-        rate_images_per_s="training.rate_images_per_s",
-        bytes_per_image="start.bytes_per_image",
-        hit_share="cache.hit_share",
-    )
+    derive("training.required_images_per_s", training.required_rate, samples="training.samples", deadline_s="training.deadline_s")
+    for name, rate in (("epoch_read", "training.required_images_per_s"), ("appetite", "training.rate_images_per_s")):
+        derive(
+            f"bandwidth.{name}_bytes_per_s",
+            training.epoch_reads,
+            rate_images_per_s=rate,
+            bytes_per_image="start.bytes_per_image",
+            hit_share="cache.hit_share",
+        )
     derive(
         "training.device_state_bytes",
         memory.sharded_state_bytes,
@@ -205,21 +214,19 @@ def _reliability(ledger: Ledger, trained: Training) -> None:
     """Derive checkpoint interval and goodput, for the nodes that a run without failures would take."""
     derive = ledger.derive
     derive(
-        "training.checkpoint_bytes", training.checkpoint_size, param_count="model.param_count", state_bytes="training.state_bytes"
-    )
-    derive(
-        "training.checkpoint_s",
-        training.checkpoint_time,
-        checkpoint_bytes="training.checkpoint_bytes",
-        write_bytes_per_s="drive.write_bytes_per_s",
-    )
-    derive(
         "training.ideal_node_count",
         training.ideal_nodes,
         samples="training.samples",
         rate_images_per_s="device.rate_images_per_s",
         deadline_s="training.deadline_s",
         devices_per_node="training.devices_per_node",
+    )
+    sizing.derive_writes(ledger, "training.ideal_node_count")
+    derive(
+        "training.checkpoint_s",
+        training.checkpoint_time,
+        checkpoint_bytes="training.checkpoint_bytes",
+        write_bytes_per_s="bandwidth.storage_write_bytes_per_s",
     )
     derive(
         "training.failure_s",

@@ -45,12 +45,6 @@ def _upkeep(ledger: Ledger) -> None:
     enter("bandwidth.metadata_per_s", capacity.metadata_operations, arriving_images_per_s="dataset.arriving_images_per_s",
           operation_count="storage.file_operation_count", is_file="storage.raw_file_factor",
           images_per_object="storage.images_per_shard")  # fmt: skip
-    enter("storage.shared_tier_bytes", capacity.shared_tier, curated_bytes="storage.curated_bytes",
-          derived_bytes="storage.derived_bytes", checkpoint_bytes="storage.checkpoint_bytes",
-          component_bytes="dataset.component_bytes")  # fmt: skip
-    enter("storage.archive_tier_bytes", capacity.archive_tier, raw_bytes="storage.raw_bytes",
-          small_file_bytes="storage.small_file_bytes", quarantine_bytes="storage.quarantine_bytes",
-          versions_bytes="storage.versions_bytes")  # fmt: skip
     enter("network.wan_load_share", fabric.link_load, demand_bytes_per_s="bandwidth.ingest_bytes_per_s",
           link_bytes_per_s="network.transfer_link_bytes_per_s", payload_share="network.payload_share")  # fmt: skip
     if "storage.owned_bytes" in ledger.values:
@@ -61,14 +55,14 @@ def _upkeep(ledger: Ledger) -> None:
 
 def _reads(ledger: Ledger) -> None:
     enter: Any = ledger.derive
-    enter("bandwidth.random_reads_per_s", traffic.random_reads, rate_images_per_s="training.rate_images_per_s",
+    enter("bandwidth.random_reads_per_s", traffic.random_reads, rate_images_per_s="training.required_images_per_s",
           hit_share="cache.hit_share")  # fmt: skip
     enter("bandwidth.sequential_reads_per_s", traffic.sequential_reads, read_bytes_per_s="bandwidth.epoch_read_bytes_per_s",
           chunk_bytes="storage.chunk_bytes")  # fmt: skip
     enter("bandwidth.shuffle_bytes_per_s", traffic.shuffle, read_bytes_per_s="bandwidth.epoch_read_bytes_per_s",
           shuffled_share="storage.shuffled_share")  # fmt: skip
     enter("training.restore_s", traffic.restore_time, checkpoint_bytes="training.checkpoint_bytes",
-          read_bytes_per_s="drive.read_bytes_per_s")  # fmt: skip
+          read_bytes_per_s="bandwidth.storage_supply_bytes_per_s")  # fmt: skip
     enter("storage.cache_tier_bytes", capacity.cache_tier, node_count="training.node_count", cache_bytes="training.cache_bytes",
           curated_bytes="storage.curated_bytes")  # fmt: skip
     enter("training.late_share", capacity.shortage, needed="training.elapsed_s", available="training.deadline_s")

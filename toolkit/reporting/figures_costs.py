@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from toolkit.reporting.charts import add_fan, axis_ticks
-from toolkit.reporting.design import BLUE, GREEN, INK, MUTED, ORANGE, PINK, SKY, VERMILLION, new_figure
+from toolkit.reporting.design import BLUE, GRAY, GREEN, INK, MUTED, ORANGE, PINK, SKY, VERMILLION, new_figure
 from toolkit.reporting.timelines import Series, months_axis, series
 from toolkit.reporting.wording import list_words, quantity_words
 from toolkit.units import show
@@ -25,6 +25,7 @@ _OWNED: Final = {
     "training.electricity_usd": ORANGE,
     "cost.shared_tier_usd": GREEN,
     "cost.archive_tier_usd": PINK,
+    "cost.egress_usd": GRAY,
 }
 """What owning costs each month is the sum of these; the tiers are storage that is rented all the same."""
 
@@ -33,13 +34,16 @@ _RENTED: Final = {
     "cost.held_usd": ("devices rented all month", INK, "dot"),
     "inference.cost_usd": ("inference, rented all month", MUTED, "dashdot"),
 }
-_PRICES: Final = ("price.node_usd", "price.drive_usd", "price.electricity_usd_per_j", "price.device_usd_per_s")
+_PRICES: Final = ("price.node_usd", "price.drive_usd", "price.electricity_usd_per_j", "price.device_usd_per_s",
+                  "price.switch_usd")  # fmt: skip
 
 
 def unknown_prices(projection: Projection) -> list[str]:
     """Return the words of each price that the scenario did not give, without which a cost is unknown."""
     rows = projection.assumptions.filter(pl.col("name").is_in(_PRICES) & ~pl.col("value").is_finite().fill_null(value=False))
-    return [quantity_words(name) for name in rows["name"].to_list()]
+    nodes = series(projection.frame, "training.node_count")
+    is_connected = nodes is not None and max(nodes.p90) > 1  # one node needs no switch
+    return [quantity_words(name) for name in rows["name"].to_list() if name != "price.switch_usd" or is_connected]
 
 
 def cost_by_month(projection: Projection) -> go.Figure | None:

@@ -119,8 +119,8 @@ def _projection(projection: Projection) -> str:
     rows = [
         (
             quantity_words(row["quantity"]),
-            show(row["p50"], row["unit"]),
-            interval(row["p10"], row["p90"], row["unit"]),
+            "needs input" if row["p50"] is None else show(row["p50"], row["unit"]),
+            "" if row["p50"] is None else interval(row["p10"], row["p90"], row["unit"]),
             row["evidence"],
         )
         for row in projection.frame.iter_rows(named=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -131,19 +131,24 @@ def _months_table(projection: Projection, start: str, caption: str, prefix: str)
         unit = lines["unit"][0]
         by_month = {row["month"]: row for row in lines.iter_rows(named=True)}
         cells: list[object] = [Cell(text=quantity_words(str(quantity)), why=why_id(str(quantity), prefix))]
-        cells += [show(by_month[m]["p50"], unit) if m in by_month else DASH for m in picked]
+        cells += [_median(by_month[m], unit) if m in by_month else DASH for m in picked]
         last = by_month.get(picked[-1])
-        cells.append(interval(last["p10"], last["p90"], unit) if last else DASH)
+        cells.append(DASH if last is None or last["p50"] is None else interval(last["p10"], last["p90"], unit))
         rows.append(cells)
     columns = ("quantity", *(f"month {m}" for m in picked), f"p10 to p90, month {picked[-1]}")
     folded = len(rows) > _ROWS_OPEN
     return Table(caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, len(columns))), folded=folded)
 
 
+def _median(row: Mapping[str, Any], unit: str) -> str:
+    """Return a median; what rests on a price or a rate that nobody gave needs input."""
+    return "needs input" if row["p50"] is None else show(row["p50"], unit)
+
+
 def _doubling(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
     rows = []
     for row in projection.doubling.iter_rows(named=True):
-        exponent = "unknown" if row["exponent"] is None else f"{row['exponent']:.2f}"
+        exponent = "from nothing" if row["exponent"] is None else f"{row['exponent']:.2f}"
         cells = [show(row[c], row["unit"]) for c in ("x1", "x2", "x4", "x8")]
         name = Cell(text=begin(str(row["resource"])), below=quantity_words(row["quantity"]))
         rows.append([name, *cells, exponent, Cell(text=str(row["why"] or ""), quiet=True)])
