@@ -30,6 +30,7 @@ from toolkit.reporting.sections_measurements import measurement_sections
 from toolkit.reporting.sections_projection import projection_sections
 from toolkit.reporting.sections_runs import comparison_sections, runs_section
 from toolkit.reporting.sections_scenarios import contrast_sections, scenario_section
+from toolkit.reporting.sources import source_of, sourced
 from toolkit.reporting.unsaid import unsaid
 from toolkit.reporting.wording import shorten, together, visible
 
@@ -138,9 +139,11 @@ def _sections(subjects: Subjects) -> list[Section]:
     for given, letter, make, name in makers:
         for prefix, subject in _prefixed(given, letter) if letter not in _SHARED else _numbered(given, letter):
             whose = shorten(name(subject), 60) if len(given) > 1 or letter in _SHARED else ""
-            found += [(kind, section, whose) for kind, section in make(subject, prefix).items()]
+            source = source_of(subject)
+            found += [(kind, sourced(section, source), whose) for kind, section in make(subject, prefix).items()]
     together = {"scenarios": scenario_section(subjects.projections), "runs": runs_section(subjects.measurements)}
-    found += [(kind, section, "") for kind, section in together.items() if section is not None]
+    sources = {"scenarios": "Projected by formulas, each scenario from its own inputs.", "runs": "Measured in both runs."}
+    found += [(kind, sourced(section, sources[kind]), "") for kind, section in together.items() if section is not None]
     found.append(("unsaid", unsaid(subjects), ""))
     kinds = {kind: [(section, whose) for name, section, whose in found if name == kind] for kind in _ORDER}
     return [_merged(same) for same in kinds.values() if same]
