@@ -62,7 +62,7 @@ def charts_of(subjects: Subjects) -> dict[str, Chart]:
     return {block.id: block for block in blocks if isinstance(block, Chart)}
 
 
-def render(subjects: Subjects, *, packed: bool = True) -> str:
+def render(subjects: Subjects, *, packed: bool = True, paper: str = "") -> str:
     """Return the page of some subjects: the same text for the same facts.
 
     Parameters
@@ -72,6 +72,8 @@ def render(subjects: Subjects, *, packed: bool = True) -> str:
     packed : bool
         Whether plotly.js is packed, to be unpacked after the first paint. Without it every figure can be drawn as soon as the
         page is loaded, which is what printing needs.
+    paper : str
+        What it is printed on, ``A4`` or ``Letter``; without one, what the reader's printer holds.
     """
     from markupsafe import Markup
 
@@ -89,6 +91,7 @@ def render(subjects: Subjects, *, packed: bool = True) -> str:
         sections=sections,
         has_charts=has_charts,
         css=Markup(_static("report.css")),  # noqa: S704  # our own files, not anybody's text
+        paper=paper,
         script=Markup("".join(_static(name) for name in _SCRIPTS)),  # noqa: S704
         plotly=_packed_plotly() if has_charts and packed else "",
         plain_plotly="" if packed or not has_charts else Markup(_plotly()),  # noqa: S704
