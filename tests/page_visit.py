@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any, Self
 
 DRAWN = "html[data-figures=drawn]"
+ALL_DRAWN = """document.documentElement.dataset.figures === "drawn" &&
+  [...document.querySelectorAll("[data-plot]")].every((plot) => plot.dataset.drawn)"""
+
+_PATIENCE_S = 60
 
 
 class Visit:
@@ -32,9 +37,16 @@ class Visit:
         self.context.close()
 
     def unfold(self) -> None:
-        """Open everything that is folded, and wait for the figures in it."""
+        """Open everything that is folded, and wait until every figure is drawn."""
         self.page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
-        self.page.wait_for_timeout(500)
+        self.until(ALL_DRAWN)
+
+    def until(self, condition: str) -> None:
+        """Wait until an expression is true in the page; Playwright's own way needs an eval that the page's policy forbids."""
+        end_s = time.monotonic() + _PATIENCE_S
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < end_s, f"the page never came to this: {condition}"
+            self.page.wait_for_timeout(40)
 
     def picture(self, name: str) -> None:
         """Save what the page looks like, where the environment names a folder."""

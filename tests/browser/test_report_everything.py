@@ -21,6 +21,8 @@ NAMES = {
     "long": "long " * 100,
 }
 
+FOLDED = "[...document.querySelectorAll('details:not([open]) [data-plot]')]"
+
 FIGURES = {
     "scenarios", "quarters", "budget", "choices-storage", "risks", "v1-changes", "v1-states-changed", "latencies", "contention",
     "utilisation", "run2-ratios", "limits", "cost-by-month", "cost-so-far", "regimes", "influence-storage-capacity-bytes",
@@ -71,5 +73,10 @@ def test_one_figure_that_fails_leaves_the_others_drawn(chromium: Any, tmp_path: 
     page.write_text(text[:start] + "{" + text[text.index("</script>", start) :], encoding="utf-8")
     with Visit(chromium, page) as visit:
         assert any("scenarios" in complaint for complaint in visit.complaints)
-        drawn = visit.page.evaluate("document.querySelectorAll('[data-plot].js-plotly-plot').length")
-        assert drawn > 20
+        drawn = "document.querySelectorAll('[data-plot][data-drawn]').length"
+        before = visit.page.evaluate(drawn)
+        assert before > 20
+        assert visit.page.evaluate(f"{FOLDED}.length") > 10
+        assert visit.page.evaluate(f"{FOLDED}.filter((plot) => plot.dataset.drawn)") == [], "what is folded away waits"
+        visit.page.click("details.fold:has([data-plot]) > summary >> nth=0")
+        visit.until(f"{drawn} > {before} && document.documentElement.dataset.figures === 'drawn'")

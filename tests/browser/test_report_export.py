@@ -47,11 +47,23 @@ def _pages(paper: bytes) -> list[int]:
 def test_a_report_is_printed_with_its_figures(tmp_path: Path) -> None:
     paper = toolkit.report(*GIVEN, out=tmp_path / "report.pdf").read_bytes()
     assert paper.startswith(b"%PDF-")
+    assert _widths_pt(paper) == {595}
     assert len(re.findall(rb"/Type /Page\b", paper)) >= 10
     assert sum(_pages(paper)) > 6_000  # 3,900 where only the figures on the first screen are drawn
     assert [path.name for path in tmp_path.iterdir()] == ["report.pdf"]
     if folder := os.environ.get("TONNAGE_SCREENSHOTS"):
         shutil.copy(tmp_path / "report.pdf", Path(folder) / "printed.pdf")
+
+
+def _widths_pt(paper: bytes) -> set[int]:
+    return {round(float(width)) for width in re.findall(rb"/MediaBox \[0 0 ([\d.]+) ", paper)}
+
+
+def test_a_report_is_printed_on_letter_where_that_is_asked_for(tmp_path: Path) -> None:
+    saved = toolkit.report(facts.empty_profile(), out=tmp_path / "facts.json")
+    done = tonnage("report", saved, "--out", tmp_path / "report.pdf", "--paper", "Letter")
+    assert done.code == 0, done.err
+    assert _widths_pt((tmp_path / "report.pdf").read_bytes()) == {612}
 
 
 def test_every_figure_is_a_picture_that_says_its_finding(tmp_path: Path) -> None:

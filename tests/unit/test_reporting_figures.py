@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import toolkit
 from toolkit.errors import UsageError
 from toolkit.reporting.charts import axis_ticks, log_ticks, ranked_bars
-from toolkit.reporting.design import band, dark_twins
+from toolkit.reporting.design import BLUE, band, dark_twins
 from toolkit.reporting.figures_dataset import quality_boxes, scatter_of_shapes
 from toolkit.reporting.figures_measurements import measurement_figures
 from toolkit.reporting.figures_projection import projection_figures
@@ -185,4 +185,4 @@ def test_intervals_name_their_unit_once() -> None:
 def test_dark_twins_are_one_to_one() -> None:
     twins = dark_twins()
     assert len(set(twins.values())) == len(twins)
-    assert band("#0b62a4") in twins
+    assert band(BLUE) in twins

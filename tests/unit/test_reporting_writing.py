@@ -187,6 +187,7 @@ def test_without_a_browser_a_sentence_says_what_to_install(target: str, tmp_path
     [
         ({"out": "report.docx"}, "'report.docx' does not end in .html, .pdf, .json, .parquet or .xlsx"),
         ({"out": "report"}, "does not end in"),
+        ({"out": "report.pdf", "paper": "A5"}, "printed on A4 or Letter, not 'A5'"),
         ({}, "needs a file"),
         ({"figures": "x", "figure_format": "gif"}, "svg or png, not 'gif'"),
     ],

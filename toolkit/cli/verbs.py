@@ -181,12 +181,13 @@ def report(
     ] = None,
     figures: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write every figure into this folder.")] = None,
     figure_format: Annotated[str, typer.Option("--format", help="Pictures of --figures: svg or png.")] = "svg",
+    paper: Annotated[str, typer.Option(help="What a PDF is printed on: A4 or Letter.")] = "A4",
 ) -> None:
     """Write one self-contained page about datasets, measurements and projections; or its PDF, facts, numbers, figures."""
     import toolkit
 
     targets = out or ([] if figures is not None else [Path("report.html")])
-    toolkit.report(*places, out=targets, figures=figures, figure_format=figure_format)
+    toolkit.report(*places, out=targets, figures=figures, figure_format=figure_format, paper=paper)
     for written in [*targets, *([figures] if figures is not None else [])]:
         print_line(str(written))
 

@@ -155,6 +155,10 @@ class Chart:
     """The numbers that it draws."""
     half: bool = False
     """Whether it needs only half the width of a wide screen."""
+    source: str = ""
+    """Where its numbers come from, in a line; the page sets it."""
+    why: str = ""
+    """Identifier of the explanation behind what it draws."""
 
     @property
     def meta(self) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
-__all__ = ["add_fan", "axis_ticks", "finish_rows", "guide_lines", "log_ticks", "ranked_bars", "row_label"]
+__all__ = ["add_fan", "axis_ticks", "finish_rows", "guide_lines", "log_ticks", "ranked_bars", "row_label", "row_marks"]
 
 ROW_PX: Final = 44
 """Height of a row: its name and the bar below it."""
@@ -38,6 +38,7 @@ def row_label(figure: go.Figure, place: int, text: str, note: str = "", *, above
 def finish_rows(figure: go.Figure, rows: int, *, pitch_px: int = ROW_PX) -> None:
     """Fix the category axis of a figure drawn with ``row_label``: first row on top, no ticks, ``pitch_px`` a row."""
     height = TOP_PX + _BOTTOM_PX + round(pitch_px * (rows + 0.25))
+    figure.update_xaxes(zeroline=False)  # it would strike through the names
     figure.update_yaxes(range=[rows - 0.5, -0.75], showticklabels=False, showgrid=False, zeroline=False)
     figure.update_layout(showlegend=False, margin={"t": TOP_PX, "b": _BOTTOM_PX}, height=height)
 
@@ -47,6 +48,14 @@ def guide_lines(figure: go.Figure, rows: int) -> None:
     for row in range(rows):
         figure.add_shape(
             type="line", xref="paper", x0=0, x1=1, y0=row, y1=row, layer="below", line={"color": TRACK, "width": 1.5}
+        )
+
+
+def row_marks(figure: go.Figure, at: float, rows: int, color: str) -> None:
+    """Draw a short line across each row at one value: a line from top to bottom would strike through the rows' names."""
+    for row in range(rows):
+        figure.add_shape(
+            type="line", x0=at, x1=at, y0=row - 0.16, y1=row + 0.16, layer="below", line={"color": color, "width": 1.5}
         )
 
 
@@ -77,18 +86,32 @@ def ranked_bars(
 
 def add_fan(
     figure: go.Figure, months: Sequence[int], low: Sequence[float], middle: Sequence[float], high: Sequence[float],
-    *, name: str, unit: str, color: str, dash: str = "solid",
+    *, name: str, unit: str, color: str, dash: str = "solid", is_stepped: bool = False,
 ) -> None:  # fmt: skip
-    """Draw a median line over its p10 to p90 band, with hover text in the unit that people read."""
+    """Draw a median line over its p10 to p90 band, in steps where only whole numbers count, with hover text in people's unit."""
+    ends = [(list(months), list(part)) for part in (high, low)]
+    (right, upper), (left, lower) = [_steps(*end) for end in ends] if is_stepped else ends
     figure.add_scatter(
-        x=[*months, *reversed(months)], y=[*high, *reversed(low)], fill="toself", fillcolor=band(color), mode="lines",
+        x=[*right, *reversed(left)], y=[*upper, *reversed(lower)], fill="toself", fillcolor=band(color), mode="lines",
         line={"width": 0, "color": color}, hoverinfo="skip", showlegend=False, legendgroup=name,
     )  # fmt: skip
     words = [f"{show(m, unit)} ({interval(a, b, unit)})" for a, m, b in zip(low, middle, high, strict=True)]
     figure.add_scatter(
-        x=list(months), y=list(middle), mode="lines", name=name, line={"color": color, "width": 2.5, "dash": dash},
-        customdata=words, hovertemplate=f"{name}, month %{{x}}<br>%{{customdata}}<extra></extra>", legendgroup=name,
+        x=list(months), y=list(middle), mode="lines", name=name, customdata=words, legendgroup=name,
+        line={"color": color, "width": 2.5, "dash": dash, "shape": "hv" if is_stepped else "linear"},
+        hovertemplate=f"{name}, month %{{x}}<br>%{{customdata}}<extra></extra>",
     )  # fmt: skip
+
+
+def _steps(months: list[int], values: list[float]) -> tuple[list[int], list[float]]:
+    """Return the corners of a line that stays until the next month.
+
+    Examples
+    --------
+    >>> _steps([0, 1, 2], [1.0, 1.0, 2.0])
+    ([0, 1, 1, 2, 2], [1.0, 1.0, 1.0, 1.0, 2.0])
+    """
+    return [months[0], *(m for m in months[1:] for _ in "ab")], [*(v for v in values[:-1] for _ in "ab"), values[-1]]
 
 
 def axis_ticks(top: float, unit: str, bottom: float = 0.0, most: int = 5) -> dict[str, object]:

@@ -1,7 +1,9 @@
 """One small design system: colours for light and dark, and the plotly template that uses them.
 
-The categorical colours follow Okabe and Ito (2008, colour-blind safe), darkened or lightened until each has a contrast of
-at least 3:1 with its background (WCAG 2.2, 1.4.11), and differ in lightness so that they survive gray print.
+The hues of the categorical colours follow Okabe and Ito (2008, colour-blind safe). Each has a contrast of at least 3:1 with its
+background (WCAG 2.2, 1.4.11) and a lightness of its own, at least four units of CIE L* from every other, so that they can be told
+apart in gray; a test computes both. Where colours touch, a line of the background parts them, and lines differ in dashes, marks
+in form, so that nothing hangs on colour alone.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ import plotly.graph_objects as go
 from toolkit.reporting.wording import plain
 
 __all__ = [
+    "AXIS",
     "BLUE",
     "GRAY",
     "GREEN",
     "HEAT",
     "INK",
+    "LEVELS",
     "MUTED",
+    "OLIVE",
     "ORANGE",
     "PALE",
     "PINK",
@@ -32,6 +37,7 @@ __all__ = [
     "band",
     "dark_twins",
     "new_figure",
+    "stack_line",
 ]
 
 INK: Final = "#1b2430"
@@ -39,19 +45,23 @@ MUTED: Final = "#566170"
 GRID: Final = "#e4e8ed"
 AXIS: Final = "#98a3b0"
 SURFACE: Final = "#ffffff"
-BLUE: Final = "#0b62a4"
-ORANGE: Final = "#d98200"
-GREEN: Final = "#00856a"
-VERMILLION: Final = "#c4430a"
-SKY: Final = "#56a9e0"
-PINK: Final = "#ad548f"
-GRAY: Final = "#8792a0"
+BLUE: Final = "#08569a"
+ORANGE: Final = "#be7600"
+GREEN: Final = "#29a681"
+VERMILLION: Final = "#ae3900"
+SKY: Final = "#2981b1"
+PINK: Final = "#831f61"
+GRAY: Final = "#656e79"
+OLIVE: Final = "#3c4100"
 TRACK: Final = "#dfe5ec"
 PALE: Final = "#edf3f9"
 HEAT: Final = "#86bce6"
 
-SEQUENCE: Final = (BLUE, ORANGE, GREEN, SKY, VERMILLION, PINK, GRAY)
+SEQUENCE: Final = (BLUE, ORANGE, GREEN, VERMILLION, SKY, PINK, GRAY, OLIVE)
 """Colours of categories, in the order in which they are given out."""
+
+LEVELS: Final = ("#8795a4", "#3f78a8", "#8a4200", "#6d1400")
+"""Colours of what rises: the further along, the darker on paper and the brighter on a dark screen."""
 
 _DARK: Final = {
     INK: "#e9edf2",
@@ -59,16 +69,21 @@ _DARK: Final = {
     GRID: "#2a333e",
     AXIS: "#64717f",
     SURFACE: "#151b22",
-    BLUE: "#58abee",
-    ORANGE: "#f2b04a",
-    GREEN: "#3cc4a3",
-    VERMILLION: "#ff8b5e",
-    SKY: "#a9d9f7",
-    PINK: "#e09cc6",
-    GRAY: "#8d99a7",
+    BLUE: "#498dd5",
+    ORANGE: "#fca942",
+    GREEN: "#00795b",
+    VERMILLION: "#f47444",
+    SKY: "#92d3fe",
+    PINK: "#bc5694",
+    GRAY: "#a2abb7",
+    OLIVE: "#d8e48e",
     TRACK: "#2f3945",
     PALE: "#1c2a38",
     HEAT: "#25669d",
+    LEVELS[0]: "#5d6b7a",
+    LEVELS[1]: "#5f97c9",
+    LEVELS[2]: "#f0ad62",
+    LEVELS[3]: "#ffd9c9",
 }
 """The colour that takes each one's place on a dark screen."""
 
@@ -90,6 +105,11 @@ def band(color: str) -> str:
     """
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{_BAND_SHARE})"
+
+
+def stack_line() -> dict[str, object]:
+    """Return the line around an area or a bar that others touch: of the background, so that they part in gray as well."""
+    return {"width": 1, "color": SURFACE}
 
 
 def dark_twins() -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from toolkit.reporting.charts import add_fan, axis_ticks
-from toolkit.reporting.design import BLUE, GRAY, GREEN, INK, MUTED, ORANGE, PINK, SKY, VERMILLION, new_figure
+from toolkit.reporting.design import BLUE, GRAY, GREEN, INK, MUTED, ORANGE, PINK, SKY, VERMILLION, new_figure, stack_line
 from toolkit.reporting.timelines import Series, months_axis, series
 from toolkit.reporting.wording import list_words, quantity_words
 from toolkit.units import show
@@ -62,7 +62,7 @@ def cost_by_month(projection: Projection) -> go.Figure | None:
     for name, line in parts.items():
         words = quantity_words(name)
         figure.add_scatter(
-            x=line.months, y=line.p50, stackgroup="owned", name=words, mode="lines", line={"width": 0.8, "color": _OWNED[name]},
+            x=line.months, y=line.p50, stackgroup="owned", name=words, mode="lines", line=stack_line(),
             fillcolor=_OWNED[name], customdata=[show(v, "usd") for v in line.p50],
             hovertemplate=f"{words}, month %{{x}}: %{{customdata}}<extra></extra>",
         )  # fmt: skip

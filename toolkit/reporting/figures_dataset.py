@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.facts import QUANTILE_SHARES
 from toolkit.reporting.charts import axis_ticks, finish_rows, log_ticks, ranked_bars, row_label
-from toolkit.reporting.design import BLUE, GRAY, GREEN, ORANGE, PINK, SKY, VERMILLION, band, new_figure
+from toolkit.reporting.design import BLUE, GRAY, GREEN, ORANGE, PINK, SKY, VERMILLION, band, new_figure, stack_line
 from toolkit.reporting.wording import TIMES, interval, moment, plain, plural
 from toolkit.units import show
 
@@ -81,7 +81,7 @@ def funnel(profile: DatasetProfile) -> go.Figure | None:
 def _stack(figure: go.Figure, place: int, parts: Sequence[tuple[str, int, str]]) -> None:
     for name, count, color in parts:
         figure.add_bar(
-            x=[count], y=[place], orientation="h", name=plain(name), width=0.3, marker={"color": color},
+            x=[count], y=[place], orientation="h", name=plain(name), width=0.3, marker={"color": color, "line": stack_line()},
             hovertemplate=f"{plain(name)}: {count:,}<extra></extra>",
         )  # fmt: skip
 

@@ -1,12 +1,13 @@
-"""Figures of measurements: rates against their ceilings, cold against warm, and the spread of every sample."""
+"""Figures of measurements: rates against their ceilings, every stage on one axis, and the spread of every sample."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Final
 
-from toolkit.reporting.charts import axis_ticks, finish_rows, guide_lines, log_ticks, row_label
-from toolkit.reporting.design import BLUE, GRAY, GREEN, INK, ORANGE, SKY, TRACK, VERMILLION, new_figure
+from toolkit.reporting.charts import finish_rows, guide_lines, log_ticks, row_label, row_marks
+from toolkit.reporting.design import AXIS, GRAY, GREEN, TRACK, VERMILLION, new_figure
+from toolkit.reporting.figures_caches import CACHE_KINDS, WHISKER, cache_kind, cold_and_warm
 from toolkit.reporting.figures_contention import contention, utilisation
 from toolkit.reporting.figures_latency import latencies
 from toolkit.reporting.figures_models import model_figures
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["measurement_figures"]
 
-_CACHE_COLORS: Final = {"cold": SKY, "warm": ORANGE}
 _DOTS_PX: Final = 36
 """Height of a row of dots."""
 _APART: Final = ("contention.", "utilisation.")
 """What has a figure of its own: rates under a load, and shares of emulated accelerators, are no rates of a stage."""
-_WHISKER: Final = {"thickness": 1.3, "width": 4}
+_WHISKER_ROOM: Final = 1.5
+"""How far past the bars whiskers may stretch the axis."""
 
 
 def measurement_figures(found: MeasurementSet) -> dict[str, go.Figure]:
@@ -69,23 +70,43 @@ def against_ceilings(stages: Sequence[Measurement]) -> go.Figure | None:
         return None
     shares = [_share(m, m.median) for m in stages]
     known = [(share, m) for share, m in zip(shares, stages, strict=True) if m.ceiling_share is not None]
-    figure = new_figure(_ceiling_finding(known), about="Each bar is a stage's rate; its track is the ceiling of the same run.")
-    lows = [max(share - _share(m, m.interval_low), 0.0) for share, m in zip(shares, stages, strict=True)]
-    highs = [max(_share(m, m.interval_high) - share, 0.0) for share, m in zip(shares, stages, strict=True)]
-    rows = list(range(len(stages)))
-    figure.add_bar(x=[1.0] * len(rows), y=rows, orientation="h", width=0.34, marker={"color": TRACK}, hoverinfo="skip")
+    about = "Each bar is a stage's rate, its track the ceiling of the same run; whiskers are 95 % intervals"
+    end = _axis_end(shares, stages)
+    is_cut = any(_share(m, m.interval_high) > end for m in stages)
+    figure = new_figure(_ceiling_finding(known), about=about + (", cut where the axis ends." if is_cut else "."))
     figure.add_bar(
-        x=[share if math.isfinite(share) else None for share in shares], y=rows, orientation="h", width=0.34,
-        marker={"color": [_stage_color(m) for m in stages]},
-        error_x={"type": "data", "symmetric": False, "array": highs, "arrayminus": lows, "color": INK, **_WHISKER},
-        hovertext=[measurement_hover(m) for m in stages], hoverinfo="text",
+        x=[1.0] * len(stages), y=list(range(len(stages))), orientation="h", width=0.34, name="the ceiling", hoverinfo="skip",
+        marker={"color": TRACK, "line": {"color": AXIS, "width": 1}},
     )  # fmt: skip
-    for row, m in zip(rows, stages, strict=True):
-        row_label(figure, row, plain(measurement_name(m)), _ceiling_words(m))
-    figure.update_xaxes(title_text="share of the ceiling of the same run", tickformat=".0%", range=[0, max(1.04, *shares) * 1.02])
-    figure.update_layout(barmode="overlay")
-    finish_rows(figure, len(rows))
+    for kind in CACHE_KINDS:
+        _add_shares(figure, [(row, m) for row, m in enumerate(stages) if cache_kind(m) == kind], kind, end)
+    for row, m in enumerate(stages):
+        row_label(figure, row, plain(measurement_name(m), 90), _ceiling_words(m))
+    figure.update_xaxes(title_text="share of the ceiling of the same run", tickformat=".0%", range=[0, end])
+    finish_rows(figure, len(stages))
+    figure.update_layout(barmode="overlay", showlegend=True, height=figure.layout.height + 24)
     return figure
+
+
+def _axis_end(shares: Sequence[float], stages: Sequence[Measurement]) -> float:
+    """Return where the axis of shares ends: past every bar, and past whiskers that do not squeeze the bars."""
+    bars = max([1.04, *(share * 1.02 for share in shares if math.isfinite(share))])
+    return min(max([bars, *(_share(m, m.interval_high) * 1.02 for m in stages)]), bars * _WHISKER_ROOM)
+
+
+def _add_shares(figure: go.Figure, rows: Sequence[tuple[int, Measurement]], kind: str, end: float) -> None:
+    if not rows:
+        return
+    shares = [_share(m, m.median) for _, m in rows]
+    ends = [sorted((_share(m, m.interval_low), _share(m, m.interval_high))) for _, m in rows]  # a time is best when short
+    lows = [max(share - low, 0.0) for share, (low, _) in zip(shares, ends, strict=True)]
+    highs = [max(min(high, end) - share, 0.0) for share, (_, high) in zip(shares, ends, strict=True)]
+    figure.add_bar(
+        x=[share if math.isfinite(share) else None for share in shares], y=[row for row, _ in rows], orientation="h", width=0.34,
+        name=kind, marker={"color": CACHE_KINDS[kind][0]},
+        error_x={"type": "data", "symmetric": False, "array": highs, "arrayminus": lows, **WHISKER},
+        hovertext=[measurement_hover(m) for _, m in rows], hoverinfo="text",
+    )  # fmt: skip
 
 
 def _ceiling_finding(known: Sequence[tuple[float, Measurement]]) -> str:
@@ -102,7 +123,8 @@ def _ceiling_finding(known: Sequence[tuple[float, Measurement]]) -> str:
 def _ceiling_words(m: Measurement) -> str:
     assert m.ceiling is not None
     share = "ceiling understated" if m.ceiling_share is None else show(m.ceiling_share, "share", 2)
-    return f"{show(m.median, m.unit)} of {show(m.ceiling.value, m.unit)} · {share}"
+    best = "at best" if m.unit == "s" else "of"
+    return f"{show(m.median, m.unit)} {best} {show(m.ceiling.value, m.unit)} · {share}"
 
 
 def _share(m: Measurement, value: float) -> float:
@@ -110,10 +132,6 @@ def _share(m: Measurement, value: float) -> float:
     if m.unit == "s":  # a time is best when short: the ceiling is the shortest possible
         return m.ceiling.value / value if value > 0 else math.nan
     return value / m.ceiling.value
-
-
-def _stage_color(m: Measurement) -> str:
-    return _CACHE_COLORS.get(m.cache_verdict, BLUE)
 
 
 def _bytes_per_s(m: Measurement, value: float) -> float:
@@ -129,87 +147,55 @@ def in_bytes_per_s(found: Sequence[Measurement]) -> go.Figure | None:
     if len(found) < 2:
         return None
     ranked = sorted(found, key=lambda m: (-_bytes_per_s(m, m.median), m.metric))
-    stages = [m for m in ranked if not m.metric.startswith(("ceiling.", "curate."))] or ranked
+    about = "Each mark is a stage, each tick a ceiling; images/s are converted by the mean bytes of an image."
+    figure = new_figure(_slowest(ranked), about=f"{about} Whiskers are 95 % intervals.")
+    ceilings = [m for m in ranked if m.metric.startswith("ceiling.")]
+    look = {"a ceiling": (GRAY, "line-ns-open")} | CACHE_KINDS
+    for kind, (color, symbol) in look.items():
+        shown = ceilings if kind == "a ceiling" else [m for m in ranked if m not in ceilings and cache_kind(m) == kind]
+        if shown:
+            figure.add_scatter(
+                x=[_bytes_per_s(m, m.median) for m in shown], y=[ranked.index(m) for m in shown], mode="markers", name=kind,
+                hovertext=[measurement_hover(m) for m in shown], hoverinfo="text", error_x=_whiskers(shown),
+                marker={"size": 11, "color": color, "symbol": symbol, "line": {"width": 2.5 if shown is ceilings else 0}},
+            )  # fmt: skip
+    for row, m in enumerate(ranked):
+        kind = "ceiling · " if m in ceilings else ""
+        row_label(
+            figure, row, plain(measurement_name(m), 90), f"{kind}{show(_bytes_per_s(m, m.median), 'bytes_per_s')}", above_px=14
+        )
+    ends = [end for m in ranked for end in (*_interval(m), _bytes_per_s(m, m.median))]
+    figure.update_xaxes(title_text="encoded bytes a second (logarithmic)", **log_ticks(ends, "bytes_per_s"))
+    guide_lines(figure, len(ranked))
+    finish_rows(figure, len(ranked), pitch_px=_DOTS_PX)
+    figure.update_layout(showlegend=True, height=figure.layout.height + 24)
+    return figure
+
+
+def _slowest(ranked: Sequence[Measurement]) -> str:
+    """Return the slowest of what training waits for, and what was slower and is done once, so that no mark contradicts it."""
+    once = [m for m in ranked if m.metric.startswith("curate.")]
+    stages = [m for m in ranked if m not in once and not m.metric.startswith("ceiling.")] or list(ranked)
     slowest = stages[-1]
-    finding = f"The slowest stage: {measurement_name(slowest)}, {show(_bytes_per_s(slowest, slowest.median), 'bytes_per_s')}"
-    figure = new_figure(
-        finding, about="Dots are stages, ticks are ceilings; images/s are converted by the mean bytes of an image."
-    )
-    values = [_bytes_per_s(m, m.median) for m in ranked]
-    ticks = log_ticks(values, "bytes_per_s")
-    rows = list(range(len(ranked)))
-    figure.add_scatter(
-        x=values, y=rows, mode="markers", hovertext=[measurement_hover(m) for m in ranked], hoverinfo="text",
-        marker={
-            "size": 11,
-            "color": [GRAY if m.metric.startswith("ceiling.") else _stage_color(m) for m in ranked],
-            "symbol": ["line-ns-open" if m.metric.startswith("ceiling.") else "circle" for m in ranked],
-            "line": {"width": [2.5 if m.metric.startswith("ceiling.") else 0 for m in ranked]},
-        },
-        error_x=_whiskers(ranked, values),
-    )  # fmt: skip
-    for row, m in zip(rows, ranked, strict=True):
-        kind = "ceiling · " if m.metric.startswith("ceiling.") else ""
-        row_label(figure, row, plain(measurement_name(m)), f"{kind}{show(values[row], 'bytes_per_s')}", above_px=14)
-    figure.update_xaxes(title_text="encoded bytes a second (logarithmic)", **ticks)
-    guide_lines(figure, len(rows))
-    finish_rows(figure, len(rows), pitch_px=_DOTS_PX)
-    return figure
+    rate_bytes_per_s = _bytes_per_s(slowest, slowest.median)
+    finding = f"The slowest stage on the way to training: {measurement_name(slowest)}, {show(rate_bytes_per_s, 'bytes_per_s')}"
+    slower = [m for m in once if _bytes_per_s(m, m.median) < rate_bytes_per_s]
+    if not slower or slowest in once:
+        return finding
+    return f"{finding}; curation, which is done once, {show(_bytes_per_s(slower[-1], slower[-1].median), 'bytes_per_s')}"
 
 
-def _whiskers(found: Sequence[Measurement], values: Sequence[float]) -> dict[str, object]:
-    highs = [max(_bytes_per_s(m, m.interval_high) - value, 0.0) for m, value in zip(found, values, strict=True)]
-    lows = [max(value - max(_bytes_per_s(m, m.interval_low), value * 0.01), 0.0) for m, value in zip(found, values, strict=True)]
-    return {"type": "data", "symmetric": False, "array": highs, "arrayminus": lows, "color": INK, **_WHISKER}
+def _whiskers(found: Sequence[Measurement]) -> dict[str, object]:
+    values, ends = [_bytes_per_s(m, m.median) for m in found], [_interval(m) for m in found]
+    highs = [high - value for value, (_, high) in zip(values, ends, strict=True)]
+    lows = [value - low for value, (low, _) in zip(values, ends, strict=True)]
+    return {"type": "data", "symmetric": False, "array": highs, "arrayminus": lows, **WHISKER}
 
 
-def cold_and_warm(stages: Sequence[Measurement]) -> go.Figure | None:
-    """Return the rate of each stage that was read both cold and warm, beside each other."""
-    pairs: dict[str, dict[str, Measurement]] = {}
-    for m in stages:
-        cache = str(m.conditions.get("cache", ""))
-        if cache in _CACHE_COLORS and m.unit == "bytes_per_s":
-            pairs.setdefault(m.metric, {}).setdefault(cache, m)
-    both = {metric: pair for metric, pair in pairs.items() if len(pair) == len(_CACHE_COLORS)}
-    if not both:
-        return None
-    gains = {metric: pair["warm"].median / pair["cold"].median for metric, pair in both.items() if pair["cold"].median > 0}
-    finding = "Cold and warm reads beside each other"
-    if gains:
-        metric, gain = max(gains.items(), key=lambda item: item[1])
-        finding = f"{_bare(both[metric]['warm'].title)}: {gain:.1f} times as fast from memory as from the device"
-    figure = new_figure(
-        finding, about="Cold: bytes came from the device; warm: from the page cache, as the kernel accounts them."
-    )
-    for cache, color in _CACHE_COLORS.items():
-        _add_cache_bars(figure, both, cache, color)
-    for row, pair in enumerate(both.values()):
-        words = " · ".join(f"{cache} {show(pair[cache].median, 'bytes_per_s')}" for cache in ("cold", "warm"))
-        row_label(figure, row, plain(_bare(pair["warm"].title)), words, above_px=24)
-    top = max(max(m.median, m.interval_high) for pair in both.values() for m in pair.values())
-    figure.update_xaxes(title_text="bytes a second", **axis_ticks(top, "bytes_per_s"))
-    finish_rows(figure, len(both), pitch_px=68)
-    figure.update_layout(barmode="group", showlegend=True, height=figure.layout.height + 24)
-    return figure
-
-
-def _add_cache_bars(figure: go.Figure, both: dict[str, dict[str, Measurement]], cache: str, color: str) -> None:
-    rows = [pair[cache] for pair in both.values()]
-    errors = [max(m.interval_high - m.median, 0.0) for m in rows], [max(m.median - m.interval_low, 0.0) for m in rows]
-    named = {"unverified", "mixed"} & {m.cache_verdict for m in rows}
-    figure.add_bar(
-        x=[m.median for m in rows], y=list(range(len(rows))), orientation="h", name=f"{cache} (unproven)" if named else cache,
-        marker={"color": color}, hovertext=[measurement_hover(m) for m in rows], hoverinfo="text",
-        width=0.19, offset=-0.19 if cache == "cold" else 0.0,
-        error_x={"type": "data", "symmetric": False, "array": errors[0], "arrayminus": errors[1], "color": INK, **_WHISKER},
-    )  # fmt: skip
-
-
-def _bare(title: str) -> str:
-    """Return a title without the cache state at its end."""
-    for word in ("warm", "cold", "(warm)", "(cold)"):
-        title = title.removesuffix(word).rstrip(" ,")
-    return title
+def _interval(m: Measurement) -> tuple[float, float]:
+    """Return a rate's interval as a logarithmic axis can hold it: around the rate, and never down to nothing."""
+    value = _bytes_per_s(m, m.median)
+    return min(max(_bytes_per_s(m, m.interval_low), value * 0.01), value), max(_bytes_per_s(m, m.interval_high), value)
 
 
 def every_sample(stages: Sequence[Measurement]) -> go.Figure | None:
@@ -224,16 +210,17 @@ def every_sample(stages: Sequence[Measurement]) -> go.Figure | None:
     for row, m in enumerate(shown):
         color = VERMILLION if m.flags and "neighbour_load" in m.flags else GREEN
         figure.add_scatter(
-            x=[s.value / m.median for s in m.samples], y=[row + 0.06 * (s.invocation % 3 - 1) for s in m.samples], mode="markers",
-            marker={"size": 7, "color": color, "opacity": 0.55, "line": {"width": 0}}, name=plain(measurement_name(m)),
+            x=[s.value / m.median if s.value > 0 else None for s in m.samples],
+            y=[row + 0.06 * (s.invocation % 3 - 1) for s in m.samples], mode="markers",
+            marker={"size": 7, "color": color, "opacity": 0.55, "line": {"width": 0}},
+            name=plain(measurement_name(m), 90),
             hovertext=[f"{show(s.value, m.unit)}, process {s.invocation}, window of {show(s.elapsed_s, 's')}" for s in m.samples],
             hoverinfo="text",
         )  # fmt: skip
-        row_label(figure, row, plain(measurement_name(m)), plural(len(m.samples), "window"), above_px=15)
-    ratios = [s.value / m.median for m in shown for s in m.samples]
-    margin = max(max(ratios) - min(ratios), 0.1) * 0.06
-    figure.add_vline(x=1, line={"color": GRAY, "width": 1, "dash": "dot"})
-    figure.update_xaxes(title_text="window over median", tickformat=".0%", range=[min(ratios) - margin, max(ratios) + margin])
+        row_label(figure, row, plain(measurement_name(m), 90), plural(len(m.samples), "window"), above_px=15)
+    ratios = [s.value / m.median for m in shown for s in m.samples if s.value > 0]
+    figure.update_xaxes(title_text="window over median (logarithmic)", **log_ticks([*ratios, 0.9, 1.1], "share"))
+    row_marks(figure, 1, len(shown), GRAY)
     guide_lines(figure, len(shown))
     finish_rows(figure, len(shown), pitch_px=_DOTS_PX)
     return figure

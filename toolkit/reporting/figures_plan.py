@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from toolkit.reporting.charts import axis_ticks, finish_rows, row_label
-from toolkit.reporting.design import BLUE, SEQUENCE, SKY, new_figure
+from toolkit.reporting.design import BLUE, SEQUENCE, SKY, new_figure, stack_line
 from toolkit.reporting.wording import plain, plural
 from toolkit.units import show
 
@@ -53,7 +53,7 @@ def plan_by_quarter(frame: pl.DataFrame) -> go.Figure | None:
         words = plain(item, 40)
         figure.add_bar(
             x=[_label(q) for q in names], y=list(prices.values()), name=words, width=0.55,
-            marker={"color": next(shades)}, hoverinfo="text",
+            marker={"color": next(shades), "line": stack_line()}, hoverinfo="text",
             hovertext=[f"{words}, {_words(q)}: {counts[q]:,.0f} for {show(prices[q], 'usd')}" for q in names],
         )  # fmt: skip
     figure.update_xaxes(title_text="quarter from now", type="category")

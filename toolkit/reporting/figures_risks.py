@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from toolkit.reporting.charts import finish_rows, row_label
-from toolkit.reporting.design import BLUE, HEAT, ORANGE, PALE, VERMILLION, new_figure
+from toolkit.reporting.design import BLUE, LEVELS, ORANGE, VERMILLION, new_figure
 from toolkit.reporting.timelines import months_axis, months_step, series
 from toolkit.reporting.wording import begin, list_words, plain, shorten
 from toolkit.units import show
@@ -29,8 +29,10 @@ RISKS: Final = {
 """Probabilities by month, each the share of the draws in which more is needed than there is."""
 
 _LINES: Final = ((VERMILLION, "solid"), (BLUE, "dash"), (ORANGE, "dot"))
-_LEVELS: Final = (("below 50 %", 0.5, PALE), ("50 to 90 %", 0.9, HEAT), ("90 to 100 %: about to limit", 1.0, ORANGE))
-_OVER: Final = ("above 100 %: limits", VERMILLION)
+_LEVELS: Final = (
+    ("below 50 %", 0.5, LEVELS[0]), ("50 to 90 %", 0.9, LEVELS[1]), ("90 to 100 %: about to limit", 1.0, LEVELS[2]),
+)  # fmt: skip
+_OVER: Final = ("above 100 %: limits", LEVELS[3])
 _ROWS: Final = 12
 _PITCH_PX: Final = 46
 _CELL_GAP_PX: Final = 26

@@ -30,6 +30,7 @@ from toolkit.reporting.sections_measurements import measurement_sections
 from toolkit.reporting.sections_projection import projection_sections
 from toolkit.reporting.sections_runs import comparison_sections, runs_section
 from toolkit.reporting.sections_scenarios import contrast_sections, scenario_section
+from toolkit.reporting.sources import source_of, sourced
 from toolkit.reporting.unsaid import unsaid
 from toolkit.reporting.wording import shorten, together, visible
 
@@ -61,7 +62,7 @@ def charts_of(subjects: Subjects) -> dict[str, Chart]:
     return {block.id: block for block in blocks if isinstance(block, Chart)}
 
 
-def render(subjects: Subjects, *, packed: bool = True) -> str:
+def render(subjects: Subjects, *, packed: bool = True, paper: str = "") -> str:
     """Return the page of some subjects: the same text for the same facts.
 
     Parameters
@@ -71,6 +72,8 @@ def render(subjects: Subjects, *, packed: bool = True) -> str:
     packed : bool
         Whether plotly.js is packed, to be unpacked after the first paint. Without it every figure can be drawn as soon as the
         page is loaded, which is what printing needs.
+    paper : str
+        What it is printed on, ``A4`` or ``Letter``; without one, what the reader's printer holds.
     """
     from markupsafe import Markup
 
@@ -88,6 +91,7 @@ def render(subjects: Subjects, *, packed: bool = True) -> str:
         sections=sections,
         has_charts=has_charts,
         css=Markup(_static("report.css")),  # noqa: S704  # our own files, not anybody's text
+        paper=paper,
         script=Markup("".join(_static(name) for name in _SCRIPTS)),  # noqa: S704
         plotly=_packed_plotly() if has_charts and packed else "",
         plain_plotly="" if packed or not has_charts else Markup(_plotly()),  # noqa: S704
@@ -138,9 +142,11 @@ def _sections(subjects: Subjects) -> list[Section]:
     for given, letter, make, name in makers:
         for prefix, subject in _prefixed(given, letter) if letter not in _SHARED else _numbered(given, letter):
             whose = shorten(name(subject), 60) if len(given) > 1 or letter in _SHARED else ""
-            found += [(kind, section, whose) for kind, section in make(subject, prefix).items()]
+            source = source_of(subject)
+            found += [(kind, sourced(section, source), whose) for kind, section in make(subject, prefix).items()]
     together = {"scenarios": scenario_section(subjects.projections), "runs": runs_section(subjects.measurements)}
-    found += [(kind, section, "") for kind, section in together.items() if section is not None]
+    sources = {"scenarios": "Projected by formulas, each scenario from its own inputs.", "runs": "Measured in both runs."}
+    found += [(kind, sourced(section, sources[kind]), "") for kind, section in together.items() if section is not None]
     found.append(("unsaid", unsaid(subjects), ""))
     kinds = {kind: [(section, whose) for name, section, whose in found if name == kind] for kind in _ORDER}
     return [_merged(same) for same in kinds.values() if same]

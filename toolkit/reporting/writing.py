@@ -28,6 +28,7 @@ def report(
     out: str | Path | Sequence[str | Path] | None = None,
     figures: str | Path | None = None,
     figure_format: str = "svg",
+    paper: str = "A4",
 ) -> Path:
     """Write a report about the subjects; return the path of the first thing written.
 
@@ -44,6 +45,8 @@ def report(
         A folder to write every figure to, as a picture drawn by that browser.
     figure_format : str
         ``svg`` or ``png``.
+    paper : str
+        What a PDF is printed on: ``A4`` or ``Letter``.
 
     Raises
     ------
@@ -55,10 +58,11 @@ def report(
         If a browser, or the writer of workbooks, is needed and not installed.
     """
     targets = [Path(one) for one in ([out] if isinstance(out, str | Path) else out or [])]
-    _check(targets, figures, figure_format)
+    _check(targets, figures, figure_format, paper)
     found = subjects_of(subjects, Gallery())
     for target in targets:
-        _write(target, _MAKERS[target.suffix.lower()](found, target.parent))
+        ending = target.suffix.lower()
+        _write(target, _MAKERS[ending](found) if ending in _MAKERS else _paper(found, target.parent, paper))
     if figures is None:
         return targets[0]
     folder = Path(figures)
@@ -68,49 +72,50 @@ def report(
     return targets[0] if targets else folder
 
 
-def _check(targets: Sequence[Path], figures: str | Path | None, figure_format: str) -> None:
+def _check(targets: Sequence[Path], figures: str | Path | None, figure_format: str, paper: str) -> None:
     """Refuse what cannot be written before any work is done for it."""
     if not targets and figures is None:
         raise UsageError("a report needs a file to be written to, such as report.html, or a folder for its figures")
     for target in targets:
-        if target.suffix.lower() not in _MAKERS:
-            raise UsageError(f"'{target}' does not end in {', '.join(list(_MAKERS)[:-1])} or {list(_MAKERS)[-1]}")
+        if target.suffix.lower() not in _ENDINGS:
+            raise UsageError(f"'{target}' does not end in {', '.join(_ENDINGS[:-1])} or {_ENDINGS[-1]}")
         if target.is_dir():
             raise UsageError(f"'{target}' is a folder; name a file in it, such as '{target / f'report{target.suffix}'}'")
     if figure_format not in PICTURE_FORMATS:
         raise UsageError(f"figures are written as {' or '.join(PICTURE_FORMATS)}, not '{figure_format}'")
+    if paper not in _PAPERS:
+        raise UsageError(f"a PDF is printed on {' or '.join(_PAPERS)}, not '{paper}'")
     if figures is not None and Path(figures).is_file():
         raise UsageError(f"'{figures}' is a file; figures need a folder")
     if figures is not None or any(target.suffix.lower() == ".pdf" for target in targets):
         browser_path()
 
 
-def _page(subjects: Subjects, _: Path) -> bytes:
+def _page(subjects: Subjects) -> bytes:
     return _encoded(render(subjects))
 
 
-def _paper(subjects: Subjects, near: Path) -> bytes:
+def _paper(subjects: Subjects, near: Path, paper: str) -> bytes:
     near.mkdir(parents=True, exist_ok=True)
-    return print_pdf(render(subjects, packed=False), near)
+    return print_pdf(render(subjects, packed=False, paper=paper), near)
 
 
-def _facts(subjects: Subjects, _: Path) -> bytes:
+def _facts(subjects: Subjects) -> bytes:
     return _encoded(json.dumps(keep(subjects), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n")
 
 
-def _table(subjects: Subjects, _: Path) -> bytes:
+def _table(subjects: Subjects) -> bytes:
     held = io.BytesIO()
     numbers(subjects).write_parquet(held)
     return held.getvalue()
 
 
-def _workbook(subjects: Subjects, _: Path) -> bytes:
-    return workbook(subjects)
-
-
-_MAKERS: Final[Mapping[str, Callable[[Subjects, Path], bytes]]] = {
-    ".html": _page, ".pdf": _paper, ".json": _facts, ".parquet": _table, ".xlsx": _workbook,
+_MAKERS: Final[Mapping[str, Callable[[Subjects], bytes]]] = {
+    ".html": _page, ".json": _facts, ".parquet": _table, ".xlsx": workbook,
 }  # fmt: skip
+_ENDINGS: Final = (".html", ".pdf", *list(_MAKERS)[1:])
+_PAPERS: Final = ("A4", "Letter")
+"""What a PDF can be printed on."""
 
 
 def _encoded(text: str) -> bytes:

@@ -6,9 +6,11 @@ const tonnage = {
 (() => {
   const twins = JSON.parse(document.getElementById("dark-twins").textContent);
   const darkScreen = window.matchMedia("screen and (prefers-color-scheme: dark)");
+  const root = document.documentElement;
   const plots = [...document.querySelectorAll("[data-plot]")];
-  const PAPER_WIDTH_PX = 640; /* of a figure on A4; a half figure has HALF_PAPER_PX */
+  const PAPER_WIDTH_PX = 640; /* of a figure on A4 and on Letter; a half figure has HALF_PAPER_PX */
   const HALF_PAPER_PX = 300;
+  const PAPER_ZOOM = 0.78; /* figures are drawn larger and printed smaller, so that more of them share a page */
   const TOP_PX = 10;
   const TITLE_PX = 54; /* the page writes the title itself: what the figure kept for it, less TOP_PX */
   let onPaper = false;
@@ -31,14 +33,15 @@ const tonnage = {
     figure.layout.template = template;
     if (darkScreen.matches && !onPaper) figure = colored(figure);
     const layout = figure.layout;
-    const paper = plot.closest(".half") ? HALF_PAPER_PX : PAPER_WIDTH_PX;
+    const paper = Math.floor((plot.closest(".half") ? HALF_PAPER_PX : PAPER_WIDTH_PX) / PAPER_ZOOM);
+    plot.style.zoom = onPaper ? PAPER_ZOOM : "";
     const width = onPaper ? paper : plot.clientWidth;
     const narrow = width < 520;
     layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
-    layout.autosize = !onPaper;
-    if (onPaper) layout.width = width;
+    layout.autosize = false;
     layout.margin = Object.assign({ l: 12, r: 16, b: 48 }, layout.margin, { t: TOP_PX });
     layout.height -= TITLE_PX;
+    figure.data.forEach((trace) => trace.name && (trace.name = words(trace.name, (width - 70) / 6.8)));
     if (layout.showlegend !== false) layout.height += LEGEND_LINE_PX * (legendLines(figure.data, width - 60) - 1);
     layout.dragmode = false;
     if (narrow) figure.data.forEach((trace) => trace.type === "heatmap" && trace.textfont && (trace.textfont.size = 10));
@@ -50,25 +53,30 @@ const tonnage = {
       }
     }
     plot.style.height = `${layout.height}px`;
-    return Plotly.react(plot, figure.data, layout, { responsive: true, displaylogo: false, displayModeBar: false }).then(() => {
+    layout.width = width;
+    plot.dataset.width = width;
+    return Plotly.react(plot, figure.data, layout, { responsive: false, displaylogo: false, displayModeBar: false }).then(() => {
       plot.dataset.drawn = figure.data.length;
     });
   };
 
   /* Row names that are longer than a narrow screen go on in further lines, and their rows grow by as much. */
   const LINE_PX = 17;
-  const wrapped = (text, longest) => {
+  const length = (text) => text.replace(/<[^>]*>/g, "").replace(/&\w+;/g, "x").length;
+  const joined = (parts, longest) => {
     const lines = [];
     let line = "";
-    for (const part of text.split(/(?=  <span| · )/)) {
-      const joined = line + part;
-      if (line && joined.replace(/<[^>]*>/g, "").length > longest) {
+    for (const part of parts) {
+      if (line && length(line + part) > longest) {
         lines.push(line);
-        line = part.replace(/^(  | · )/, "");
-      } else line = joined;
+        line = part.replace(/^(  | · | )/, "");
+      } else line += part;
     }
-    return [...lines, line].join("<br>");
+    return [...lines, line];
   };
+  const words = (text, longest) => (length(text) > longest ? joined(text.split(/(?= )(?![^<]*>)/), longest).join("<br>") : text);
+  /* A line ends between a name and its note, then between the parts of the note; within them only where one alone is too long. */
+  const wrapped = (text, longest) => joined(text.split(/(?=  <span| · )/), longest).map((part) => words(part, longest)).join("<br>");
   const wrapRows = ({ data, layout }, width) => {
     const rows = (layout.annotations || []).filter((note) => note.xref === "paper" && note.x === 0 && note.yref !== "paper");
     rows.forEach((note) => (note.text = wrapped(note.text, width / 6.5)));
@@ -85,9 +93,11 @@ const tonnage = {
   /* How many lines the legend takes: what it takes more than one, the figure grows by. */
   const LEGEND_LINE_PX = 21;
   const legendLines = (data, width) => {
-    const names = data.filter((trace) => trace.showlegend !== false && trace.name).map((trace) => trace.name);
-    const widest = Math.max(0, ...names.map((name) => name.length)) * 7 + 48;
-    return Math.max(1, Math.ceil(names.length / Math.max(1, Math.floor(width / widest))));
+    const names = data.filter((trace) => trace.showlegend !== false && trace.name).map((trace) => trace.name.split("<br>"));
+    const widest = Math.max(0, ...names.flat().map(length)) * 7 + 48;
+    const columns = Math.max(1, Math.floor(width / widest));
+    const lines = Math.max(1, ...names.map((name) => name.length)); /* a row of the legend is as high as the highest name in it */
+    return Math.max(1, Math.ceil(names.length / columns) * lines);
   };
 
   /* Every second tick on a narrow screen. */
@@ -109,44 +119,66 @@ const tonnage = {
     packed.remove();
   };
 
-  /* What comes into view is drawn first; the rest follows one by one, so that the page stays responsive. */
-  const waiting = new Set(plots);
-  const isFolded = (plot) => !onPaper && !plot.clientWidth;
-  const drawOnce = (plot) => (waiting.delete(plot) && !isFolded(plot) ? draw(plot) : undefined);
+  /* What comes into view is drawn first; the rest follows one by one, so that the page stays responsive. What is folded away waits. */
+  const waiting = new Set();
+  const isFolded = (plot) => !onPaper && Boolean(plot.closest("details:not([open])"));
+  const failed = (plot) => (fault) => console.error(`figure ${plot.dataset.plot}: ${fault}`); /* one figure's fault is not the others' */
+  const drawOnce = (plot) =>
+    new Promise((done) => done(waiting.delete(plot) && !isFolded(plot) ? draw(plot) : undefined)).catch(failed(plot));
   const watch = new IntersectionObserver((seen) => seen.forEach((entry) => entry.isIntersecting && drawOnce(entry.target)), {
     rootMargin: "400px",
   });
   const later = window.requestIdleCallback || ((work) => setTimeout(work, 30));
+  let ready = !packed;
+  let isBusy = false;
   const drawNext = () => {
     const [plot] = waiting;
-    if (!plot) return void (document.documentElement.dataset.figures = "drawn");
-    const failed = (fault) => console.error(`figure ${plot.dataset.plot}: ${fault}`); /* one figure's fault is not the others' */
-    new Promise((done) => done(drawOnce(plot))).catch(failed).then(() => later(drawNext));
+    if (plot) return void drawOnce(plot).then(() => later(drawNext));
+    isBusy = false;
+    root.dataset.figures = "drawn";
   };
-  let ready = !packed;
-  const begin = () => {
-    ready = true;
-    plots.forEach((plot) => watch.observe(plot));
+  const want = (some) => {
+    if (!ready) return;
+    some.filter((plot) => !isFolded(plot)).forEach((plot) => {
+      waiting.add(plot);
+      watch.unobserve(plot); /* observed anew, it tells at once whether it is in view */
+      watch.observe(plot);
+    });
+    if (isBusy) return;
+    isBusy = true;
+    root.dataset.figures = "drawing";
     later(drawNext);
   };
+  const begin = () => ((ready = true), want(plots));
   const cannot = () => plots.forEach((plot) => {
     plot.textContent = "This browser cannot unpack the figures; the numbers stand in the tables.";
     plot.style.height = "auto";
   });
   if (packed) setTimeout(() => (window.DecompressionStream ? unpack().then(begin) : cannot()), 0);
   else if (template) begin();
-  else document.documentElement.dataset.figures = "drawn";
+  else root.dataset.figures = "drawn";
 
-  const drawAll = () => ready && plots.forEach((plot) => (waiting.delete(plot), isFolded(plot) ? undefined : draw(plot)));
   document.querySelectorAll("details.fold").forEach((fold) => fold.addEventListener("toggle", () => {
-    if (ready && fold.open) plots.forEach((plot) => fold.contains(plot) && !isFolded(plot) && draw(plot));
+    if (fold.open) want(plots.filter((plot) => fold.contains(plot) && !plot.dataset.drawn));
   }));
-  darkScreen.addEventListener("change", drawAll);
-  const folded = [...document.querySelectorAll("details.alone:not([open])")];
+  darkScreen.addEventListener("change", () => want(plots));
+  /* Names wrap and ticks thin out by the width: a figure of another width is another figure. */
+  let settling;
+  window.addEventListener("resize", () => {
+    if (onPaper) return;
+    clearTimeout(settling);
+    settling = setTimeout(() => want(plots.filter((plot) => plot.dataset.drawn && Number(plot.dataset.width) !== plot.clientWidth)), 120);
+  });
+  let opened = [];
   const turn = (toPaper) => {
     onPaper = toPaper;
-    folded.forEach((details) => (details.open = toPaper));
-    drawAll();
+    if (toPaper) opened = [...document.querySelectorAll("details.alone:not([open])")];
+    opened.forEach((details) => (details.open = toPaper));
+    waiting.clear();
+    if (ready) plots.filter((plot) => !isFolded(plot)).forEach((plot) => drawOnPaper(plot));
+  };
+  const drawOnPaper = (plot) => {
+    try { draw(plot); } catch (fault) { failed(plot)(fault); }
   };
   window.addEventListener("beforeprint", () => turn(true));
   window.addEventListener("afterprint", () => turn(false));
