@@ -386,3 +386,10 @@ class Scenario(_Part):
     """What power and machines cost."""
     site: Site = Site()
     """Where machines stand, and how long they take to come."""
+
+    def __repr__(self) -> str:
+        serves = {"train": self.training, "serve": self.inference}
+        asked = " and ".join(f"{verb} {part.model}" for verb, part in serves.items() if part is not None) or "store"
+        return f"<Scenario {self.name!r}: {self.horizon_months} months, {self.growth.kind} growth, {asked}>"
+
+    __str__ = __repr__
