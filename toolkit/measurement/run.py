@@ -30,6 +30,7 @@ from toolkit.measurement.targets import check_target, clear_target
 from toolkit.measurement.task import parsed_lines, run_invocation
 from toolkit.measurement.utilisation import chosen_presets
 from toolkit.measurement.values import values_of
+from toolkit.notebook_progress import shows_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +46,7 @@ __all__ = ["measure"]
 _POLL_S: Final = 0.2
 
 
+@shows_progress
 def measure(
     dataset: str | os.PathLike[str] | Dataset,
     plan: str = "quick",

@@ -28,6 +28,7 @@ from toolkit.dataset.reading import Dataset, open_dataset
 from toolkit.dataset.schema import FACT_FIELDS, SCORE_FIELDS
 from toolkit.engine import engine, silent
 from toolkit.errors import UsageError
+from toolkit.notebook_progress import shows_progress
 
 if TYPE_CHECKING:
     import os
@@ -53,6 +54,7 @@ _BYTES_ROWS: Final = 64
 """Refused files held at once."""
 
 
+@shows_progress
 def retry(
     dataset: str | Path | Location | Dataset,
     recipe: Recipe | Mapping[str, Any] | str | os.PathLike[str] | None = None,
