@@ -26,10 +26,12 @@ from rich.text import Text
 
 from toolkit.errors import UsageError
 from toolkit.locations import Location
+from toolkit.terminal_dataset import draw_profile
+from toolkit.terminal_projection import draw_projection, draw_whole_projection
 from toolkit.units import show as shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from toolkit.facts import DatasetProfile, MeasurementSet, Model
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["console", "progress_bars", "show_any", "show_backtest", "show_measurements", "show_profile", "show_projection"]
 
 _LINE_INTERVAL_S: Final = 10.0
-_BAR_CELLS: Final = 24
 _PIPE_WIDTH: Final = 160
 """Columns where the output is no terminal: a file or a pipe does not wrap."""
 
@@ -97,64 +98,7 @@ def _lines() -> Callable[[str, int, int | None, str], None]:
 
 def show_profile(profile: DatasetProfile) -> None:
     """Print a dataset's profile on one screen."""
-    screen = console()
-    screen.print(Text(f"{profile.name}  version {profile.version}", style="bold"))
-    facts = _facts_table()
-    facts.add_row("found", f"{profile.source_count:,} images in {shown(profile.source_bytes, 'bytes')}")
-    for state in ("kept", "duplicate", "dropped", "quarantined"):
-        count = profile.states.get(state, 0)
-        facts.add_row(f"  {state}", f"{count:>7,}  {_bar(count, profile.source_count)}")
-    facts.add_row("kept", f"{shown(profile.image_bytes, 'bytes')} in {profile.shard_count:,} shards of {_mean_shard(profile)}")
-    sizes = profile.image_size_bytes
-    facts.add_row("image", f"mean {shown(sizes.mean, 'bytes')}, median {shown(sizes.median, 'bytes')}, {_pixels(profile)}")
-    facts.add_row(
-        "near duplicates", f"{profile.near_duplicate_image_count:,} images in {profile.near_duplicate_group_count:,} groups"
-    )
-    for title, counts in (("splits", profile.splits), ("formats", profile.formats), ("labels", profile.labels)):
-        facts.add_row(title, _counts(counts))
-    if profile.curation.get("images_per_s"):
-        rate = shown(profile.curation["images_per_s"], "images_per_s")
-        facts.add_row("curated", f"in {shown(profile.curation.get('elapsed_s'), 's')} at {rate}")
-    screen.print(facts)
-    if profile.reasons:
-        screen.print(_reasons(profile.reasons))
-
-
-def _facts_table() -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
-    return table
-
-
-def _mean_shard(profile: DatasetProfile) -> str:
-    return shown(profile.shard_bytes / profile.shard_count, "bytes") if profile.shard_count else "0 B"
-
-
-def _pixels(profile: DatasetProfile) -> str:
-    return f"mean {shown(profile.mean_pixels, 'pixels')}"
-
-
-def _bar(count: int, total: int) -> str:
-    cells = round(_BAR_CELLS * count / total) if total else 0
-    return "█" * (cells or (1 if count else 0))
-
-
-def _counts(counts: Mapping[str, int], most: int = 8) -> str:
-    if not counts:
-        return "none"
-    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    rest = f", and {len(ranked) - most:,} more" if len(ranked) > most else ""
-    return ", ".join(f"{name} {count:,}" for name, count in ranked[:most]) + rest
-
-
-def _reasons(reasons: Mapping[str, int]) -> Table:
-    table = Table(title="Not kept, and why", title_justify="left", title_style="bold")
-    table.add_column("reason")
-    table.add_column("images", justify="right")
-    for reason, count in sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])):
-        table.add_row(Text(reason), f"{count:,}")
-    return table
+    draw_profile(console(), profile)
 
 
 def show_measurements(measured: MeasurementSet) -> None:
@@ -188,61 +132,9 @@ def _modelled(model: Model) -> str:
     return f"{model.title} ({model.law}): {shown(said.value, model.unit)}{span}{level}{beside}"
 
 
-def show_projection(projection: Projection) -> None:
-    """Print a projection: the plan first, then what leads to it."""
-    screen = console()
-    screen.print(Text(projection.name, style="bold"))
-    screen.print(Text(projection.plan.summary))
-    screen.print(Text(projection.plan.bottleneck))
-    screen.print(Text(projection.plan.next_bottleneck))
-    if projection.plan.edge_fit:
-        screen.print(Text(projection.plan.edge_fit))
-    screen.print(_plan_table(projection))
-    for row in projection.plan.alternatives.iter_rows(named=True):
-        if row["verdict"].startswith(("cheaper", "chosen, but")):
-            screen.print(Text(f"{row['phase']}: {row['count']:,.0f} x {row['item']} is {row['verdict']}", style="dim"))
-    screen.print(_quantity_table(projection))
-    for flag in projection.flags:
-        screen.print(Text(f"! {flag}", style="yellow"))
-
-
-def _plan_table(projection: Projection) -> Table:
-    table = Table(title="The plan", title_justify="left", title_style="bold")
-    for column in ("phase", "item"):
-        table.add_column(column)
-    for column in ("count", "budgeted", "price", "power", "order by", "by month"):
-        table.add_column(column, justify="right")
-    table.add_column("why")
-    for row in projection.plan.frame.iter_rows(named=True):
-        price = "needs input" if row["price_usd"] is None else shown(row["price_usd"], "usd")
-        power = "needs input" if row["power_w"] is None else shown(row["power_w"], "w")
-        count = f"{row['count']:,.0f}"
-        budgeted = "" if row["budget_count"] is None else f"{row['budget_count']:,.0f}"
-        order = "" if row["order_by_month"] is None else f"{row['order_by_month']}"
-        cells = (count, budgeted, price, power, order, f"{row['needed_by_month']}")
-        table.add_row(row["phase"], Text(row["item"]), *cells, Text(row["reason"]))
-    return table
-
-
-def _quantity_table(projection: Projection) -> Table:
-    first, last = projection.months[0], projection.months[-1]
-    table = Table(title="What it takes", title_justify="left", title_style="bold")
-    table.add_column("quantity")
-    for month in (first, last):
-        table.add_column(f"month {month}: p50", justify="right")
-        table.add_column("p10 to p90", justify="right", style="dim")
-    table.add_column("evidence", style="dim")
-    for (quantity,), rows in projection.frame.group_by("quantity", maintain_order=True):
-        by_month = {row["month"]: row for row in rows.iter_rows(named=True)}
-        cells = []
-        for month in (first, last):
-            row = by_month.get(month)
-            unit = rows["unit"][0]
-            cells += (
-                ["", ""] if row is None else [shown(row["p50"], unit), f"{shown(row['p10'], unit)} to {shown(row['p90'], unit)}"]
-            )
-        table.add_row(str(quantity), *cells, rows["evidence"][0])
-    return table
+def show_projection(projection: Projection, *, is_whole: bool = False) -> None:
+    """Print a projection on one screen, or the whole of it: every order and every quantity."""
+    (draw_whole_projection if is_whole else draw_projection)(console(), projection)
 
 
 def show_backtest(found: Backtest) -> None:
@@ -264,11 +156,11 @@ def show_backtest(found: Backtest) -> None:
         screen.print(Text(f"! {flag}", style="yellow"))
 
 
-def show_any(path: str, *, draw: bool = True) -> DatasetProfile | MeasurementSet | Projection | Backtest:
+def show_any(path: str, *, draw: bool = True, is_whole: bool = False) -> DatasetProfile | MeasurementSet | Projection | Backtest:
     """Return what lies at a path (a dataset's profile, measurements or a projection), and print it."""
     place = Location.of(path)
     if place.is_local and place.path.is_file():
-        return _show_file(place.path, draw=draw)
+        return _show_file(place.path, draw=draw, is_whole=is_whole)
     import toolkit
 
     profile = toolkit.open_dataset(path).profile
@@ -277,7 +169,7 @@ def show_any(path: str, *, draw: bool = True) -> DatasetProfile | MeasurementSet
     return profile
 
 
-def _show_file(path: Path, *, draw: bool) -> MeasurementSet | Projection | Backtest:
+def _show_file(path: Path, *, draw: bool, is_whole: bool) -> MeasurementSet | Projection | Backtest:
     from toolkit.facts import MeasurementSet, read_facts
     from toolkit.facts.backtests import Backtest
     from toolkit.projection.result import Projection
@@ -291,7 +183,7 @@ def _show_file(path: Path, *, draw: bool) -> MeasurementSet | Projection | Backt
     if schema.startswith("tonnage.projection/"):
         projection = Projection.load(path)
         if draw:
-            show_projection(projection)
+            show_projection(projection, is_whole=is_whole)
         return projection
     if schema.startswith("tonnage.backtest/"):
         found = Backtest.load(path)

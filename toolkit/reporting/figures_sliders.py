@@ -84,7 +84,7 @@ class _Rows:
     def reach(self, place: int) -> float:
         """Return the end of the axis: the longest bar of an input's stops, and room for what is written behind it."""
         given = self.found.inputs[place]
-        lengths = [length for stop in given.stops for length in self.at(given, stop)["x"][0] if length is not None]
+        lengths: list[float] = [length for stop in given.stops for length in self.at(given, stop)["x"][0] if length is not None]
         return max([1.0, *lengths]) * _ROOM_SHARE
 
 
