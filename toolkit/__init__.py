@@ -7,12 +7,14 @@ The public verbs, in the order of the story::
     projection = toolkit.project("scenario.yaml", dataset, measurements)   # + a scenario -> demand, supply, plan
     toolkit.report(dataset, measurements, projection, out="report.html")   # -> one page for people
 
-Nothing is imported until a verb is used, so that ``import toolkit`` and ``tonnage --help`` stay fast.
+Nothing is imported until a verb is used, so that ``import toolkit`` and ``tonnage --help`` stay fast. In a running IPython
+the nouns are shown as small tables: by the names of their types, so that nothing of them is imported either.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -77,3 +79,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+if "IPython" in sys.modules:
+    importlib.import_module("toolkit.reporting.notebook").register()

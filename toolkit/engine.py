@@ -7,7 +7,7 @@ thread are in flight, so that neither the scheduler nor the driver holds more th
 from __future__ import annotations
 
 import contextlib
-import importlib
+import importlib.util
 import logging
 import os
 import sys
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from toolkit.errors import ClusterError, UsageError
+from toolkit.notebook_progress import dashboard_shown
 from toolkit.units import MIB, show
 
 if TYPE_CHECKING:
@@ -183,11 +184,11 @@ def engine(
     from distributed import Client, LocalCluster
 
     if isinstance(scheduler, Client):
-        yield Engine(client=scheduler, is_own=False)
+        yield _shown(Engine(client=scheduler, is_own=False))
         return
     if scheduler is not None:
         with _connected(scheduler) as client:
-            yield Engine(client=client, is_own=False)
+            yield _shown(Engine(client=client, is_own=False))
         return
     worker_count = core_count() if workers is None else workers
     if worker_count < 1:
@@ -218,7 +219,14 @@ def engine(
             "local cluster of %d x %d threads ready in %.1f s", worker_count, thread_count, time.perf_counter() - started_s
         )
         client.run(_prepare_worker)
-        yield Engine(client=client, is_own=True)
+        yield _shown(Engine(client=client, is_own=True))
+
+
+def _shown(running: Engine) -> Engine:
+    """Return an engine whose dashboard stands beside the bars of a notebook, where there are any."""
+    has_charts = not running.is_own or importlib.util.find_spec("bokeh") is not None
+    dashboard_shown(running.dashboard, has_charts=has_charts)
+    return running
 
 
 @contextlib.contextmanager

@@ -23,10 +23,12 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from toolkit.terminal_dataset import draw_profile
+from toolkit.terminal_projection import draw_projection, draw_whole_projection
 from toolkit.units import show as shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from toolkit.facts import DatasetProfile
     from toolkit.facts.backtests import Backtest
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["console", "progress_bars", "show_backtest", "show_profile", "show_projection"]
 
 _LINE_INTERVAL_S: Final = 10.0
-_BAR_CELLS: Final = 24
 _PIPE_WIDTH: Final = 160
 """Columns where the output is no terminal: a file or a pipe does not wrap."""
 
@@ -93,130 +94,12 @@ def _lines() -> Callable[[str, int, int | None, str], None]:
 
 def show_profile(profile: DatasetProfile) -> None:
     """Print a dataset's profile on one screen."""
-    screen = console()
-    screen.print(Text(f"{profile.name}  version {profile.version}", style="bold"))
-    facts = _facts_table()
-    facts.add_row("found", f"{profile.source_count:,} images in {shown(profile.source_bytes, 'bytes')}")
-    for state in ("kept", "duplicate", "dropped", "quarantined"):
-        count = profile.states.get(state, 0)
-        facts.add_row(f"  {state}", f"{count:>7,}  {_bar(count, profile.source_count)}")
-    facts.add_row("kept", f"{shown(profile.image_bytes, 'bytes')} in {profile.shard_count:,} shards of {_mean_shard(profile)}")
-    sizes = profile.image_size_bytes
-    facts.add_row("image", f"mean {shown(sizes.mean, 'bytes')}, median {shown(sizes.median, 'bytes')}, {_pixels(profile)}")
-    straddling = f", {profile.straddling_group_count:,} of them in several splits (tonnage findings DATASET bridges)"
-    facts.add_row(
-        "near duplicates",
-        f"{profile.near_duplicate_image_count:,} images in {profile.near_duplicate_group_count:,} groups"
-        + (straddling if profile.straddling_group_count else ""),
-    )
-    for title, counts in (("splits", profile.splits), ("formats", profile.formats), ("labels", profile.labels)):
-        facts.add_row(title, _counts(counts))
-    if profile.curation.get("images_per_s"):
-        rate = shown(profile.curation["images_per_s"], "images_per_s")
-        facts.add_row("curated", f"in {shown(profile.curation.get('elapsed_s'), 's')} at {rate}")
-    screen.print(facts)
-    if profile.reasons:
-        screen.print(_reasons(profile.reasons))
+    draw_profile(console(), profile)
 
 
-def _facts_table() -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
-    return table
-
-
-def _mean_shard(profile: DatasetProfile) -> str:
-    return shown(profile.shard_bytes / profile.shard_count, "bytes") if profile.shard_count else "0 B"
-
-
-def _pixels(profile: DatasetProfile) -> str:
-    return f"mean {shown(profile.mean_pixels, 'pixels')}"
-
-
-def _bar(count: int, total: int) -> str:
-    cells = round(_BAR_CELLS * count / total) if total else 0
-    return "█" * (cells or (1 if count else 0))
-
-
-def _counts(counts: Mapping[str, int], most: int = 8) -> str:
-    if not counts:
-        return "none"
-    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    rest = f", and {len(ranked) - most:,} more" if len(ranked) > most else ""
-    return ", ".join(f"{name} {count:,}" for name, count in ranked[:most]) + rest
-
-
-def _reasons(reasons: Mapping[str, int]) -> Table:
-    table = Table(title="Not kept, and why", title_justify="left", title_style="bold")
-    table.add_column("reason")
-    table.add_column("images", justify="right")
-    for reason, count in sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])):
-        table.add_row(Text(reason), f"{count:,}")
-    return table
-
-
-def show_projection(projection: Projection) -> None:
-    """Print a projection: the plan first, then what leads to it."""
-    screen = console()
-    screen.print(Text(projection.name, style="bold"))
-    screen.print(Text(projection.plan.summary))
-    screen.print(Text(projection.plan.bottleneck))
-    screen.print(Text(projection.plan.next_bottleneck))
-    if projection.plan.edge_fit:
-        screen.print(Text(projection.plan.edge_fit))
-    screen.print(_plan_table(projection))
-    for row in projection.plan.alternatives.iter_rows(named=True):
-        if row["verdict"].startswith(("cheaper", "chosen, but")):
-            screen.print(Text(f"{row['phase']}: {row['count']:,.0f} x {row['item']} is {row['verdict']}", style="dim"))
-    screen.print(_quantity_table(projection))
-    for flag in projection.flags:
-        screen.print(Text(f"! {flag}", style="yellow"))
-
-
-def _plan_table(projection: Projection) -> Table:
-    table = Table(title="The plan", title_justify="left", title_style="bold")
-    for column in ("phase", "item"):
-        table.add_column(column)
-    for column in ("count", "budgeted", "price", "power", "order by", "by month"):
-        table.add_column(column, justify="right")
-    table.add_column("why")
-    for row in projection.plan.frame.iter_rows(named=True):
-        price = "needs input" if row["price_usd"] is None else shown(row["price_usd"], "usd")
-        power = "needs input" if row["power_w"] is None else shown(row["power_w"], "w")
-        count = f"{row['count']:,.0f}"
-        budgeted = "" if row["budget_count"] is None else f"{row['budget_count']:,.0f}"
-        order = "" if row["order_by_month"] is None else f"{row['order_by_month']}"
-        cells = (count, budgeted, price, power, order, f"{row['needed_by_month']}")
-        table.add_row(row["phase"], Text(row["item"]), *cells, Text(row["reason"]))
-    return table
-
-
-def _quantity_table(projection: Projection) -> Table:
-    first, last = projection.months[0], projection.months[-1]
-    table = Table(title="What it takes", title_justify="left", title_style="bold")
-    table.add_column("quantity")
-    for month in (first, last):
-        table.add_column(f"month {month}: p50", justify="right")
-        table.add_column("p10 to p90", justify="right", style="dim")
-    table.add_column("evidence", style="dim")
-    for (quantity,), rows in projection.frame.group_by("quantity", maintain_order=True):
-        by_month = {row["month"]: row for row in rows.iter_rows(named=True)}
-        cells = []
-        for month in (first, last):
-            row = by_month.get(month)
-            unit = rows["unit"][0]
-            cells += ["", ""] if row is None else _ends(row, unit)
-        table.add_row(str(quantity), *cells, rows["evidence"][0])
-    return table
-
-
-def _ends(row: Mapping[str, Any], unit: str) -> list[str]:
-    """Return a median and its interval; what rests on a price or a rate that nobody gave needs input."""
-    if row["p50"] is None:
-        return ["needs input", ""]
-    low, middle, high = (shown(row[name], unit) for name in ("p10", "p50", "p90"))
-    return [middle, "" if low == middle == high else f"{low} to {high}"]
+def show_projection(projection: Projection, *, is_whole: bool = False) -> None:
+    """Print a projection on one screen, or the whole of it: every order and every quantity."""
+    (draw_whole_projection if is_whole else draw_projection)(console(), projection)
 
 
 def show_backtest(found: Backtest) -> None:

@@ -1,9 +1,16 @@
-"""Each notebook runs from a clean kernel on the sample data, uses the public API alone, and is committed without outputs."""
+"""Each notebook runs from a clean kernel, as shipped or on a dataset that it is given, and is committed without outputs.
+
+Parameters are given as papermill gives them: a cell of assignments behind the cell that is tagged ``parameters``.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -11,35 +18,106 @@ from conftest import ROOT
 from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PARAMETERS = {
+    "01_curate": {"SOURCES", "MORE", "DATASET"},
+    "02_measure": {"DATASET", "PLAN", "ONLY"},
+    "03_project_training": {"DATASET", "MEASUREMENTS", "SCENARIO", "DRAWS", "REPORT"},
+    "04_project_inference": {"DATASET", "MEASUREMENTS", "SCENARIO", "OBJECTIVES", "DRAWS"},
+    "05_backtest": {"DATASET", "LIMIT_S", "REPORT"},
+}
+
+
+def code_of(notebook: nbformat.NotebookNode) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def parametrised(path: Path, parameters: Mapping[str, Any]) -> nbformat.NotebookNode:
+    """Return a notebook with a cell of assignments behind its parameters, as papermill makes it."""
+    notebook = nbformat.read(path, as_version=4)
+    (place,) = (i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
+    lines = ["# Parameters", *(f"{name} = {value!r}" for name, value in parameters.items())]
+    given = nbformat.v4.new_code_cell("\n".join(lines) + "\n", metadata={"tags": ["injected-parameters"]})
+    notebook.cells.insert(place + 1, given)
+    return notebook
+
+
+def run(notebook: nbformat.NotebookNode, folder: Path) -> list[Any]:
+    """Run a notebook in a folder and return its outputs; none of them is an error or a warning."""
+    NotebookClient(notebook, timeout=180, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    outputs = [output for cell in code_of(notebook) for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert not [output for output in outputs if output.output_type == "stream" and output.name == "stderr"]
+    assert [output for output in outputs if "application/vnd.plotly.v1+json" in output.get("data", {})], "no figure was drawn"
+    return outputs
 
 
 def test_there_are_notebooks() -> None:
-    names = ["01_curate", "02_measure", "03_project_training", "04_project_inference", "05_backtest"]
-    assert [path.stem for path in NOTEBOOKS] == names
+    assert [path.stem for path in NOTEBOOKS] == list(PARAMETERS)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_clean_and_uses_the_public_api_alone(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code = code_of(notebook)
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
-    assert any("parameters" in cell.metadata.get("tags", []) for cell in code)
     text = "\n".join(cell.source for cell in code)
     assert re.findall(r"(?:from|import) toolkit\.\w+", text) == []
     assert notebook.cells[0].source.startswith("# ")
     assert "## Exercises" in notebook.cells[-1].source
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_parameters_are_plain_values_and_stand_in_the_guide(path: Path) -> None:
+    (cell,) = (c for c in code_of(nbformat.read(path, as_version=4)) if "parameters" in c.metadata.get("tags", []))
+    values = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cell.source).body}  # type: ignore[attr-defined]
+    assert set(values) == PARAMETERS[path.stem]
+    guide = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
+    (row,) = (line for line in guide.splitlines() if line.startswith(f"| `{path.name}`"))
+    assert set(re.findall(r"`([A-Z_]+)`", row)) == set(values)
+
+
+def test_parameters_are_given_as_papermill_gives_them() -> None:
+    parameterize = pytest.importorskip("papermill.parameterize", reason="papermill is not installed")
+    from papermill.iorw import load_notebook_node
+
+    for path in NOTEBOOKS:
+        made = parameterize.parameterize_notebook(load_notebook_node(str(path)), {"DATASET": "x", "DRAWS": 3})
+        ours = parametrised(path, {"DATASET": "x", "DRAWS": 3})
+        assert [cell.source.replace('"', "'") for cell in code_of(made)] == [
+            cell.source.replace('"', "'") for cell in code_of(ours)
+        ]
+
+
+def test_what_opens_the_dataset_is_the_same_in_each() -> None:
+    wanted = 'dataset = toolkit.open_dataset(DATASET) if DATASET else toolkit.curate(sample("raw"), Path(mkdtemp()) / "dataset")'
+    for number in (1, 2, 4):
+        assert wanted in code_of(nbformat.read(NOTEBOOKS[number], as_version=4))[1].source.splitlines()
+
+
 @pytest.mark.notebook
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("name", ["01_curate", "02_measure"])
 @pytest.mark.filterwarnings("default")  # the kernel's own libraries warn in this process
-def test_a_notebook_runs_from_a_clean_kernel(path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=180, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
-    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-    assert not [output for output in outputs if output.output_type == "error"]
-    assert not [output for output in outputs if output.output_type == "stream" and output.name == "stderr"]
-    figures = [output for output in outputs if "application/vnd.plotly.v1+json" in output.get("data", {})]
-    assert figures, "no figure was drawn"
+def test_a_notebook_runs_as_shipped(name: str) -> None:
+    outputs = run(nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4), ROOT)
+    bars = [output.data["text/plain"] for output in outputs if "took" in output.get("data", {}).get("text/plain", "")]
+    assert re.match(r"curate took .*: read \d+", bars[0])
+    assert not any("<progress" in output.get("data", {}).get("text/html", "") for output in outputs)
+
+
+@pytest.mark.notebook
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", ["03_project_training", "04_project_inference", "05_backtest"])
+@pytest.mark.filterwarnings("default")
+def test_a_notebook_runs_on_a_dataset_of_ones_own(
+    name: str, sample_dataset: Path, sample_measurements: Path, tmp_path: Path
+) -> None:
+    own = shutil.copytree(sample_dataset, tmp_path / "own")
+    scenario = {"03_project_training": "lab_one_node.yaml", "04_project_inference": "vision_team_100tb.yaml"}.get(name)
+    known = {"DATASET": str(own), "MEASUREMENTS": str(sample_measurements), "DRAWS": 200, "LIMIT_S": 8.0}
+    known |= {"SCENARIO": f"{ROOT}/sample_data/scenarios/{scenario}", "OBJECTIVES": ["10 ms", "30 ms"]}
+    known |= {"REPORT": str(tmp_path / "page.html")}
+    path = ROOT / "notebooks" / f"{name}.ipynb"
+    run(parametrised(path, {key: value for key, value in known.items() if key in PARAMETERS[name]}), tmp_path)
+    assert (tmp_path / "page.html").exists() == ("REPORT" in PARAMETERS[name])

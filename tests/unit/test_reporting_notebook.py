@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import reporting_facts as facts
+from conftest import ROOT
 
 from toolkit.reporting import notebook
 
@@ -61,6 +65,48 @@ def test_hostile_names_are_escaped(draw: Callable[[object], str]) -> None:
 
 def test_an_empty_profile_is_shown_too(draw: Callable[[object], str]) -> None:
     assert "0 images" in draw(facts.empty_profile())
+
+
+IN_A_SHELL = """
+import json, sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_cell("import toolkit")
+heavy = sorted({"plotly", "polars", "numpy"} & set(sys.modules))
+shell.run_cell("scenario = 'sample_data/scenarios/vision_team_100tb.yaml'; projection = toolkit.project(scenario, draws=10)")
+import reporting_facts as facts
+from test_reporting_backtest import found
+from toolkit.projection.scenario import load_scenario
+from toolkit.dataset.reading import Dataset
+class Opened(Dataset):
+    def __init__(self): pass
+    profile, state, store, version = facts.profile(), None, None, 2
+    def __repr__(self): return "an opened dataset"
+projection = shell.user_ns["projection"]
+nouns = [Opened(), facts.profile(), facts.measurements(), facts.measurements().measurements[0], load_scenario(shell.user_ns["scenario"])]
+nouns += [projection, projection.plan, found.__wrapped__()]
+shown = {type(noun).__name__: shell.display_formatter.format(noun)[0] for noun in nouns}
+print(json.dumps({"shown": shown, "heavy": heavy, "plotly": "plotly" in sys.modules}))
+"""
+
+
+def test_in_a_shell_that_imports_the_package_alone_every_noun_is_compact(tmp_path: Path) -> None:
+    environment = {"IPYTHONDIR": str(tmp_path), "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}:{ROOT / 'tests' / 'unit'}", "PATH": ""}
+    code = [sys.executable, "-c", IN_A_SHELL]
+    done = subprocess.run(code, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["heavy"] == []
+    assert not found["plotly"]
+    nouns = ["Opened", "DatasetProfile", "MeasurementSet", "Measurement", "Scenario", "Projection", "Plan", "Backtest"]
+    assert list(found["shown"]) == nouns
+    for name, shown in found["shown"].items():
+        assert "<table" in shown.get("text/html", ""), name
+        lines = shown["text/plain"].splitlines()
+        assert len(lines) <= 12, name
+        assert name in {"Projection", "Plan"} or max(map(len, lines)) <= 200, (name, shown["text/plain"])
+    assert "needs input" not in found["shown"]["Scenario"]["text/plain"]
+    assert re.search(r"\d [A-Za-z]+", found["shown"]["Plan"]["text/plain"])
 
 
 def test_without_ipython_nothing_is_registered() -> None:

@@ -25,6 +25,7 @@ from toolkit.engine import core_count, engine
 from toolkit.errors import TonnageError, UsageError
 from toolkit.facts.backtests import Backtest, FittedLaw, Observation, Prediction
 from toolkit.measurement.environment import environment_of
+from toolkit.notebook_progress import shows_progress
 
 if TYPE_CHECKING:
     import os
@@ -55,6 +56,7 @@ _LIMITS: Final = (
 )
 
 
+@shows_progress
 def backtest(
     dataset: str | os.PathLike[str] | Dataset,
     *,

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["show_any"]
 
 
-def show_any(path: str, *, draw: bool = True) -> DatasetProfile | MeasurementSet | Projection | Backtest:
+def show_any(path: str, *, draw: bool = True, is_whole: bool = False) -> DatasetProfile | MeasurementSet | Projection | Backtest:
     """Return what lies at a path (a dataset's profile, measurements or a projection), and print it."""
     place = Location.of(path)
     if place.is_local and place.path.is_file():
-        return _show_file(place.path, draw=draw)
+        return _show_file(place.path, draw=draw, is_whole=is_whole)
     import toolkit
     from toolkit.terminal import show_profile
 
@@ -32,7 +32,7 @@ def show_any(path: str, *, draw: bool = True) -> DatasetProfile | MeasurementSet
     return profile
 
 
-def _show_file(path: Path, *, draw: bool) -> MeasurementSet | Projection | Backtest:
+def _show_file(path: Path, *, draw: bool, is_whole: bool) -> MeasurementSet | Projection | Backtest:
     from toolkit.facts import MeasurementSet, read_facts
     from toolkit.facts.backtests import Backtest
     from toolkit.projection.result import Projection
@@ -48,7 +48,7 @@ def _show_file(path: Path, *, draw: bool) -> MeasurementSet | Projection | Backt
     if schema.startswith("tonnage.projection/"):
         projection = Projection.load(path)
         if draw:
-            show_projection(projection)
+            show_projection(projection, is_whole=is_whole)
         return projection
     if schema.startswith("tonnage.backtest/"):
         found = Backtest.load(path)

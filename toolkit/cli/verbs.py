@@ -18,6 +18,8 @@ StorageOptions = Annotated[
     typer.Option(metavar="KEY=VALUE", help="Option of object stores, such as endpoint, region, anonymous; may be repeated."),
 ]
 
+Whole = Annotated[bool, typer.Option("--all", help="Of a projection: every order and every quantity, not one screen.")]
+
 
 @app.command()
 def curate(
@@ -137,7 +139,7 @@ def measure(  # noqa: PLR0917 - options are given by name
 
 
 @app.command()
-def project(
+def project(  # noqa: PLR0917 -- the options of a command
     scenario: Annotated[str, typer.Argument(help="YAML or JSON file with a scenario.")],
     dataset: Annotated[str | None, typer.Option(help="Dataset whose profile (and newest measurements) are the start.")] = None,
     measurements: Annotated[
@@ -147,6 +149,7 @@ def project(
     out: Annotated[Path | None, typer.Option(help="JSON file to write the projection to.")] = None,
     explain: Annotated[str | None, typer.Option(metavar="QUANTITY", help="Print why a quantity is what it is.")] = None,
     month: Annotated[int | None, typer.Option(help="Month that --explain looks at; by default the last.")] = None,
+    is_whole: Whole = False,
     as_json: AsJson = False,
 ) -> None:
     """Project storage, network and compute from a scenario, a dataset and its measurements."""
@@ -162,7 +165,7 @@ def project(
     elif as_json:
         print_json(projection.to_dict())
     else:
-        show_projection(projection)
+        show_projection(projection, is_whole=is_whole)
 
 
 @app.command()
@@ -219,11 +222,12 @@ def verify(
 @app.command()
 def show(
     path: Annotated[str, typer.Argument(help="A dataset, or a .json file of measurements or a projection.")],
+    is_whole: Whole = False,
     as_json: AsJson = False,
 ) -> None:
     """Show a dataset, measurements or a projection on one screen."""
     from toolkit.cli.showing import show_any
 
-    found = show_any(path, draw=not as_json)
+    found = show_any(path, draw=not as_json, is_whole=is_whole)
     if as_json:
         print_json(found.to_dict())

@@ -49,6 +49,7 @@ from toolkit.dataset.tables import DatasetStore
 from toolkit.engine import engine, silent
 from toolkit.errors import DatasetError, RefusedShareError, UsageError
 from toolkit.locations import Location
+from toolkit.notebook_progress import shows_progress
 from toolkit.units import parse_quantity, show
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ _TRIES: Final = 3
 """How often a batch is decided anew because sources changed while they were read."""
 
 
+@shows_progress
 def curate(
     sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     dataset: str | os.PathLike[str] | Location,

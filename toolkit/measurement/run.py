@@ -31,6 +31,7 @@ from toolkit.measurement.targets import clear_target
 from toolkit.measurement.task import parsed_lines, run_invocation
 from toolkit.measurement.under_way import UnderWay
 from toolkit.measurement.values import values_of
+from toolkit.notebook_progress import shows_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,6 +47,7 @@ __all__ = ["measure"]
 _POLL_S: Final = 0.2
 
 
+@shows_progress
 def measure(
     dataset: str | os.PathLike[str] | Dataset,
     plan: str = "quick",

@@ -101,6 +101,13 @@ class Plan:
         """Sum of the power that is known."""
         return float(self.frame["power_w"].sum())
 
+    def __repr__(self) -> str:
+        from toolkit.units import show
+
+        price, power = show(self.total_price_usd, "usd"), show(self.total_power_w, "w")
+        unpriced = f"; {len(set(self.unpriced_items))} without a price" if self.unpriced_items else ""
+        return f"<Plan: {len(self.frame)} purchases, {price}, {power}{unpriced}>\n{self.summary}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projection:

@@ -15,6 +15,7 @@ from toolkit.reporting.figures_measurements import measurement_figures
 from toolkit.reporting.figures_projection import projection_figures
 from toolkit.reporting.figures_runs import ratios_of_runs
 from toolkit.reporting.figures_scenarios import beside_in_contrast, scenarios_side_by_side
+from toolkit.reporting.figures_sliders import slider_figure
 from toolkit.reporting.sections_backtest import backtest_figures
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def _figures_of(subject: Any) -> dict[str, go.Figure]:
     if isinstance(subject, MeasurementSet):
         return measurement_figures(subject)
     if isinstance(subject, Projection):
-        return projection_figures(subject)
+        sliders = slider_figure(subject)
+        return projection_figures(subject) | ({} if sliders is None else {"what-if": sliders})
     if isinstance(subject, Comparison | Contrast):
         pair = ratios_of_runs(subject) if isinstance(subject, Comparison) else scenarios_side_by_side(beside_in_contrast(subject))
         return {} if pair is None else {"ratios" if isinstance(subject, Comparison) else "scenarios": pair}

@@ -1,6 +1,6 @@
 """How the nouns look in a notebook: compact HTML tables with units, registered with IPython by type.
 
-The nouns themselves know nothing of HTML or IPython; ``toolkit.reporting`` registers these when it is imported there.
+The nouns themselves know nothing of HTML or IPython; ``import toolkit`` registers these where IPython runs.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ _FORMATTERS: Final[dict[tuple[str, str], Callable[[Any], str]]] = {
     ("toolkit.facts.measurements", "Measurement"): _measurement,
     ("toolkit.projection.result", "Projection"): _projection,
     ("toolkit.projection.result", "Plan"): _plan,
-    ("toolkit.projection.scenario", "Scenario"): _scenario,
+    ("toolkit.projection.scenario_parts", "Scenario"): _scenario,
     ("toolkit.facts.backtests", "Backtest"): _backtest,
 }
 """By module and name, so that nothing is imported for a type that is never shown."""

@@ -12,6 +12,7 @@ from toolkit.curation.revising.revision import Revision, revise
 from toolkit.dataset.manifests import image_bytes_of
 from toolkit.dataset.reading import Dataset, open_dataset
 from toolkit.dataset.rewriting import RewriteTask
+from toolkit.notebook_progress import shows_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +26,7 @@ _SMALL_SHARE: Final = 0.75
 """A shard below this share of the recipe's ``shard_bytes`` is merged with others, if there are any."""
 
 
+@shows_progress
 def compact(
     dataset: str | Path | Location | Dataset,
     *,

@@ -21,6 +21,7 @@ from toolkit.curation.splits import split_key
 from toolkit.dataset.findings import FINDINGS, read_finding
 from toolkit.dataset.reading import Dataset, open_dataset
 from toolkit.errors import UsageError
+from toolkit.notebook_progress import shows_progress
 
 if TYPE_CHECKING:
     import os
@@ -52,6 +53,7 @@ _OUTCOME: Final = ("state", "reason", "duplicate_of", "duplicate_group", "split"
 _TRIES: Final = 3
 
 
+@shows_progress
 def redecide(
     dataset: str | Path | Location | Dataset,
     recipe: Recipe | Mapping[str, Any] | str | os.PathLike[str],

@@ -20,6 +20,7 @@ from toolkit.dataset.reading import Dataset, open_dataset
 from toolkit.dataset.schema import CATALOG_SCHEMA
 from toolkit.dataset.tables import SCHEMAS
 from toolkit.errors import UsageError
+from toolkit.notebook_progress import shows_progress
 
 if TYPE_CHECKING:
     import os
@@ -45,6 +46,7 @@ _PURGE_KEEPS: Final = frozenset({"image_id", "sha256", "state", "reason", "sourc
 """What a purge leaves in the catalog: a hash by which the same bytes are known again, and nothing else."""
 
 
+@shows_progress
 def remove(
     dataset: str | Path | Location | Dataset,
     where: str | pl.Expr | None = None,

@@ -28,6 +28,7 @@ from toolkit.dataset.reading import Dataset, open_dataset
 from toolkit.dataset.schema import FACT_FIELDS, SCORE_FIELDS
 from toolkit.engine import engine, silent
 from toolkit.errors import UsageError
+from toolkit.notebook_progress import shows_progress
 
 if TYPE_CHECKING:
     import os
@@ -45,6 +46,7 @@ _FACTS: Final = tuple(field.name for field in (*FACT_FIELDS, *SCORE_FIELDS))
 _OUTCOME: Final = ("state", "reason", "duplicate_of", "duplicate_group", "split")
 
 
+@shows_progress
 def retry(
     dataset: str | Path | Location | Dataset,
     recipe: Recipe | Mapping[str, Any] | str | os.PathLike[str] | None = None,

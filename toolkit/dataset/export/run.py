@@ -19,6 +19,7 @@ from toolkit.dataset.export.webdataset import write_webdataset
 from toolkit.dataset.reading import Dataset, open_dataset
 from toolkit.engine import silent
 from toolkit.errors import DatasetError, UsageError
+from toolkit.notebook_progress import shows_progress
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class ExportReport:
     """Version of Tonnage that wrote it."""
 
 
+@shows_progress
 def export(
     dataset: str | Path | Location | Dataset,
     target: str | os.PathLike[str],
