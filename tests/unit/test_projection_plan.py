@@ -86,9 +86,10 @@ def test_the_alternatives_survive_a_file_and_older_files_have_none(whole: Projec
 
 def test_owning_adds_up_and_is_told_beside_rent(whole: Projection) -> None:
     parts = ("monthly_capital", "support", "tier")
-    owned = toolkit.project(WHOLE | {"growth": {}}, draws=1)
+    owned = toolkit.project(WHOLE | {"growth": {}, "training": WHOLE["training"] | {"epochs": 400}}, draws=1)
     total = sum(owned.value(f"cost.{part}_usd") for part in parts) + owned.value("training.electricity_usd")
     assert owned.value("cost.owned_usd") == pytest.approx(total)
+    assert owned.value("training.node_count") > 1  # one node alone needs no switch
     nodes = owned.value("training.node_count") + owned.value("training.spare_node_count")
     capital = nodes * 300_000 + owned.value("storage.drive_count") * 768 + owned.value("network.switch_count") * 30_000
     assert owned.value("cost.capital_usd") == pytest.approx(capital)

@@ -86,8 +86,11 @@ def test_risks_are_the_shares_of_the_draws(priced: Projection, unpriced: Project
     assert drawn["running out of the storage there is"] == medians(priced, "storage.shortage_share")
     assert drawn["passing the power of the site"] == medians(priced, "site.shortage_share")
     assert "more likely than not from month" in title(figure)
-    assert shortages(unpriced.frame) is None
-    assert "In none of the draws: missing the deadline of a training run." in render(Subjects(projections=(unpriced,)))
+    late = shortages(unpriced.frame)
+    assert late is not None
+    drawn = {trace.name: list(trace.y) for trace in late.data}
+    assert drawn == {"missing the deadline of a training run": medians(unpriced, "training.late_share")}
+    assert shortages(unpriced.frame.filter(~pl.col("quantity").str.ends_with("_share"))) is None
 
 
 def loads(**shares: list[float | None]) -> pl.DataFrame:
@@ -210,7 +213,7 @@ def test_influences_say_where_the_spread_comes_from(unpriced: Projection) -> Non
     }  # fmt: skip
     assert "together 90 %" in figure.layout.meta["about"]
     page = render(Subjects(projections=(unpriced,)))
-    assert page.index('id="figure-tornado-training-gpu-count"') < page.index('id="figure-influence-training-gpu-count"')
+    assert page.index('id="figure-tornado-training-needed-count"') < page.index('id="figure-influence-training-needed-count"')
     assert influence_figures(pl.DataFrame(schema=INFLUENCE_SCHEMA)) == {}
 
 
