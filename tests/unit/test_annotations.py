@@ -365,3 +365,13 @@ def test_texts_without_an_image_are_reported_where_others_have_one_and_only_ther
     labelling = label_images(rows, pl.concat(files))
     assert labelling.unmatched.select("file", "kind").rows() == [("raw/gone.txt", "caption"), ("raw/labels/gone.txt", "yolo")]
     assert labelling.strays["file"].to_list() == ["raw/sub/README.txt", "raw/config.json"]
+
+
+def test_objects_of_a_hugging_face_image_folder_are_boxes_of_the_display():
+    objects = {"bbox": [[1, 2, 3, 4]], "categories": ["cat"], "id": [7]}
+    lines = [{"file_name": "a.jpg", "objects": objects}, {"file_name": "b.jpg", "objects": {"bbox": [], "categories": []}}]
+    first, second = read_annotations("raw/metadata.jsonl", "\n".join(map(json.dumps, lines)).encode()).to_dicts()
+    assert first["boxes"] == [{"x_px": 1, "y_px": 2, "width_px": 3, "height_px": 4, "label": "cat"}]
+    assert (first["label"], first["labels"], first["is_displayed"]) == ("cat", ["cat"], True)
+    assert first["metadata"] == [{"key": "objects", "value": '{"id": [7]}'}]
+    assert (second["boxes"], second["labels"], second["metadata"], second["is_displayed"]) == (None, None, None, None)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from toolkit.curation.masks import Misfit
     from toolkit.dataset.reading import Dataset
 
-__all__ = ["bridge_list", "keyless_list", "label_conflicts", "misfit_list", "unmatched_list", "without_masks"]
+__all__ = ["bridge_list", "column_list", "keyless_list", "label_conflicts", "misfit_list", "unmatched_list", "without_masks"]
 
 
 def unmatched_list(labelling: Labelling, unread: Sequence[str], late: pl.DataFrame) -> pl.DataFrame:
@@ -39,6 +39,11 @@ def unmatched_list(labelling: Labelling, unread: Sequence[str], late: pl.DataFra
     files = pl.DataFrame({"file": unread}, schema={"file": pl.String})
     damaged = files.select(problem=pl.lit("unread"), file="file", target=nothing, kind=nothing)
     return pl.concat([*annotations, images, damaged])
+
+
+def column_list(columns: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns (``file``, ``target``) of tables that hold bytes and are not read, as ``findings.FINDINGS``."""
+    return columns.select(problem=pl.lit("unread_column"), file="file", target="target", kind=pl.lit("table"))
 
 
 def misfit_list(rows: pl.DataFrame, misfits: Sequence[Misfit]) -> pl.DataFrame:

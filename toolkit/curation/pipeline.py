@@ -25,7 +25,15 @@ from toolkit.curation.annotating import read_annotation_files
 from toolkit.curation.assembly import Batch
 from toolkit.curation.committing import Outcome, commit_batch
 from toolkit.curation.decide import DECISION_COLUMNS, decide
-from toolkit.curation.discrepancies import bridge_list, keyless_list, label_conflicts, misfit_list, unmatched_list, without_masks
+from toolkit.curation.discrepancies import (
+    bridge_list,
+    column_list,
+    keyless_list,
+    label_conflicts,
+    misfit_list,
+    unmatched_list,
+    without_masks,
+)
 from toolkit.curation.download_rates import download_rates
 from toolkit.curation.examine import Limits
 from toolkit.curation.history import KnownSources, kept_images, removed_contents
@@ -252,7 +260,8 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
         packed = pack_shards(run, batch, batch.identity, store.images_path)
         if not packed.lost:
             batch = without_masks(batch, packed.misfits)
-            unmatched = pl.concat([labelling.listed, misfit_list(rows, packed.misfits), keyless_list(outcomes, rows)])
+            listed = [labelling.listed, misfit_list(rows, packed.misfits), keyless_list(outcomes, rows)]
+            unmatched = pl.concat([*listed, column_list(inputs.others.unread_columns())])
             findings = {
                 "unmatched": unmatched,
                 "conflicts": label_conflicts(batch, inputs.before),
@@ -317,6 +326,7 @@ def _notes(batch: Batch, findings: Mapping[str, pl.DataFrame]) -> dict[str, floa
         "unmatched_annotation_count": float(problems.get("no_image", 0)),
         "misfit_mask_count": float(problems.get("mask_size", 0) + problems.get("mask_unreadable", 0)),
         "unannotated_image_count": float(problems.get("no_annotation", 0)),
+        "unread_column_count": float(problems.get("unread_column", 0)),
         "late_annotation_count": float(problems.get("late", 0)),
         "unread_annotation_count": float(problems.get("unread", 0)),
         "label_conflict_count": float(findings["conflicts"].height),
