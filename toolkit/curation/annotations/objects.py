@@ -93,7 +93,7 @@ def _class(category: object, known: Sequence[str]) -> str | None:
     return str(category)
 
 
-def nested_text(cell: Any) -> str | None:
+def nested_text(cell: Any, most_letters: int = _TEXT_LETTERS) -> str | None:
     """Return a list or mapping as JSON, None if there is nothing in it; of one that is too long, what it is.
 
     Examples
@@ -104,6 +104,6 @@ def nested_text(cell: Any) -> str | None:
     if not cell:
         return None
     text = json.dumps(cell, ensure_ascii=False, sort_keys=True, default=str)
-    if len(text) <= _TEXT_LETTERS:
+    if len(text) <= most_letters:
         return text
     return f"(not kept: a {type(cell).__name__} of {len(cell)} in {len(text)} letters)"
