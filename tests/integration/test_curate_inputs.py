@@ -7,6 +7,8 @@ import tarfile
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import webdataset
 from PIL import Image
@@ -88,6 +90,26 @@ def test_folders_of_splits_are_no_classes_and_their_names_are_kept(detection):
     assert found["raw/yolo/images/val/plain.jpg"]["metadata"] == [{"key": "source_split", "value": "validation"}]
     assert found["raw/yolo/images/train/a.jpg"]["metadata"] == [{"key": "source_split", "value": "train"}]
     assert found["raw/voc/JPEGImages/c.jpg"]["metadata"] is None
+
+
+def test_an_image_folder_that_was_exported_comes_back_with_its_boxes(detection, client, tmp_path):
+    toolkit.export(detection, tmp_path / "out", "imagefolder")
+    back = toolkit.curate(tmp_path / "out", tmp_path / "dataset", scheduler=client)
+    said = ("image_id", "label", "labels", "boxes", "captions")
+    first, second = (dataset.scan("images").select(said).collect().sort("image_id") for dataset in (detection, back))
+    assert second.equals(first)
+
+
+def test_columns_of_bytes_that_are_not_read_are_listed(client, tmp_path):
+    table = pa.table({"image": [jpeg(1)], "depth": [jpeg(2)], "objects": [{"bbox": [[1, 2, 3, 4]], "category": ["cat"]}]})
+    put(tmp_path / "raw" / "t.parquet", b"")
+    pq.write_table(table, tmp_path / "raw" / "t.parquet")
+    dataset = toolkit.curate(tmp_path / "raw", tmp_path / "dataset", scheduler=client)
+    assert dataset.findings("unmatched").drop("batch").rows() == [("unread_column", "raw/t.parquet", "depth", "table")]
+    assert dict(dataset.state.other_files) == {"container": 1}
+    assert dataset.state.curation["unread_column_count"] == 1
+    assert "hold bytes that were not read" in (tmp_path / "dataset" / "README.md").read_text()
+    assert shapes(rows(dataset)["raw/t.parquet#0"]) == [(1, 2, 3, 4, "cat")]
 
 
 def test_what_found_no_partner_is_listed_by_name(detection, client):

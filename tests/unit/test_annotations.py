@@ -365,3 +365,32 @@ def test_texts_without_an_image_are_reported_where_others_have_one_and_only_ther
     labelling = label_images(rows, pl.concat(files))
     assert labelling.unmatched.select("file", "kind").rows() == [("raw/gone.txt", "caption"), ("raw/labels/gone.txt", "yolo")]
     assert labelling.strays["file"].to_list() == ["raw/sub/README.txt", "raw/config.json"]
+
+
+def test_objects_of_a_hugging_face_image_folder_are_boxes_of_the_display():
+    objects = {"bbox": [[1, 2, 3, 4]], "categories": ["cat"], "id": [7]}
+    lines = [{"file_name": "a.jpg", "objects": objects}, {"file_name": "b.jpg", "objects": {"bbox": [], "categories": []}}]
+    first, second = read_annotations("raw/metadata.jsonl", "\n".join(map(json.dumps, lines)).encode()).to_dicts()
+    assert first["boxes"] == [{"x_px": 1, "y_px": 2, "width_px": 3, "height_px": 4, "label": "cat"}]
+    assert (first["label"], first["labels"], first["is_displayed"]) == ("cat", ["cat"], True)
+    assert first["metadata"] == [{"key": "objects", "value": '{"id": [7]}'}]
+    assert (second["boxes"], second["labels"], second["metadata"], second["is_displayed"]) == (None, None, None, None)
+
+
+def test_outlines_and_key_points_of_coco_are_kept_with_the_number_of_their_box():
+    polygon, run_lengths = [[1, 1, 4, 1, 4, 5]], {"counts": "abc", "size": [30, 40]}
+    document = {
+        "images": [{"id": 7, "file_name": "a.jpg"}, {"id": 8, "file_name": "b.jpg"}],
+        "categories": [{"id": 1, "name": "bird"}],
+        "annotations": [
+            {"image_id": 7, "category_id": 1, "bbox": [1, 1, 3, 4], "segmentation": polygon},
+            {"image_id": 7, "category_id": 1, "segmentation": run_lengths, "iscrowd": 1},
+            {"image_id": 7, "category_id": 1, "bbox": [2, 2, 3, 4], "keypoints": [2, 2, 2], "num_keypoints": 1},
+            {"image_id": 8, "category_id": 1, "bbox": [2, 2, 3, 4], "segmentation": [list(range(20_000))]},
+        ],
+    }
+    first, second = read_annotations("raw/coco.json", json.dumps(document).encode())["metadata"].to_list()
+    kept = {pair["key"]: json.loads(pair["value"]) for pair in first}
+    assert kept["coco_segmentation"] == [{"box": 0, "segmentation": polygon}, {"box": None, "segmentation": run_lengths}]
+    assert kept["coco_keypoints"] == [{"box": 1, "keypoints": [2, 2, 2]}]
+    assert second[0]["value"].startswith("(not kept: a list of 1 in ")

@@ -13,6 +13,8 @@ from deltalake import DeltaTable, write_deltalake
 from found_sources import GIF, again, found, put
 from pyarrow import feather, ipc
 
+from toolkit.curation.sources.units import COLUMN
+
 GIFS = [GIF + bytes([i]) for i in range(7)]
 STRUCTS = [{"bytes": payload, "path": f"{i}.gif"} for i, payload in enumerate(GIFS)]
 
@@ -173,3 +175,64 @@ def test_class_names_of_lists_are_read_from_the_table_itself(tmp_path: Path) -> 
     pq.write_table(table.replace_schema_metadata(metadata), tmp_path / "t.parquet")
     (only,) = found(tmp_path)[0].values()
     assert only.hints == {"label": "True", "labels": ["b", "a"]}
+
+
+BOXES = {"bbox": [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]], "category": [1, 0], "area": [12.0, 56.0]}
+FOUND = [
+    {"x_px": 1.0, "y_px": 2.0, "width_px": 3.0, "height_px": 4.0, "label": "dog"},
+    {"x_px": 5.0, "y_px": 6.0, "width_px": 7.0, "height_px": 8.0, "label": "cat"},
+]
+CLASSES: dict[str, Any] = {"names": ["cat", "dog"], "_type": "ClassLabel"}
+
+
+@pytest.mark.parametrize("is_card", [False, True])
+@pytest.mark.parametrize("as_list", [False, True])
+def test_boxes_of_a_hugging_face_table_are_boxes(tmp_path: Path, is_card: bool, as_list: bool) -> None:
+    cell: Any = [dict(zip(BOXES, values, strict=True)) for values in zip(*BOXES.values(), strict=True)] if as_list else BOXES
+    empty: Any = [] if as_list else {"bbox": [], "category": [], "area": []}
+    table = pa.table({"image": GIFS[:2], "objects": pa.array([cell, empty])})
+    if is_card:
+        card = "---\ndataset_info:\n  features:\n  - name: objects\n    sequence:\n    - name: category\n      dtype:\n"
+        put(tmp_path / "README.md", f"{card}        class_label:\n          names: {{'0': cat, '1': dog}}\n---\n".encode())
+    else:
+        nested: dict[str, Any] = {"bbox": {"_type": "List"}, "category": {"feature": CLASSES, "_type": "List"}}
+        features = {"objects": [{"category": CLASSES}] if as_list else nested}
+        table = table.replace_schema_metadata({b"huggingface": json.dumps({"info": {"features": features}}).encode()})
+    pq.write_table(table, tmp_path / "t.parquet")
+    first, second = found(tmp_path)[0].values()
+    assert first.hints == {"boxes": FOUND, "labels": ["cat", "dog"], "metadata": {"objects": '{"area": [12.0, 56.0]}'}}
+    assert second.hints == {}
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        {"bbox": [[1.0, 2.0, 3.0]], "category": [0]},
+        {"bbox": [[0.1, 0.2, 0.3, 0.4]], "category": [0]},
+        {"bbox": [[1.0, 2.0, 3.0, 4.0]], "category": [0, 1]},
+        {"bbox": [[1.0, 2.0, float("nan"), 4.0]], "category": [0]},
+    ],
+)
+def test_what_are_no_boxes_in_pixels_stays_as_it_was_written(tmp_path: Path, cell: dict[str, Any]) -> None:
+    pq.write_table(pa.table({"image": GIFS[:1], "objects": pa.array([cell])}), tmp_path / "t.parquet")
+    (only,) = found(tmp_path)[0].values()
+    assert set(only.hints) == {"metadata"}
+    assert str(cell["bbox"]).replace("nan", "NaN") in only.hints["metadata"]["objects"]
+
+
+def test_nested_columns_are_metadata_and_columns_of_bytes_are_listed_as_not_read(tmp_path: Path) -> None:
+    columns = {
+        "image": STRUCTS[:1],
+        "conditioning_image": STRUCTS[1:2],
+        "frames": [GIFS[:2]],
+        "points": [[[1, 2], [3, 4]]],
+        "vector": [[0.123456789] * 2_000],
+        "nothing": pa.array([[]], pa.list_(pa.int64())),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    occurrences, others = found(tmp_path)
+    (only,) = occurrences.values()
+    vector = "(not kept: a list of 2000 in 26000 letters)"
+    assert only.hints == {"metadata": {"points": "[[1, 2], [3, 4]]", "vector": vector}}
+    key = f"{tmp_path.name}/t.parquet"
+    assert others == {key: "container", f"{key}#conditioning_image": COLUMN, f"{key}#frames": COLUMN}

@@ -31,6 +31,7 @@ _SENTENCES: Final = {
     "unannotated_image_count": "images of the last batch have no annotation where others beside them have one.",
     "late_annotation_count": "annotations of the last batch came after their image, which stays as it was.",
     "misfit_mask_count": "masks of the last batch are not of their image's size or cannot be read; they are not attached.",
+    "unread_column_count": "columns of tables of the last batch hold bytes that were not read (`tonnage findings`).",
     "unread_annotation_count": "files of the last batch look like annotations and cannot be read as such.",
     "label_conflict_count": "copies in the last batch have other labels than the image that is kept.",
     "absent_image_count": "images that the rules let in can be had no more, and stay out: their sources are gone or other.",

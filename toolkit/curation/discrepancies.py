@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from toolkit.curation.assembly import Batch
     from toolkit.curation.labelling import Labelling
     from toolkit.curation.masks import Misfit
     from toolkit.dataset.reading import Dataset
 
-__all__ = ["bridge_list", "keyless_list", "label_conflicts", "misfit_list", "unmatched_list", "without_masks"]
+__all__ = [
+    "bridge_list",
+    "column_list",
+    "finding_counts",
+    "keyless_list",
+    "label_conflicts",
+    "misfit_list",
+    "unmatched_list",
+    "without_masks",
+]
 
 
 def unmatched_list(labelling: Labelling, unread: Sequence[str], late: pl.DataFrame) -> pl.DataFrame:
@@ -39,6 +48,11 @@ def unmatched_list(labelling: Labelling, unread: Sequence[str], late: pl.DataFra
     files = pl.DataFrame({"file": unread}, schema={"file": pl.String})
     damaged = files.select(problem=pl.lit("unread"), file="file", target=nothing, kind=nothing)
     return pl.concat([*annotations, images, damaged])
+
+
+def column_list(columns: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns (``file``, ``target``) of tables that hold bytes and are not read, as ``findings.FINDINGS``."""
+    return columns.select(problem=pl.lit("unread_column"), file="file", target="target", kind=pl.lit("table"))
 
 
 def misfit_list(rows: pl.DataFrame, misfits: Sequence[Misfit]) -> pl.DataFrame:
@@ -107,3 +121,22 @@ def label_conflicts(batch: Batch, before: Dataset | None) -> pl.DataFrame:
 
 def _text(column: str) -> pl.Expr:
     return pl.col(column).list.join("\0")
+
+
+def finding_counts(batch: Batch, findings: Mapping[str, pl.DataFrame]) -> dict[str, float]:
+    """Return what a reader of the batch should know, as counts."""
+    kept = batch.outcomes.filter(pl.col("state") == "kept").select("row")
+    labelled = batch.labels.filter(pl.col("labels").is_not_null()).select("row")
+    problems = dict(findings["unmatched"]["problem"].value_counts().iter_rows())
+    return {
+        "late_bridge_count": float(findings["bridges"]["image_id"].n_unique()),
+        "ungrouped_image_count": float(problems.get("no_group_key", 0)),
+        "unlabelled_image_count": float(kept.join(labelled, on="row", how="anti").height),
+        "unmatched_annotation_count": float(problems.get("no_image", 0)),
+        "misfit_mask_count": float(problems.get("mask_size", 0) + problems.get("mask_unreadable", 0)),
+        "unannotated_image_count": float(problems.get("no_annotation", 0)),
+        "unread_column_count": float(problems.get("unread_column", 0)),
+        "late_annotation_count": float(problems.get("late", 0)),
+        "unread_annotation_count": float(problems.get("unread", 0)),
+        "label_conflict_count": float(findings["conflicts"].height),
+    }

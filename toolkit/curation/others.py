@@ -13,6 +13,7 @@ import polars as pl
 from toolkit.curation.annotations import annotation_frame
 from toolkit.curation.masks import mask_locator
 from toolkit.curation.sources import mask_stems
+from toolkit.curation.sources.units import COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +89,15 @@ class OtherFiles:
 
     def counts(self) -> dict[str, int]:
         """Return how many files there are of each kind that no earlier batch has counted."""
-        return dict(self.new()["kind"].value_counts(sort=True).iter_rows())
+        files = self.new().filter(pl.col("kind") != COLUMN)
+        return dict(files["kind"].value_counts(sort=True).iter_rows())
+
+    def unread_columns(self) -> pl.DataFrame:
+        """Return the columns that are not read and no earlier batch has listed: ``file`` (the table), ``target`` (the name)."""
+        new = self.new().filter(pl.col("kind") == COLUMN)
+        found = self._files().join(new.select("source"), on="source", how="semi", maintain_order="left")
+        file = pl.col("source").str.strip_suffix(pl.concat_str(pl.lit("#"), "member"))
+        return found.select(file=file, target="member")
 
     def remember(self, batch: str) -> None:
         """Remember the files that a batch has counted."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
 import json
 import os
 import shutil
@@ -25,9 +24,19 @@ from toolkit.curation.annotating import read_annotation_files
 from toolkit.curation.assembly import Batch
 from toolkit.curation.committing import Outcome, commit_batch
 from toolkit.curation.decide import DECISION_COLUMNS, decide
-from toolkit.curation.discrepancies import bridge_list, keyless_list, label_conflicts, misfit_list, unmatched_list, without_masks
+from toolkit.curation.discrepancies import (
+    bridge_list,
+    column_list,
+    finding_counts,
+    keyless_list,
+    label_conflicts,
+    misfit_list,
+    unmatched_list,
+    without_masks,
+)
 from toolkit.curation.download_rates import download_rates
 from toolkit.curation.examine import Limits
+from toolkit.curation.given import as_place, no_images, with_images
 from toolkit.curation.history import KnownSources, kept_images, removed_contents
 from toolkit.curation.labelling import Labelling, label_images, table_hints
 from toolkit.curation.matching import without_known
@@ -35,7 +44,7 @@ from toolkit.curation.others import OtherFiles
 from toolkit.curation.places import check_examination, check_free_space, check_places, check_workers
 from toolkit.curation.roots import SourceRoots
 from toolkit.curation.rules import rules_of_batch, tell_unapplied
-from toolkit.curation.sources import OtherFile, SourceUnit, discover
+from toolkit.curation.sources import discover
 from toolkit.curation.sources.access import Access
 from toolkit.curation.sources.fetching import with_shared_hosts
 from toolkit.curation.sources.remote import Remote
@@ -47,13 +56,13 @@ from toolkit.dataset.reading import Dataset
 from toolkit.dataset.schema import EXAMINATION_VERSION, SCHEMA_VERSION
 from toolkit.dataset.tables import DatasetStore
 from toolkit.engine import engine, silent
-from toolkit.errors import DatasetError, RefusedShareError, UsageError
+from toolkit.errors import DatasetError, RefusedShareError
 from toolkit.locations import Location
 from toolkit.notebook_progress import shows_progress
 from toolkit.units import parse_quantity, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from toolkit.curation.reasons import Refusal
@@ -122,7 +131,7 @@ def curate(
     """
     started_s = time.perf_counter()
     memory_bytes = None if worker_memory is None else int(parse_quantity(worker_memory, "bytes"))
-    places = [_place(source) for source in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
+    places = [as_place(source) for source in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
     store = DatasetStore(Location.of(dataset))
     check_places(places, store)
     before = Dataset(store) if store.exists() else None
@@ -142,7 +151,7 @@ def curate(
         remote=remote,
         access=access,
     )
-    found = _with_images(listed, others, places, remote)
+    found = with_images(listed, others, places, remote)
     with (
         engine(
             scheduler,
@@ -184,31 +193,6 @@ class _Inputs:
     remote: Remote
 
 
-def _with_images(
-    found: Iterator[SourceUnit | OtherFile], others: OtherFiles, places: Sequence[Path | Location], remote: Remote
-) -> Iterator[SourceUnit | OtherFile]:
-    """Return what is found from the first unit on, or raise if there is none: before a cluster is started for nothing."""
-    for each in found:
-        if isinstance(each, SourceUnit):
-            return itertools.chain([each], found)
-        others.add(each)
-    if remote.has_known:
-        return iter(())
-    raise _no_images(places, sum(others.counts().values()))
-
-
-def _no_images(places: Sequence[Path | Location], other_count: int = 0) -> UsageError:
-    named = ", ".join(f"'{place}'" for place in places)
-    beside = f" ({other_count:,} other files were)" if other_count else ""
-    return UsageError(f"no images were found in {named}{beside}; name a folder, archive or table that holds some")
-
-
-def _place(source: str | os.PathLike[str]) -> Path | Location:
-    """Return a source as a path, or as a location where it does not lie on this machine."""
-    place = Location.of(source) if "://" in os.fspath(source) else None
-    return Path(source) if place is None else place.path if place.is_local else place
-
-
 def _way(limits: Limits, rules: Recipe) -> str:
     """Return the name of the folder of unfinished work: one per way of reading, so that only what is still true is taken up."""
     versions = [__version__, SCHEMA_VERSION, EXAMINATION_VERSION]
@@ -229,7 +213,7 @@ def _unchanged(before: Dataset | None, run: Run, places: Sequence[Path | Locatio
     """Return the dataset as it was: nothing new was found."""
     shutil.rmtree(run.staging, ignore_errors=True)
     if before is None:
-        raise _no_images(places)
+        raise no_images(places)
     tell_unapplied(run.recipe, before)
     return before
 
@@ -254,13 +238,14 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
         packed = pack_shards(run, batch, batch.identity, store.images_path)
         if not packed.lost:
             batch = without_masks(batch, packed.misfits)
-            unmatched = pl.concat([labelling.listed, misfit_list(rows, packed.misfits), keyless_list(outcomes, rows)])
+            listed = [labelling.listed, misfit_list(rows, packed.misfits), keyless_list(outcomes, rows)]
+            unmatched = pl.concat([*listed, column_list(inputs.others.unread_columns())])
             findings = {
                 "unmatched": unmatched,
                 "conflicts": label_conflicts(batch, inputs.before),
                 "bridges": bridge_list(outcomes, decisions.bridges),
             }
-            notes = _notes(batch, findings)
+            notes = finding_counts(batch, findings)
             return Outcome(
                 batch=batch, packed=packed, refusals=inputs.reading.refusals, lost=lost, notes=notes, findings=findings
             )
@@ -305,24 +290,6 @@ def _labelled(run: Run, rows: pl.DataFrame, inputs: _Inputs) -> Labelling:
 def _needed_bytes(outcomes: pl.DataFrame) -> int:
     kept = outcomes.filter(pl.col("state") == "kept")
     return int(kept["size_bytes"].sum()) + _ROW_BYTES * len(outcomes)
-
-
-def _notes(batch: Batch, findings: Mapping[str, pl.DataFrame]) -> dict[str, float]:
-    """Return what a reader of the batch should know, as counts."""
-    kept = batch.outcomes.filter(pl.col("state") == "kept").select("row")
-    labelled = batch.labels.filter(pl.col("labels").is_not_null()).select("row")
-    problems = dict(findings["unmatched"]["problem"].value_counts().iter_rows())
-    return {
-        "late_bridge_count": float(findings["bridges"]["image_id"].n_unique()),
-        "ungrouped_image_count": float(problems.get("no_group_key", 0)),
-        "unlabelled_image_count": float(kept.join(labelled, on="row", how="anti").height),
-        "unmatched_annotation_count": float(problems.get("no_image", 0)),
-        "misfit_mask_count": float(problems.get("mask_size", 0) + problems.get("mask_unreadable", 0)),
-        "unannotated_image_count": float(problems.get("no_annotation", 0)),
-        "late_annotation_count": float(problems.get("late", 0)),
-        "unread_annotation_count": float(problems.get("unread", 0)),
-        "label_conflict_count": float(findings["conflicts"].height),
-    }
 
 
 def _rates(run: Run, reading: Reading, outcome: Outcome, elapsed_s: float) -> dict[str, float]:

@@ -6,6 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from toolkit.curation.annotations.objects import nested_text, objects_in
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -53,22 +55,35 @@ def roles_of(columns: Iterable[str]) -> dict[str, str]:
 def said(record: Mapping[str, Any], roles: Mapping[str, str], used: Iterable[str | None] = ()) -> Line:
     """Return what a record says of its image; what plays no role becomes metadata."""
     taken = {*roles.values(), *used}
-    rest = ((name, _plain(value)) for name, value in record.items() if name not in taken)
-    metadata = [{"key": str(name), "value": value} for name, value in rest if value is not None]
+    rest: dict[str, Any] = {str(name): value for name, value in record.items() if name not in taken}
+    boxes: list[dict[str, Any]] = []
+    for name, value in list(rest.items()):
+        if (found := objects_in(name, value)) is not None:
+            boxes += found[0]
+            rest[name] = found[1] or None
+    plain = ((name, _plain(value)) for name, value in rest.items())
+    metadata = [{"key": name, "value": value} for name, value in plain if value is not None]
     label = record.get(roles.get("label", ""))
+    several = _several(record.get(roles.get("labels", ""))) or (_several(label) if isinstance(label, list) else None)
+    one = None if isinstance(label, list) else _plain(label)
+    if boxes and one is None and several is None:
+        several = sorted({box["label"] for box in boxes if box["label"] is not None}) or None
+        one = several[0] if several is not None and len(several) == 1 else None
     return {
-        "label": None if isinstance(label, list) else _plain(label),
-        "labels": _several(record.get(roles.get("labels", ""))) or (_several(label) if isinstance(label, list) else None),
+        "label": one,
+        "labels": several,
         "captions": _several(record.get(roles.get("captions", "")), separated=False),
         "licence": _plain(record.get(roles.get("licence", ""))),
         "metadata": metadata or None,
+        "boxes": boxes or None,
+        "is_displayed": True if boxes else None,
     }
 
 
 def _plain(value: object) -> str | None:
     if value is None or value == "":
         return None
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return value if isinstance(value, str) else nested_text(value) if isinstance(value, list | dict) else json.dumps(value)
 
 
 def _several(value: object, *, separated: bool = True) -> list[str] | None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from toolkit.curation.annotations.objects import nested_text, objects_in
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -51,22 +53,50 @@ def hints_of(row: Mapping[str, Any], names: ClassNames, *, is_own: bool = False)
         return _own_hints(row)
     hints: dict[str, Any] = {}
     metadata: dict[str, str] = {}
+    boxes: list[dict[str, Any]] = []
     for name, value in row.items():
         if value is None or isinstance(value, bytes):
             continue
-        if name in _LABEL_NAMES and not isinstance(value, list | dict):
-            hints["label"] = _class_name(names, name, value)
-        elif (name in _LABELS_NAMES or name in _LABEL_NAMES) and not isinstance(value, dict):
-            hints["labels"] = [_class_name(names, name, part) for part in (value if isinstance(value, list) else [value])]
-        elif name in _CAPTION_NAMES and not isinstance(value, dict):
-            hints["captions"] = [str(text) for text in value] if isinstance(value, list) else [str(value)]
-        elif name in _LICENCE_NAMES:
-            hints["licence"] = str(value)
-        elif not isinstance(value, list | dict):
-            metadata[name] = str(value)
-    if metadata:
-        hints["metadata"] = metadata
-    return hints
+        role = _in_role(name, value, names)
+        if role is not None:
+            hints |= role
+            continue
+        found, rest = objects_in(name, value, _names_of_parts(names, name)) or ([], value)
+        boxes += found
+        text = nested_text(rest) if isinstance(rest, list | dict) else str(rest)
+        if text is not None:
+            metadata[name] = text
+    return hints | _of_boxes(boxes, hints) | ({"metadata": metadata} if metadata else {})
+
+
+def _in_role(name: str, value: Any, names: ClassNames) -> dict[str, Any] | None:
+    """Return what a cell says by the name of its column; None if that plays no role."""
+    if name in _LICENCE_NAMES:
+        return {"licence": str(value)}
+    if isinstance(value, dict):
+        return None
+    if name in _LABEL_NAMES and not isinstance(value, list):
+        return {"label": _class_name(names, name, value)}
+    several = value if isinstance(value, list) else [value]
+    if name in _LABELS_NAMES or name in _LABEL_NAMES:
+        return {"labels": [_class_name(names, name, part) for part in several]}
+    return {"captions": [str(text) for text in several]} if name in _CAPTION_NAMES else None
+
+
+def _of_boxes(boxes: list[dict[str, Any]], hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Return boxes, and their classes as labels where no column says any."""
+    if not boxes:
+        return {}
+    classes = sorted({box["label"] for box in boxes if box["label"] is not None})
+    if not classes or "label" in hints or "labels" in hints:
+        return {"boxes": boxes}
+    return {"boxes": boxes, "labels": classes} | ({"label": classes[0]} if len(classes) == 1 else {})
+
+
+def _names_of_parts(names: ClassNames, column: str) -> ClassNames:
+    """Return the names of class numbers in the parts of a nested column."""
+    start = f"{column}."
+    return {name.removeprefix(start): found for name, found in names.items() if name.startswith(start)}
 
 
 def _own_hints(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,7 +162,23 @@ def _read(path: str, written_ns: int) -> ClassNames:  # noqa: ARG001 -- a card t
 
 def _of_features(features: Mapping[str, Any]) -> ClassNames:
     found = {str(column): _names_in(feature) for column, feature in features.items()}
+    for column, feature in features.items():
+        found |= {f"{column}.{part}": _names_in(inner) for part, inner in _parts_of(feature).items()}
     return {column: names for column, names in found.items() if names}
+
+
+def _parts_of(feature: object) -> dict[str, Any]:
+    """Return the features that a nested one is made of, by name: a mapping of them, or, in a card, a list that names them."""
+    if isinstance(feature, list):
+        if all(isinstance(each, dict) and "name" in each for each in feature):
+            return {str(each["name"]): each for each in feature}
+        return _parts_of(feature[0]) if len(feature) == 1 else {}
+    if not isinstance(feature, dict):
+        return {}
+    for inner in ("feature", "sequence", "list", "struct"):
+        if isinstance(feature.get(inner), dict | list):
+            return _parts_of(feature[inner])
+    return {} if "_type" in feature or "dtype" in feature else feature
 
 
 def _names_in(feature: object) -> list[str]:

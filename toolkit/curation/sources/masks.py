@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import re
@@ -113,7 +114,7 @@ class FolderMasks:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._held: dict[str, frozenset[str]] = {}
+        self._held: dict[str, ImageStems] = {}
 
     def __call__(self, relative: str) -> bool:
         """Return whether the file at a path below the root is the mask of an image that is there."""
@@ -122,13 +123,13 @@ class FolderMasks:
     def _has_image(self, stem: str) -> bool:
         return posixpath.basename(stem) in self._stems(posixpath.dirname(stem))
 
-    def _stems(self, folder: str) -> frozenset[str]:
+    def _stems(self, folder: str) -> ImageStems:
         if folder not in self._held:
-            try:
-                names = [posixpath.splitext(name) for name in os.listdir(self._root / folder)]  # noqa: PTH208 -- names, not paths
-            except OSError:
-                names = []
             if len(self._held) >= _FOLDERS_HELD * len(_IMAGE_FOLDERS):
                 self._held.clear()
-            self._held[folder] = frozenset(stem for stem, suffix in names if suffix.lower() in IMAGE_SUFFIXES)
+            found = ImageStems()
+            with contextlib.suppress(OSError), os.scandir(self._root / folder) as listing:
+                for entry in listing:
+                    found.add(entry.name)
+            self._held[folder] = found
         return self._held[folder]

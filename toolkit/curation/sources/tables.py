@@ -11,7 +11,7 @@ from toolkit.curation.annotations import is_name_column
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sources.cells import class_names, hints_of, is_dataset
 from toolkit.curation.sources.rows import RowGroups
-from toolkit.curation.sources.units import Item, OtherFile, SourceUnit
+from toolkit.curation.sources.units import COLUMN, Item, OtherFile, SourceUnit, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,10 +44,12 @@ def list_table(path: Path, key: str, etag: str) -> Iterator[SourceUnit | OtherFi
         return
     counts: list[int] = []
     column, fault = "", None
+    unread: tuple[str, ...] = ()
     try:
         with RowGroups(path) as table:
             column = image_column(table.schema)
             kind = "container" if column else _kind_without_images(path, table.schema)
+            unread = _unread_columns(table.schema, column) if column else ()
             for count in table.row_counts() if column else ():
                 counts.append(count)  # noqa: PERF402 -- what was listed before a fault is kept
     except _FAULTS as broken:
@@ -58,10 +60,19 @@ def list_table(path: Path, key: str, etag: str) -> Iterator[SourceUnit | OtherFi
         yield Item(source=name, place=str(path), size_bytes=size_bytes, etag=etag, refusal=refused)
     if fault is None or counts:
         yield OtherFile(source=key, path=str(path), kind=kind, etag=etag, size_bytes=size_bytes)
+        for name in unread:
+            yield OtherFile(source=f"{key}#{printable(name)[0]}", path=str(path), kind=COLUMN, member=name, etag=etag)
     start = 0
     for group, count in enumerate(counts):
         yield SourceUnit(kind="parquet", path=str(path), source=key, row_group=group, row_start=start, column=column, etag=etag)
         start += count
+
+
+def _unread_columns(schema: pa.Schema, column: str) -> tuple[str, ...]:
+    """Return the columns that hold bytes and are not the images: other images, sound, whatever it is."""
+    if is_dataset(schema.names):
+        return ()
+    return tuple(field.name for field in schema if field.name != column and _has_bytes(field.type))
 
 
 def _kind_without_images(path: Path, schema: pa.Schema) -> str:
@@ -101,6 +112,15 @@ def _holds_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
 
 
+def _has_bytes(kind: pa.DataType) -> bool:
+    """Return whether a column has bytes in it, however deep."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _has_bytes(kind.storage_type)
+    if pa.types.is_struct(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return any(_has_bytes(kind.field(place).type) for place in range(kind.num_fields))
+    return _holds_bytes(kind)
+
+
 def read_rows(unit: SourceUnit, rows: set[int] | None = None) -> Iterator[tuple[Item, bytes | Refusal, dict[str, Any]]]:
     """Yield the rows of a unit with their bytes and what stands beside them; only some rows, if they are named.
 
@@ -110,7 +130,7 @@ def read_rows(unit: SourceUnit, rows: set[int] | None = None) -> Iterator[tuple[
     try:
         with RowGroups(unit.path) as table:
             end = unit.row_start + table.row_count(unit.row_group)
-            columns = [field.name for field in table.schema if field.name == unit.column or not _holds_bytes(field.type)]
+            columns = [field.name for field in table.schema if field.name == unit.column or not _has_bytes(field.type)]
             is_own = is_dataset(table.schema.names)
             names = {} if is_own or rows is not None else class_names(unit.path, table.schema)
             for batch in table.batches(unit.row_group, columns if rows is None else [unit.column]):

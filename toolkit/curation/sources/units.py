@@ -11,6 +11,7 @@ from toolkit.curation.reasons import Refusal  # noqa: TC001 -- a field's type ca
 from toolkit.curation.sources.access import Access  # noqa: TC001 -- as above
 
 __all__ = [
+    "COLUMN",
     "LISTED",
     "MAX_PAYLOAD_BYTES",
     "UNIT_BYTES",
@@ -33,6 +34,9 @@ SYSTEM_NAMES: Final = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "ico
 
 LISTED: Final = "url-"
 """What the etag of a file begins with of which a list gives the address alone: it tells another address, not a change."""
+
+COLUMN: Final = "column"
+"""Kind of what is no file but a column of a table that holds bytes and is not read: listed, and not counted among files."""
 
 UNIT_ITEMS: Final = 64
 UNIT_BYTES: Final = 32 * 2**20
@@ -144,7 +148,7 @@ class OtherFile:
     path: str
     """Absolute path of the file, or of the archive that holds it, as ``portable`` writes it."""
     kind: str
-    """``annotation``, ``container``, or ``skipped(reason)``."""
+    """``annotation``, ``container``, ``mask``, ``skipped(reason)``, or ``COLUMN``."""
     member: str | None = None
     """Name within an archive."""
     etag: str = ""
