@@ -151,7 +151,7 @@ def test_what_came_from_the_cache_is_not_held_against_the_device(verdict: str, i
 
 def test_a_loop_tells_its_waiting_its_processors_and_its_headspace() -> None:
     cached = ceiling("ceiling.cached_batches", "images_per_s")
-    fed = limited("loader.fed", "images_per_s", cached)
+    fed = limited("loader.fed", "images_per_s", CORE)
     waits = Stage(
         metric="loader.stall_share", title="-", unit="share", family="loader", limits="-", figure="stall_share",
         derived_from=fed.key,
