@@ -140,9 +140,18 @@ def test_flags_tell_what_was_wrong() -> None:
     assert flags | {"few_invocations", "small_dataset", "loopback", "drift", "cache_unverified"} <= set(FLAGS)
 
 
+@pytest.mark.parametrize(("verdict", "is_held"), [("cold", True), ("unverified", True), ("warm", False), ("mixed", False)])
+def test_what_came_from_the_cache_is_not_held_against_the_device(verdict: str, is_held: bool) -> None:
+    touched = limited("read.first_touch", "bytes_per_s", DEVICE, cache="first_touch")
+    lines = [line(DEVICE, 0, 0, payload_bytes=100, cache="cold"), line(touched, 0, -1, payload_bytes=500, cache=verdict)]
+    measured = found([DEVICE, touched], lines)
+    assert (measured["read.first_touch"].ceiling is not None) == is_held
+    assert bool(understated(list(measured.values()))) == is_held
+
+
 def test_a_loop_tells_its_waiting_its_processors_and_its_headspace() -> None:
     cached = ceiling("ceiling.cached_batches", "images_per_s")
-    fed = limited("loader.fed", "images_per_s", cached)
+    fed = limited("loader.fed", "images_per_s", CORE)
     waits = Stage(
         metric="loader.stall_share", title="-", unit="share", family="loader", limits="-", figure="stall_share",
         derived_from=fed.key,

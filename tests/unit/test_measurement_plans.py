@@ -42,7 +42,7 @@ PROMISED = {
     "metadata.open",
     "metadata.footer",
 }
-WIDE = {"read.row_groups", "device.read", "write.fsync", "decode.class"}  # fmt: skip
+WIDE = {"read.row_groups", "device.read", "write.fsync", "decode.class", "ceiling.synced_write"}
 
 
 def test_quick_is_quick() -> None:
@@ -138,7 +138,7 @@ def test_every_stage_has_a_ceiling_that_is_taken_too(plan: object, cores: int) -
             assert stage.ceiling is None
             continue
         rule = stage.ceiling
-        if stage.metric.startswith(("metadata.", "device.", "write.", "decode.class", "loader.stall")) or stage.window_count == 1:
+        if stage.metric.startswith(("metadata.", "device.", "decode.class", "loader.stall")):
             assert rule is None
             continue
         assert rule is not None

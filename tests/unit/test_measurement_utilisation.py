@@ -18,12 +18,14 @@ from measured_dataset import build
 
 from toolkit.dataset.reading import open_dataset
 from toolkit.errors import UsageError
+from toolkit.measurement.caches import can_prove, evict
 from toolkit.measurement.feeding import Feed
 from toolkit.measurement.invocation import Job
 from toolkit.measurement.pacing import pace, sleep_finely
 from toolkit.measurement.plans import plan_named
 from toolkit.measurement.presets import PRESETS, own_preset, presets_named
 from toolkit.measurement.probes import Bench
+from toolkit.measurement.rank_processes import RankProcesses
 from toolkit.measurement.subject import Subject
 from toolkit.measurement.utilisation import chosen_presets, largest_passing, search_utilisation
 from toolkit.measurement.values import values_of
@@ -136,6 +138,22 @@ def test_a_trial_leaves_no_shard_mapped_that_the_next_is_to_read_cold(dataset: P
     if held:
         left = Path("/proc/self/maps").read_text()
         assert not [path for path in opened.shard_paths() if str(path) in left]
+
+
+def test_a_trial_after_another_is_cold_again_where_its_shards_were_evicted(dataset: Path) -> None:
+    if not can_prove(dataset):
+        pytest.skip("the kernel does not account reads of this filesystem to the process")
+    opened = open_dataset(dataset)
+    shares = []
+    with RankProcesses() as processes:
+        for seed in range(2):
+            evict(opened.shard_paths())
+            found = processes.run(
+                dataset=str(dataset), version=opened.version, preset=own_preset(0.001, 8), count=1, decode=False, verify=False,
+                step_count=3, step_s=0.0, most_s=10.0, seed=seed,
+            )  # fmt: skip
+            shares.append((found.device_bytes or 0) / found.payload_bytes)
+    assert min(shares) > 0.5, shares  # of so small a set a part is read with the footers, before the clock; warm it is 0
 
 
 def test_a_fault_of_the_loader_reaches_the_consumer() -> None:

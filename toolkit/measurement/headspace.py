@@ -33,7 +33,7 @@ _LIMITS: Final = (
 
 def headspace_of(fed: Measurement, ceilings: Sequence[Measurement]) -> Measurement | None:
     """Return how many times as fast the loop is from memory; None for anything but that loop, or where it was not taken."""
-    if fed.metric != FED_LOOP or fed.ceiling is None:
+    if fed.metric != FED_LOOP:
         return None
     cached = next((by_invocation(m) for m in ceilings if m.metric == CACHED_LOOP), {})
     samples = tuple(

@@ -155,7 +155,7 @@ def _is_possible(stage: Stage, bench: Bench) -> bool:
     elif stage.metric == "decode.class":
         facts = stage.conditions
         return len(bench.images_of(facts["format"], facts["size_class"], facts.get("quality", ""))) >= _LEAST_CLASS_IMAGES
-    elif stage.metric == "write.fsync" and bench.subject.scratch is None:
+    elif stage.metric in {"write.fsync", "ceiling.synced_write"} and bench.subject.scratch is None:
         why = "no folder beside the shards can be written"
     elif stage.metric == "read.pieces" and not hasattr(os, "posix_fadvise"):
         why = "this system cannot be told not to read ahead"

@@ -102,10 +102,12 @@ class Node:
             return dataclasses.asdict(window) | {"cache": None}
         started_at, before, cpu_s = utc_now(), device_read_bytes(), time.process_time()
         start_s = time.perf_counter()
-        tally = self._work(self._probe, order)
-        elapsed_s = time.perf_counter() - start_s
-        after, cpu_s = device_read_bytes(), time.process_time() - cpu_s
-        self._probe.close()
+        try:
+            tally = self._work(self._probe, order)
+            elapsed_s = time.perf_counter() - start_s
+            after, cpu_s = device_read_bytes(), time.process_time() - cpu_s
+        finally:
+            self._probe.close()  # what stays mapped would not be cold for the next step
         device_bytes = None if before is None or after is None else after - before
         intended = order["stage"]["conditions"].get("cache")
         proof = proof_of(intended, device_bytes, tally.payload_bytes, is_provable=self.is_provable) if intended else None

@@ -118,6 +118,9 @@ class Bench:
             return ceilings.DeviceRead(self.subject, facts["pattern"], facts["read_bytes"], facts["depth"], is_direct=is_direct)
         if name == "tcp_loopback":
             return transfer.TcpStream(self.server, facts["source"], facts["streams"])
+        if name == "synced_write":
+            assert self.subject.scratch is not None
+            return accesses.SyncedWrite(self.subject.scratch, facts["size_bytes"])
         if name == "cached_batches":
             return loader.CachedLoop(self.subject, batch_size_of(len(self.subject.dataset)), core_count(), RESIZE_PX)
         return decode.Decode(self.images, facts["threads"], _resize_px(facts), is_bare=True)

@@ -27,6 +27,8 @@ def with_ceiling(measurement: Measurement, rule: CeilingRule, known: Sequence[Me
     settings = [m for m in settings if not {"not_cold", "not_warm"} & set(m.flags)] or settings
     if not settings:
         return dataclasses.replace(measurement, flags=(*measurement.flags, "no_ceiling"))
+    if rule.metric == "ceiling.device_read" and measurement.cache_verdict in {"warm", "mixed"}:
+        return measurement  # what came from the cache is not held against the device
     best = max(settings, key=lambda m: m.median)
     value = _converted(measurement, best.median * rule.parallel_count)
     ceiling = Ceiling(metric=rule.metric, value=value, explanation=rule.explanation)

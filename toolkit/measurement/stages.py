@@ -11,7 +11,7 @@ from toolkit.measurement.flights import FLIGHT_BATCH_ROWS
 from toolkit.measurement.headspace import CACHED_LOOP, FED_LOOP
 from toolkit.measurement.stage import CeilingRule, Stage
 from toolkit.measurement.stages_decode import class_stages
-from toolkit.measurement.stages_read import access_stages
+from toolkit.measurement.stages_read import WRITE_LIMITS, access_stages
 from toolkit.units import KIB, MIB
 
 if TYPE_CHECKING:
@@ -50,10 +50,11 @@ def stages_of(
     batch_size = batch_size_of(image_count)
     chosen = [stage for family in families if family in makers for stage in makers[family](plan, core_count, batch_size)]
     if "read" in families:
-        chosen += access_stages(plan, mean_image_bytes)
+        chosen += access_stages(plan, core_count, mean_image_bytes)
     if "decode" in families and plan.is_wide:
         chosen += class_stages()
     needed = {"ceiling.memory_copy"} | {stage.ceiling.metric for stage in chosen if stage.ceiling is not None}
+    needed |= {CACHED_LOOP} if any(stage.metric == FED_LOOP for stage in chosen) else set()
     ceilings = [stage for stage in ceiling_stages(plan, core_count, mean_image_bytes) if stage.metric in needed]
     return (*ceilings, *chosen)
 
@@ -87,6 +88,9 @@ def ceiling_stages(plan: Plan, core_count: int, mean_image_bytes: float, *, is_s
         if core_count > 1:  # they share memory, caches and a clock: not as many times one core
             title = f"Decode on {core_count} cores, {output}"
             yield _ceiling("decode_cores", title, _DECODE, unit="images_per_s", threads=core_count, output=output)
+    if plan.is_wide:
+        facts: dict[str, Any] = {"size_bytes": 64 * MIB, "durable": "fsync"}
+        yield _ceiling("synced_write", "Write and fsync of files of 64 MiB", WRITE_LIMITS, **facts)
     title = f"Loop that copies batches held in memory, {SCALED}"
     yield _ceiling("cached_batches", title, _LOADER, unit="images_per_s", output=SCALED)
 
@@ -195,18 +199,16 @@ def _loader(plan: Plan, core_count: int, batch_size: int) -> Iterator[Stage]:  #
             family="loader", limits=_LOADER, conditions=shared | {"output": "encoded", "verify": verify},
             ceiling=CeilingRule(metric="ceiling.mapped_sum", match={"threads": core_count}, explanation=summed),
         )  # fmt: skip
-    yield from _loop(shared | {"output": SCALED, "verify": True})
+    yield from _loop(shared | {"output": SCALED, "verify": True}, _cores(codec, SCALED, core_count))
 
 
-def _loop(conditions: dict[str, Any]) -> Iterator[Stage]:
+def _loop(conditions: dict[str, Any], limit: CeilingRule) -> Iterator[Stage]:
     """Yield what a loop that takes the loader's batches tells of it: its rate, its waiting, the processors' time."""
-    held = "The same loop over batches that are held in memory: what a loader that costs nothing would give."
     codec = "The codec alone in memory, its processor time for an image: nothing is read, checked, converted or resized."
     rule = CeilingRule(metric="ceiling.decode_core", match={}, explanation=codec)
     shared: dict[str, Any] = {"family": "loader", "limits": _LOADER, "conditions": conditions}
     fed = Stage(
-        metric=FED_LOOP, title=f"Loop that copies the loader's batches, {SCALED}", unit="images_per_s",
-        ceiling=CeilingRule(metric=CACHED_LOOP, match={}, explanation=held), **shared,
+        metric=FED_LOOP, title=f"Loop that copies the loader's batches, {SCALED}", unit="images_per_s", ceiling=limit, **shared,
     )  # fmt: skip
     yield fed
     yield Stage(
