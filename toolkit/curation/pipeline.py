@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from toolkit.curation.reasons import Refusal
+    from toolkit.curation.packing import Lost
     from toolkit.engine import Progress, Scheduler
 
 __all__ = ["curate"]
@@ -225,7 +225,7 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
     rows, history = with_pixel_hashes(rows, taken), with_pixel_hashes(history, taken)
     labelling = _labelled(run, rows, inputs)
     rows = with_split_keys(rows, labelling.frame, run.recipe.group_by)
-    lost: dict[int, Refusal] = {}
+    lost: dict[int, Lost] = {}
     for _ in range(_TRIES):
         decisions = decide(_without_lost(rows, lost), history, run.recipe, barred)
         outcomes = rows.select("row", "source", "image_id", "size_bytes", "pixel_hash").join(
@@ -247,18 +247,18 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
             return Outcome(
                 batch=batch, packed=packed, refusals=inputs.reading.refusals, lost=lost, notes=notes, findings=findings
             )
-        lost |= {loss.row_index: loss.refusal for loss in packed.lost}
+        lost |= {loss.row_index: loss for loss in packed.lost}
         for shard in packed.shards:
             (store.images_path / shard.name).unlink(missing_ok=True)
     raise DatasetError("the sources keep changing while they are read; nothing was committed; try again when they rest")
 
 
-def _without_lost(rows: pl.DataFrame, lost: Mapping[int, Refusal]) -> pl.DataFrame:
+def _without_lost(rows: pl.DataFrame, lost: Mapping[int, Lost]) -> pl.DataFrame:
     """Return the rows with the refusals that packing found."""
     if not lost:
         return rows
     late = pl.DataFrame(
-        {"row": list(lost), "late": [refusal.reason for refusal in lost.values()]}, schema_overrides={"row": pl.UInt32}
+        {"row": list(lost), "late": [loss.refusal.reason for loss in lost.values()]}, schema_overrides={"row": pl.UInt32}
     )
     joined = rows.join(late, on="row", how="left", maintain_order="left")
     return joined.with_columns(refusal=pl.coalesce("refusal", "late")).drop("late")

@@ -155,7 +155,7 @@ def spool(task: SpoolTask) -> SpoolReport:
     return SpoolReport(index=index, cpu_s=time.thread_time() - started_s)
 
 
-def unspooled(task: SpoolTask) -> SpoolReport:  # noqa: ARG001 -- called as spool is
+def unspooled(task: SpoolTask, memory_bytes: int | None = None) -> SpoolReport:  # noqa: ARG001 -- called as others are
     """Return that nothing was laid down, since a worker died of it: who packs a row then reads it from the table."""
     return SpoolReport(index=None, cpu_s=0.0)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import polars as pl
 
 from toolkit.curation.dedupe import twin_candidates
-from toolkit.curation.packing import Lost, PackReport, PackTask, block_count, pack
+from toolkit.curation.packing import Lost, PackReport, PackTask, block_count, pack, pack_isolated
 from toolkit.curation.probing import ProbeTask, probe, probe_isolated
 from toolkit.curation.room import no_room
 from toolkit.curation.sources import OtherFile, SourceUnit
@@ -83,14 +83,14 @@ class Reading:
 
 
 def _results(
-    run: Run, function: Callable[[Task], Report], tasks: Iterable[Task], alone: Callable[[Task], Report] | None = None
+    run: Run, function: Callable[[Task], Report], tasks: Iterable[Task], alone: Callable[[Task, int | None], Report]
 ) -> Iterator[tuple[Task, Report]]:
-    """Yield each task with its report; what killed a worker is done by ``alone``."""
+    """Yield each task with its report; what killed a worker is done by ``alone``, with the memory that a worker may take."""
     for task, result in run.engine.stream(function, tasks):
         if not isinstance(result, BaseException):
             yield task, result
-        elif worker_died(result) and alone is not None:
-            yield task, alone(task)
+        elif worker_died(result):
+            yield task, alone(task, run.engine.worker_memory_bytes)
         elif isinstance(result, TonnageError) or not isinstance(result, Exception):
             raise result
         else:
@@ -145,7 +145,8 @@ def compare(run: Run, rows: pl.DataFrame, history: pl.DataFrame, reading: Readin
     locators = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).select("row", "locator")
     found: list[tuple[str, str | None]] = []
     run.tell("compare", 0, len(twins), "images that look equal")
-    for _, report in _results(run, hash_twins, twin_tasks(twins, sound, locators, shards, run.staging), hash_twins_isolated):
+    tasks = twin_tasks(twins, sound, locators, shards, run.staging, run.limits.image_deadline_s)
+    for _, report in _results(run, hash_twins, tasks, hash_twins_isolated):
         found.extend(report.hashes)
         reading.cpu_s += report.cpu_s
         run.tell("compare", len(found), len(twins), "images that look equal")
@@ -183,13 +184,15 @@ def pack_shards(run: Run, batch: Batch, name: str, folder: Path) -> Packed:
             target=folder / f"{shard.split}-{name[:16]}-{shard.index:05d}.parquet",
             staging=run.staging,
             resize=run.recipe.resize if run.recipe.keep == "resized" else None,
+            image_deadline_s=run.limits.image_deadline_s,
+            quarantine_bytes=run.recipe.quarantine_bytes,
         )
         for shard in batch.plan(name, run.staging, planned, laid_down)
     )
     kept_count = len(planned)
     written_count = 0
     run.tell("write", 0, kept_count, "images written")
-    for task, report in _results(run, pack, tasks):
+    for task, report in _results(run, pack, tasks, pack_isolated):
         task.plan.unlink(missing_ok=True)
         reports.append(report)
         written_count += report.facts.row_count if report.facts is not None else 0
