@@ -32,7 +32,7 @@ from toolkit.curation.history import KnownSources, kept_images, removed_contents
 from toolkit.curation.labelling import Labelling, label_images, table_hints
 from toolkit.curation.matching import without_known
 from toolkit.curation.others import OtherFiles
-from toolkit.curation.places import check_examination, check_free_space, check_places, check_workers
+from toolkit.curation.places import check_examination, check_places, check_workers
 from toolkit.curation.recipe import Recipe
 from toolkit.curation.sources import OtherFile, SourceUnit, discover
 from toolkit.curation.sources.access import Access
@@ -57,9 +57,6 @@ if TYPE_CHECKING:
     from toolkit.engine import Progress, Scheduler
 
 __all__ = ["curate"]
-
-_ROW_BYTES: Final = 2_048
-"""Room for the facts of an image in its shard and the catalog, generously."""
 
 _TRIES: Final = 3
 """How often a batch is decided anew because sources changed while they were read."""
@@ -232,8 +229,6 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
             decisions.frame, on="row", maintain_order="left"
         )
         batch = Batch(parts=inputs.reading.parts, outcomes=outcomes, labels=labelling.frame, recipe=run.recipe)
-        if run.recipe.keep == "original":
-            check_free_space(store.root, _needed_bytes(outcomes))
         packed = pack_shards(run, batch, batch.identity, store.images_path)
         if not packed.lost:
             batch = without_masks(batch, packed.misfits)
@@ -283,11 +278,6 @@ def _labelled(run: Run, rows: pl.DataFrame, inputs: _Inputs) -> Labelling:
         labelling = dataclasses.replace(labelling, unmatched=unmatched, strays=strays)
     others.unread.extend(labelling.strays["file"].unique(maintain_order=True).to_list())
     return dataclasses.replace(labelling, listed=unmatched_list(labelling, unread, late))
-
-
-def _needed_bytes(outcomes: pl.DataFrame) -> int:
-    kept = outcomes.filter(pl.col("state") == "kept")
-    return int(kept["size_bytes"].sum()) + _ROW_BYTES * len(outcomes)
 
 
 def _notes(batch: Batch, findings: Mapping[str, pl.DataFrame]) -> dict[str, float]:
