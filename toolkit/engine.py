@@ -7,6 +7,7 @@ thread are in flight, so that neither the scheduler nor the driver holds more th
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import logging
 import os
@@ -22,9 +23,9 @@ from toolkit.notebook_progress import dashboard_shown
 from toolkit.units import MIB, show
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
-__all__ = ["Engine", "Progress", "Scheduler", "core_count", "engine", "silent", "worker_died"]
+__all__ = ["Engine", "Progress", "Scheduler", "core_count", "engine", "is_replaceable", "silent", "worker_died"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ _WINDOW_PER_THREAD: Final = 3
 """Tasks in flight per worker thread: one running, one waiting, one on its way."""
 
 _CONNECT_TIMEOUT_S: Final = 10
+
+_KEPT_UP_EVERY_S: Final = 1
 
 _LEAST_MEMORY_BYTES: Final = 256 * MIB
 
@@ -85,6 +88,12 @@ class Engine:
     def worker_count(self) -> int:
         """Worker processes."""
         return len(self.client.scheduler_info(n_workers=-1)["workers"]) or 1
+
+    @property
+    def worker_memory_bytes(self) -> int | None:
+        """Memory that any worker may take; None where no limit is set."""
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        return min((limit for worker in workers if (limit := worker.get("memory_limit"))), default=None)
 
     @property
     def dashboard(self) -> str:
@@ -145,6 +154,17 @@ def worker_died(fault: BaseException) -> bool:
     from distributed.scheduler import KilledWorker
 
     return isinstance(fault, KilledWorker)
+
+
+@functools.lru_cache(maxsize=1)
+def is_replaceable() -> bool:
+    """Return whether this is a worker process that is replaced when it ends, and its task done again."""
+    from distributed import get_worker
+
+    try:
+        return get_worker().nanny is not None
+    except ValueError:  # no worker at all
+        return False
 
 
 @contextlib.contextmanager
@@ -214,6 +234,7 @@ def engine(
             preload=list(worker_modules),
         ) as cluster,
         Client(cluster) as client,
+        _kept_up(cluster, worker_count),
     ):
         logger.info(
             "local cluster of %d x %d threads ready in %.1f s", worker_count, thread_count, time.perf_counter() - started_s
@@ -227,6 +248,28 @@ def _shown(running: Engine) -> Engine:
     has_charts = not running.is_own or importlib.util.find_spec("bokeh") is not None
     dashboard_shown(running.dashboard, has_charts=has_charts)
     return running
+
+
+@contextlib.contextmanager
+def _kept_up(cluster: LocalCluster, worker_count: int) -> Iterator[None]:
+    """Start workers anew that are gone for good: Dask replaces one that dies, but not one that dies as soon as it has started.
+
+    Source: distributed 2026.7, ``SpecCluster._update_worker_status``: such a worker is struck off after 15 s, and not replaced.
+    """
+    is_over = threading.Event()
+
+    def keep_up() -> None:
+        while not is_over.wait(_KEPT_UP_EVERY_S):
+            if len(cluster.workers) < worker_count:
+                cluster.scale(worker_count)
+
+    thread = threading.Thread(target=keep_up, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 @contextlib.contextmanager
@@ -307,6 +350,7 @@ def _quiet_dask() -> Iterator[None]:
 
     settings: dict[str, Any] = {
         "distributed.worker.profile.enabled": False,  # it takes the interpreter's lock a hundred times a second
+        "distributed.worker.memory.pause": False,  # nothing is freed by waiting: a worker that was paused stayed so
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
         "distributed.admin.tick.limit": "1h",

@@ -64,7 +64,7 @@ def test_a_worker_that_cannot_see_a_path_is_named(tmp_path):
 
 def test_too_little_room_is_said_before_anything_is_written(tmp_path):
     check_free_space(tmp_path, 1)
-    with pytest.raises(DatasetError, match="this batch needs 1 YB"):
+    with pytest.raises(DatasetError, match="this batch needs 1 YB; nothing was committed"):
         check_free_space(tmp_path, 10**24)
 
 

@@ -3,7 +3,7 @@ import operator
 import pytest
 from distributed import LocalCluster
 
-from toolkit.engine import engine
+from toolkit.engine import engine, is_replaceable
 from toolkit.errors import ClusterError, UsageError
 
 
@@ -23,6 +23,18 @@ def test_a_local_cluster_has_the_workers_asked_for() -> None:
         assert running.is_own
         assert running.worker_count == 2
         assert sorted(result for _, result in running.stream(operator.neg, [1, 2])) == [-2, -1]
+        assert [found for _, found in running.stream(_told, [None])] == [(True, False)]
+        cluster = running.client.cluster
+        for name in list(cluster.workers):  # as Dask does with one that died before it had quite started
+            cluster.sync(cluster.workers.pop(name).close)
+        assert [result for _, result in running.stream(operator.neg, [3])] == [-3]
+
+
+def _told(_: object) -> tuple[bool, object]:
+    """Return whether this worker is replaced when it ends, and the share of its memory at which it would pause."""
+    from distributed import get_worker
+
+    return is_replaceable(), get_worker().memory_manager.memory_pause_fraction
 
 
 def test_tasks_are_drawn_only_as_room_is_made() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import pyarrow as pa
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from toolkit.curation.assembly import Batch
-    from toolkit.curation.reasons import Refusal
+    from toolkit.curation.packing import Lost
     from toolkit.curation.stages import Packed
     from toolkit.dataset.shards import ShardFacts
     from toolkit.dataset.tables import DatasetStore
 
 __all__ = ["Outcome", "commit_batch"]
+
+_LOST_ROWS: Final = 16
+"""Refused images held at once; each may have as many bytes as the recipe's ``quarantine_bytes``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,7 @@ class Outcome:
     """Its shards."""
     refusals: Sequence[Path]
     """Parts with what was refused when it was read."""
-    lost: Mapping[int, Refusal]
+    lost: Mapping[int, Lost]
     """What was refused when it was packed, by row."""
     notes: Mapping[str, float]
     """What a reader should know, as counts."""
@@ -97,17 +101,20 @@ def _quarantine(outcome: Outcome, batch: str) -> Iterator[pa.Table]:
     for path in outcome.refusals:
         for rows in refused_rows(path, batch):
             yield rows.filter(pc.is_in(rows["source"], value_set=sources))
-    if outcome.lost:
-        yield _lost_rows(outcome, batch)
+    yield from _lost_rows(outcome, batch)
 
 
-def _lost_rows(outcome: Outcome, batch: str) -> pa.Table:
-    lost = [(row, why.stage, why.reason, why.message) for row, why in outcome.lost.items()]
-    schema = {"row": pl.UInt32, "stage": pl.String, "reason": pl.String, "message": pl.String}
-    refused = pl.DataFrame(lost, schema=schema, orient="row").sort("row")
+def _lost_rows(outcome: Outcome, batch: str) -> Iterator[pa.Table]:
+    """Yield what packing refused, with its bytes where they were held, a few rows at once."""
     facts = pl.scan_parquet(list(outcome.batch.parts), row_index_name="row", glob=False)
-    rows = facts.join(refused.lazy(), on="row").collect().sort("row").with_columns(batch=pl.lit(batch))
-    return arrow_table(rows, QUARANTINE_SCHEMA)
+    every = sorted(outcome.lost.items())
+    for start in range(0, len(every), _LOST_ROWS):
+        some = every[start : start + _LOST_ROWS]
+        lost = [(row, *dataclasses.astuple(loss.refusal), loss.held.read_bytes() if loss.held else None) for row, loss in some]
+        schema = {"row": pl.UInt32, "stage": pl.String, "reason": pl.String, "message": pl.String, "bytes": pl.Binary}
+        refused = pl.DataFrame(lost, schema=schema, orient="row")
+        rows = facts.join(refused.lazy(), on="row").collect().sort("row").with_columns(batch=pl.lit(batch))
+        yield arrow_table(rows, QUARANTINE_SCHEMA)
 
 
 def _check_counts(outcome: Outcome, catalog: ShardFacts, quarantine: ShardFacts) -> None:

@@ -24,6 +24,8 @@ class Limits:
     """Frames above which a file is refused."""
     max_decoded_bytes: int = 2**30
     """Memory above which a file is not decoded, whatever its pixels."""
+    image_deadline_s: float = 120
+    """Seconds after which a decoder that has not come to an end hangs."""
     frames: str = "first"
     """``first`` takes a file of several frames as one image; ``explode`` each frame as one."""
     colour_scores: bool = False

@@ -16,7 +16,7 @@ from toolkit.curation.sources import OtherFile, read_others, reread
 from toolkit.curation.spooling import OWN_MASK, spooled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Any
 
@@ -69,7 +69,13 @@ def mask_locator(other: dict[str, Any]) -> str:
     return json.dumps({name: other[name] for name in ("source", "path", "member", "etag", "size_bytes", "offset", "packed")})
 
 
-def fitted_masks(images: pl.DataFrame, stored: pl.DataFrame, staging: Path, misfits: list[Misfit]) -> pl.Series:
+def fitted_masks(
+    images: pl.DataFrame,
+    stored: pl.DataFrame,
+    staging: Path,
+    misfits: list[Misfit],
+    fit: Callable[[bytes, Frame], bytes | str],
+) -> pl.Series:
     """Return the masks of images as ``struct<bytes, path>``, null where there is none; what does not fit is told.
 
     Parameters
@@ -81,6 +87,8 @@ def fitted_masks(images: pl.DataFrame, stored: pl.DataFrame, staging: Path, misf
         Where members of streams lie.
     misfits : list
         Takes the masks that do not fit.
+    fit : callable
+        ``fitted_mask``, or what calls it where it may die of a mask.
     """
     made: list[dict[str, Any] | None] = [None] * len(images)
     if "mask_locator" in images.columns and images["mask_locator"].null_count() < len(images):
@@ -88,13 +96,17 @@ def fitted_masks(images: pl.DataFrame, stored: pl.DataFrame, staging: Path, misf
         wanted = images.hstack(sizes).with_row_index("place").filter(pl.col("mask_locator").is_not_null())
         own = images if "spool" not in images.columns else images.filter(pl.col("mask_locator") == OWN_MASK)
         laid_down = {own["mask_locator"][place]: payload for place, payload in spooled(own, "mask")}
-        for place, made_mask in _each_fitted(wanted, staging, misfits, laid_down):
+        for place, made_mask in _each_fitted(wanted, staging, misfits, laid_down, fit):
             made[place] = made_mask
     return pl.Series("mask", made, dtype=pl.Struct({"bytes": pl.Binary, "path": pl.String}))
 
 
 def _each_fitted(
-    wanted: pl.DataFrame, staging: Path, misfits: list[Misfit], laid_down: dict[str, bytes]
+    wanted: pl.DataFrame,
+    staging: Path,
+    misfits: list[Misfit],
+    laid_down: dict[str, bytes],
+    fit: Callable[[bytes, Frame], bytes | str],
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read masks container by container and yield each that fits with the place of its image."""
     places: dict[str, list[dict[str, Any]]] = {}
@@ -109,7 +121,7 @@ def _each_fitted(
                 orientation=1 if _is_row(locator) else image["orientation"] or 1,  # a dataset's masks are turned already
                 stored_size=(image["stored_width_px"], image["stored_height_px"]),
             )
-            mask = "mask_unreadable" if isinstance(payload, Refusal) else fitted_mask(payload, frame)
+            mask = "mask_unreadable" if isinstance(payload, Refusal) else fit(payload, frame)
             if isinstance(mask, str):
                 misfits.append(Misfit(row_index=image["row"], source=image["mask_source"], problem=mask))
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -11,11 +12,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from toolkit.curation.deadlines import watched
 from toolkit.curation.decode import reencode
 from toolkit.curation.frames import frame_encoding
 from toolkit.curation.hashing import byte_check
 from toolkit.curation.headers import jpeg_frame
-from toolkit.curation.masks import Misfit, fitted_masks
+from toolkit.curation.isolation import IsolatedProcess
+from toolkit.curation.masks import Misfit, fitted_mask, fitted_masks
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.records import arrow_table
 from toolkit.curation.sources import reread
@@ -24,13 +27,14 @@ from toolkit.dataset.schema import IMAGES_SCHEMA
 from toolkit.dataset.shards import write_shard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from toolkit.curation.masks import Frame
     from toolkit.curation.recipe import Resize
     from toolkit.dataset.shards import ShardFacts
 
-__all__ = ["Lost", "PackReport", "PackTask", "block_count", "pack"]
+__all__ = ["Lost", "PackReport", "PackTask", "block_count", "pack", "pack_isolated"]
 
 _BLOCK_ROWS: Final = 1_024
 _BLOCK_BYTES: Final = 32 * 2**20
@@ -53,6 +57,10 @@ class PackTask:
     """Where members of streams lie."""
     resize: Resize | None
     """How images are re-encoded; None keeps their bytes."""
+    image_deadline_s: float
+    """Seconds after which a decoder hangs."""
+    quarantine_bytes: int
+    """Refused images up to this size are held with their bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +71,8 @@ class Lost:
     """Its row in the batch."""
     refusal: Refusal
     """Why."""
+    held: Path | None = None
+    """File with its bytes, where these are what was examined, and not too many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +89,65 @@ class PackReport:
     """Masks that do not fit their image, and are not in it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decoders:
+    """What takes images and masks apart, and may die of them."""
+
+    encode: Callable[[bytes, Resize], tuple[bytes, str] | Refusal]
+    """Re-encodes an image."""
+    fit: Callable[[bytes, Frame], bytes | str]
+    """Makes a mask fit its image."""
+
+
 def pack(task: PackTask) -> PackReport:
     """Write a shard and return what became of it."""
+
+    def encode(payload: bytes, resize: Resize) -> tuple[bytes, str] | Refusal:
+        with watched(task.image_deadline_s):
+            return _reencoded(payload, resize)
+
+    def fit(payload: bytes, frame: Frame) -> bytes | str:
+        with watched(task.image_deadline_s):
+            return fitted_mask(payload, frame)
+
+    return _pack(task, _Decoders(encode=encode, fit=fit))
+
+
+def pack_isolated(task: PackTask, memory_bytes: int | None = None) -> PackReport:
+    """Write a shard whose worker died, with each image and mask decoded in a process that may die of it.
+
+    Parameters
+    ----------
+    task : PackTask
+        The shard.
+    memory_bytes : int, optional
+        Memory that an image may take.
+    """
+    with IsolatedProcess(task.image_deadline_s, memory_bytes) as isolated:
+
+        def encode(payload: bytes, resize: Resize) -> tuple[bytes, str] | Refusal:
+            try:
+                made: tuple[bytes, str] | Refusal = isolated.call(_reencoded, payload, resize)
+            except ChildProcessError as fault:
+                return refusal("decoder_crash", str(fault))
+            return made
+
+        def fit(payload: bytes, frame: Frame) -> bytes | str:
+            try:
+                made: bytes | str = isolated.call(fitted_mask, payload, frame)
+            except ChildProcessError:
+                return "mask_unreadable"
+            return made
+
+        return _pack(task, _Decoders(encode=encode, fit=fit))
+
+
+def _pack(task: PackTask, decoders: _Decoders) -> PackReport:
     started_s = time.thread_time()
     plan = pl.read_parquet(task.plan, glob=False)
     lost: list[Lost] = []
     misfits: list[Misfit] = []
-    tables = (table for block in _blocks(plan) if (table := _table(block, task, lost, misfits)).num_rows)
+    tables = (table for block in _blocks(plan) if (table := _table(block, task, decoders, lost, misfits)).num_rows)
     first = next(tables, None)
     facts = None if first is None else write_shard(task.target, _chained(first, tables))
     return PackReport(facts=facts, lost=tuple(lost), cpu_s=time.thread_time() - started_s, misfits=tuple(misfits))
@@ -121,7 +183,7 @@ def _blocks(plan: pl.DataFrame) -> Iterator[pl.DataFrame]:
         yield block.drop("run")
 
 
-def _table(block: pl.DataFrame, task: PackTask, lost: list[Lost], misfits: list[Misfit]) -> pa.Table:
+def _table(block: pl.DataFrame, task: PackTask, decoders: _Decoders, lost: list[Lost], misfits: list[Misfit]) -> pa.Table:
     """Return a block as rows of ``images``, in its order; what could not be had is left out and told."""
     found = _found(block, task)
     payloads: list[bytes] = []
@@ -131,17 +193,17 @@ def _table(block: pl.DataFrame, task: PackTask, lost: list[Lost], misfits: list[
     names = block.select("row", "source", "sha256", "locator", check=checks)
     for row, source, sha256, locator, check in names.iter_rows():
         payload = _checked(found.pop(source, None), sha256, check)
-        encoded = payload if isinstance(payload, Refusal) else _encoded(payload, task.resize, locator)
+        encoded = payload if isinstance(payload, Refusal) else _encoded(payload, task.resize, locator, decoders)
         is_there.append(not isinstance(encoded, Refusal))
         if isinstance(encoded, Refusal):
-            lost.append(Lost(row_index=row, refusal=encoded))
+            lost.append(Lost(row_index=row, refusal=encoded, held=_held(payload, sha256, task)))
         else:
             payloads.append(encoded[0])
             encodings.append(encoded[1])
     kept = block.filter(pl.Series(is_there, dtype=pl.Boolean)).with_columns(encoding=pl.Series(encodings, dtype=pl.String))
     sound = kept
     kept = kept if task.resize is None else _with_new_facts(kept, payloads)
-    masks = fitted_masks(sound, kept, task.staging, misfits)
+    masks = fitted_masks(sound, kept, task.staging, misfits, decoders.fit)
     if "mask_source" in kept.columns:
         kept = kept.with_columns(mask_source=pl.when(masks.is_not_null()).then("mask_source"))
     suffix = pl.col("format").replace(_SUFFIXES)
@@ -183,14 +245,31 @@ def _checked(payload: bytes | Refusal | None, sha256: str, check: str | None) ->
     return payload
 
 
-def _encoded(payload: bytes, resize: Resize | None, locator: str) -> tuple[bytes, str] | Refusal:
+def _encoded(payload: bytes, resize: Resize | None, locator: str, decoders: _Decoders) -> tuple[bytes, str] | Refusal:
     """Return the bytes to store and how they were made."""
     if resize is None:
         return payload, frame_encoding(locator, payload) or "original"
+    return decoders.encode(payload, resize)
+
+
+def _reencoded(payload: bytes, resize: Resize) -> tuple[bytes, str] | Refusal:
     try:
         return reencode(payload, longest_px=resize.longest_px, shortest_px=resize.shortest_px, quality=resize.quality)
+    except MemoryError:
+        raise
     except Exception as fault:  # noqa: BLE001 -- whatever a decoder finds at full size that it passed over at reduced size
         return refusal("damaged", f"it cannot be re-encoded: {fault}")
+
+
+def _held(payload: bytes | Refusal, sha256: str, task: PackTask) -> Path | None:
+    """Lay the bytes of a refused image down for the quarantine, and return where."""
+    if isinstance(payload, Refusal) or len(payload) > task.quarantine_bytes:
+        return None
+    path = task.staging / "lost" / sha256
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_bytes(payload)
+    return temporary.replace(path)
 
 
 def _with_new_facts(kept: pl.DataFrame, payloads: list[bytes]) -> pl.DataFrame:

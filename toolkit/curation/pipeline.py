@@ -41,7 +41,7 @@ from toolkit.curation.history import KnownSources, kept_images, removed_contents
 from toolkit.curation.labelling import Labelling, label_images, table_hints
 from toolkit.curation.matching import without_known
 from toolkit.curation.others import OtherFiles
-from toolkit.curation.places import check_examination, check_free_space, check_places, check_workers
+from toolkit.curation.places import check_examination, check_places, check_workers
 from toolkit.curation.roots import SourceRoots
 from toolkit.curation.rules import rules_of_batch, tell_unapplied
 from toolkit.curation.sources import discover
@@ -65,14 +65,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from toolkit.curation.reasons import Refusal
+    from toolkit.curation.packing import Lost
     from toolkit.curation.recipe import Recipe
     from toolkit.engine import Progress, Scheduler
 
 __all__ = ["curate"]
-
-_ROW_BYTES: Final = 2_048
-"""Room for the facts of an image in its shard and the catalog, generously."""
 
 _TRIES: Final = 3
 """How often a batch is decided anew because sources changed while they were read."""
@@ -226,15 +223,13 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
     rows, history = with_pixel_hashes(rows, taken), with_pixel_hashes(history, taken)
     labelling = _labelled(run, rows, inputs)
     rows = with_split_keys(rows, labelling.frame, run.recipe.group_by)
-    lost: dict[int, Refusal] = {}
+    lost: dict[int, Lost] = {}
     for _ in range(_TRIES):
         decisions = decide(_without_lost(rows, lost), history, run.recipe, barred)
         outcomes = rows.select("row", "source", "image_id", "size_bytes", "pixel_hash").join(
             decisions.frame, on="row", maintain_order="left"
         )
         batch = Batch(parts=inputs.reading.parts, outcomes=outcomes, labels=labelling.frame, recipe=run.recipe)
-        if run.recipe.keep == "original":
-            check_free_space(store.root, _needed_bytes(outcomes))
         packed = pack_shards(run, batch, batch.identity, store.images_path)
         if not packed.lost:
             batch = without_masks(batch, packed.misfits)
@@ -249,18 +244,18 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
             return Outcome(
                 batch=batch, packed=packed, refusals=inputs.reading.refusals, lost=lost, notes=notes, findings=findings
             )
-        lost |= {loss.row_index: loss.refusal for loss in packed.lost}
+        lost |= {loss.row_index: loss for loss in packed.lost}
         for shard in packed.shards:
             (store.images_path / shard.name).unlink(missing_ok=True)
     raise DatasetError("the sources keep changing while they are read; nothing was committed; try again when they rest")
 
 
-def _without_lost(rows: pl.DataFrame, lost: Mapping[int, Refusal]) -> pl.DataFrame:
+def _without_lost(rows: pl.DataFrame, lost: Mapping[int, Lost]) -> pl.DataFrame:
     """Return the rows with the refusals that packing found."""
     if not lost:
         return rows
     late = pl.DataFrame(
-        {"row": list(lost), "late": [refusal.reason for refusal in lost.values()]}, schema_overrides={"row": pl.UInt32}
+        {"row": list(lost), "late": [loss.refusal.reason for loss in lost.values()]}, schema_overrides={"row": pl.UInt32}
     )
     joined = rows.join(late, on="row", how="left", maintain_order="left")
     return joined.with_columns(refusal=pl.coalesce("refusal", "late")).drop("late")
@@ -285,11 +280,6 @@ def _labelled(run: Run, rows: pl.DataFrame, inputs: _Inputs) -> Labelling:
         labelling = dataclasses.replace(labelling, unmatched=unmatched, strays=strays)
     others.unread.extend(labelling.strays["file"].unique(maintain_order=True).to_list())
     return dataclasses.replace(labelling, listed=unmatched_list(labelling, unread, late))
-
-
-def _needed_bytes(outcomes: pl.DataFrame) -> int:
-    kept = outcomes.filter(pl.col("state") == "kept")
-    return int(kept["size_bytes"].sum()) + _ROW_BYTES * len(outcomes)
 
 
 def _rates(run: Run, reading: Reading, outcome: Outcome, elapsed_s: float) -> dict[str, float]:

@@ -103,16 +103,26 @@ def _unseen(places: list[str]) -> list[str]:
     return [place for place in places if not Path(place).exists()]
 
 
-def check_free_space(root: Path, needed_bytes: int) -> None:
+def check_free_space(root: Path, needed_bytes: int, what: str = "this batch") -> None:
     """Raise unless the dataset's disk has room for what will be written.
+
+    Parameters
+    ----------
+    root : Path
+        The dataset.
+    needed_bytes : int
+        What will be written, or a part of it that is known.
+    what : str
+        What needs it, as a sentence begins to say.
 
     Raises
     ------
     DatasetError
-        If it has not; nothing was written yet.
+        If it has not; nothing was committed yet.
     """
     free_bytes = shutil.disk_usage(root).free
     if needed_bytes > free_bytes:
         raise DatasetError(
-            f"'{root}' has {show(free_bytes, 'bytes')} free, this batch needs {show(needed_bytes, 'bytes')}; nothing was written"
+            f"'{root}' has {show(free_bytes, 'bytes')} free, {what} needs {show(needed_bytes, 'bytes')}; nothing was committed; "
+            "make room and run the same command again"
         )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 import pyarrow as pa
 
+from toolkit.curation.deadlines import watched
 from toolkit.curation.examine import Examination, Limits, examine
 from toolkit.curation.frames import frame_locator, frame_source, split_frames
 from toolkit.curation.hashing import byte_check, byte_identity
@@ -109,12 +110,25 @@ class ProbeReport:
 
 def probe(task: ProbeTask) -> ProbeReport:
     """Return the report of a unit; one that an earlier run has finished is not read again."""
-    return _finished(task) or _probe(task, examine)
+
+    def examined(payload: bytes, *, name: str, limits: Limits) -> Examination:
+        with watched(limits.image_deadline_s):
+            return examine(payload, name=name, limits=limits)
+
+    return _finished(task) or _probe(task, examined)
 
 
-def probe_isolated(task: ProbeTask) -> ProbeReport:
-    """Return the report of a unit that killed its worker: each image is examined in a process that may die of it."""
-    with IsolatedProcess() as isolated:
+def probe_isolated(task: ProbeTask, memory_bytes: int | None = None) -> ProbeReport:
+    """Return the report of a unit that killed its worker: each image is examined in a process that may die of it.
+
+    Parameters
+    ----------
+    task : ProbeTask
+        The unit.
+    memory_bytes : int, optional
+        Memory that an image may take.
+    """
+    with IsolatedProcess(task.limits.image_deadline_s, memory_bytes) as isolated:
 
         def examined(payload: bytes, *, name: str, limits: Limits) -> Examination:
             try:

@@ -135,6 +135,9 @@ class Recipe(_Part):
     """Animations and multi-page files with more frames are refused."""
     max_decoded_bytes: Bytes = 2**30
     """Images whose decoding would take more memory are refused before it, for example ``1 GiB``."""
+    image_deadline_s: float = Field(default=120, ge=0.1, le=3_600)
+    """A decoder that takes longer over one image, in seconds, hangs: it is ended, and the image refused. (Not on Windows, where
+    a decoder that hangs holds the run.)"""
     frames: Literal["first", "explode"] = "first"
     """Animations, pages and multi-picture files: ``first`` keeps the file as one image, whose first frame is what training sees;
     ``explode`` makes an image of each frame, stored without loss as PNG (TIFF where there are more than 8 bits)."""

@@ -67,6 +67,8 @@ class SpoolTask:
     """Their places in the order of the shards, likewise."""
     is_masked: bytes
     """Whether each has a mask beside it in the table, one byte each."""
+    size_bytes: int
+    """Bytes of the images."""
     target: Path
     """The file; its index goes beside it."""
     staging: Path
@@ -91,7 +93,7 @@ def spool_tasks(parts: Sequence[Path], planned: pl.DataFrame, masked: pl.DataFra
     parts : sequence of Path
         Probe parts of the batch.
     planned : pl.DataFrame
-        ``row``, ``place`` of the images kept.
+        ``row``, ``place``, ``planned_bytes`` of the images kept.
     masked : pl.DataFrame
         ``row`` of those with a mask in the table.
     staging : Path
@@ -100,7 +102,7 @@ def spool_tasks(parts: Sequence[Path], planned: pl.DataFrame, masked: pl.DataFra
     scan = pl.scan_parquet(list(parts), row_index_name="row", include_file_paths="part", glob=False)
     held = scan.select("part", "row", is_table=_IS_TABLE).group_by("part")
     spans = held.agg(first=pl.col("row").min(), last=pl.col("row").max(), has_table=pl.col("is_table").any())
-    kept = planned.select("row", "place").sort("row")
+    kept = planned.select("row", "place", "planned_bytes").sort("row")
     kept = kept.join(masked.select("row", is_masked=True).unique("row"), on="row", how="left", maintain_order="left")
     rows = kept["row"]
     for part, first, last in (
@@ -116,6 +118,7 @@ def spool_tasks(parts: Sequence[Path], planned: pl.DataFrame, masked: pl.DataFra
             rows=(here["row"] - first).cast(pl.UInt32).to_numpy().tobytes(),
             places=here["place"].cast(pl.UInt32).to_numpy().tobytes(),
             is_masked=here["is_masked"].fill_null(value=False).to_numpy().tobytes(),
+            size_bytes=int(here["planned_bytes"].sum()),
             target=staging / "spool" / f"{path.name.partition('.')[0]}.bytes",
             staging=staging,
         )
@@ -155,7 +158,7 @@ def spool(task: SpoolTask) -> SpoolReport:
     return SpoolReport(index=index, cpu_s=time.thread_time() - started_s)
 
 
-def unspooled(task: SpoolTask) -> SpoolReport:  # noqa: ARG001 -- called as spool is
+def unspooled(task: SpoolTask, memory_bytes: int | None = None) -> SpoolReport:  # noqa: ARG001 -- called as others are
     """Return that nothing was laid down, since a worker died of it: who packs a row then reads it from the table."""
     return SpoolReport(index=None, cpu_s=0.0)
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import polars as pl
 
 from toolkit.curation.dedupe import twin_candidates
-from toolkit.curation.packing import Lost, PackReport, PackTask, block_count, pack
+from toolkit.curation.packing import Lost, PackReport, PackTask, block_count, pack, pack_isolated
+from toolkit.curation.places import check_free_space
 from toolkit.curation.probing import ProbeTask, probe, probe_isolated
-from toolkit.curation.room import no_room
+from toolkit.curation.room import no_room, shard_bytes, staged_bytes
 from toolkit.curation.sources import OtherFile, SourceUnit
 from toolkit.curation.spooling import SPOOL_SCHEMA, masks_of_tables, spool, spool_tasks, unspooled
 from toolkit.curation.twins import hash_twins, hash_twins_isolated, twin_tasks
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from toolkit.curation.history import KnownSources
     from toolkit.curation.masks import Misfit
     from toolkit.curation.others import OtherFiles
-    from toolkit.curation.recipe import Recipe
+    from toolkit.curation.recipe import Recipe, Resize
+    from toolkit.curation.spooling import SpoolTask
     from toolkit.dataset.shards import ShardFacts
     from toolkit.engine import Engine, Progress
 
@@ -83,14 +85,14 @@ class Reading:
 
 
 def _results(
-    run: Run, function: Callable[[Task], Report], tasks: Iterable[Task], alone: Callable[[Task], Report] | None = None
+    run: Run, function: Callable[[Task], Report], tasks: Iterable[Task], alone: Callable[[Task, int | None], Report]
 ) -> Iterator[tuple[Task, Report]]:
-    """Yield each task with its report; what killed a worker is done by ``alone``."""
+    """Yield each task with its report; what killed a worker is done by ``alone``, with the memory that a worker may take."""
     for task, result in run.engine.stream(function, tasks):
         if not isinstance(result, BaseException):
             yield task, result
-        elif worker_died(result) and alone is not None:
-            yield task, alone(task)
+        elif worker_died(result):
+            yield task, alone(task, run.engine.worker_memory_bytes)
         elif isinstance(result, TonnageError) or not isinstance(result, Exception):
             raise result
         else:
@@ -108,6 +110,7 @@ def read_sources(run: Run, found: Iterable[SourceUnit | OtherFile], known: Known
     order: dict[str, int] = {}
     done: dict[int, tuple[Path, Path | None]] = {}
     expected: list[int | None] = [0, None]
+    is_fresh = not (run.staging / "members").exists()  # else a part of what is needed lies there already
 
     def tasks() -> Iterator[ProbeTask]:
         count: int | None = 0
@@ -118,6 +121,8 @@ def read_sources(run: Run, found: Iterable[SourceUnit | OtherFile], known: Known
             unit = known.unread(each)
             if unit is None:
                 continue
+            if is_fresh:
+                check_free_space(run.staging, staged_bytes(unit), f"what is laid down of '{unit.source or unit.items[0].source}'")
             task = ProbeTask(unit=unit, staging=run.staging, limits=run.limits, quarantine_bytes=run.recipe.quarantine_bytes)
             order[task.name] = len(order)
             count = None if count is None or not unit.items else count + len(unit.items)
@@ -145,7 +150,8 @@ def compare(run: Run, rows: pl.DataFrame, history: pl.DataFrame, reading: Readin
     locators = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).select("row", "locator")
     found: list[tuple[str, str | None]] = []
     run.tell("compare", 0, len(twins), "images that look equal")
-    for _, report in _results(run, hash_twins, twin_tasks(twins, sound, locators, shards, run.staging), hash_twins_isolated):
+    tasks = twin_tasks(twins, sound, locators, shards, run.staging, run.limits.image_deadline_s)
+    for _, report in _results(run, hash_twins, tasks, hash_twins_isolated):
         found.extend(report.hashes)
         reading.cpu_s += report.cpu_s
         run.tell("compare", len(found), len(twins), "images that look equal")
@@ -176,20 +182,27 @@ def pack_shards(run: Run, batch: Batch, name: str, folder: Path) -> Packed:
     """Write the shards of a batch into a folder, under names that no other batch uses."""
     reports: list[PackReport] = []
     planned = batch.planned()
-    laid_down, cpu_s = _laid_down(run, batch, planned)
+    resize = run.recipe.resize if run.recipe.keep == "resized" else None
+    shutil.rmtree(run.staging / "spool", ignore_errors=True)  # of a run that was stopped
+    spools = _spools(run, batch, planned)
+    needed_bytes = shard_bytes(_sizes(batch, planned, resize), len(batch.outcomes), resize)
+    check_free_space(folder.parent, needed_bytes + sum(task.size_bytes for task in spools))
+    laid_down, cpu_s = _laid_down(run, spools)
     tasks = (
         PackTask(
             plan=shard.plan,
             target=folder / f"{shard.split}-{name[:16]}-{shard.index:05d}.parquet",
             staging=run.staging,
-            resize=run.recipe.resize if run.recipe.keep == "resized" else None,
+            resize=resize,
+            image_deadline_s=run.limits.image_deadline_s,
+            quarantine_bytes=run.recipe.quarantine_bytes,
         )
         for shard in batch.plan(name, run.staging, planned, laid_down)
     )
     kept_count = len(planned)
     written_count = 0
     run.tell("write", 0, kept_count, "images written")
-    for task, report in _results(run, pack, tasks):
+    for task, report in _results(run, pack, tasks, pack_isolated):
         task.plan.unlink(missing_ok=True)
         reports.append(report)
         written_count += report.facts.row_count if report.facts is not None else 0
@@ -204,13 +217,26 @@ def pack_shards(run: Run, batch: Batch, name: str, folder: Path) -> Packed:
     )
 
 
-def _laid_down(run: Run, batch: Batch, planned: pl.DataFrame) -> tuple[pl.DataFrame, float]:
-    """Return where the kept rows of tables were laid down, if shards would else read them too often; and processor seconds."""
-    shutil.rmtree(run.staging / "spool", ignore_errors=True)  # of a run that was stopped
+def _sizes(batch: Batch, planned: pl.DataFrame, resize: Resize | None) -> pl.DataFrame:
+    """Return ``size_bytes`` of the images kept, and how large they are where they will be re-encoded."""
+    sizes = planned.select("row", size_bytes="planned_bytes")
+    if resize is None:
+        return sizes
+    scan = pl.scan_parquet(list(batch.parts), row_index_name="row", glob=False).select("row", "width_px", "height_px")
+    return scan.join(sizes.lazy(), on="row").collect(engine="streaming")
+
+
+def _spools(run: Run, batch: Batch, planned: pl.DataFrame) -> list[SpoolTask]:
+    """Return the work of laying the kept rows of tables down, if shards would else read them too often."""
+    if block_count(planned) <= MOST_READS:
+        return []
+    return list(spool_tasks(batch.parts, planned, masks_of_tables(batch.labels), run.staging))
+
+
+def _laid_down(run: Run, spools: list[SpoolTask]) -> tuple[pl.DataFrame, float]:
+    """Return where rows of tables were laid down; and processor seconds."""
     found, cpu_s = [pl.DataFrame(schema=SPOOL_SCHEMA)], 0.0
-    if block_count(planned) > MOST_READS:
-        tasks = spool_tasks(batch.parts, planned, masks_of_tables(batch.labels), run.staging)
-        for _, report in _results(run, spool, tasks, unspooled):
-            found += [] if report.index is None else [pl.read_parquet(report.index, glob=False)]
-            cpu_s += report.cpu_s
+    for _, report in _results(run, spool, spools, unspooled):
+        found += [] if report.index is None else [pl.read_parquet(report.index, glob=False)]
+        cpu_s += report.cpu_s
     return pl.concat(found), cpu_s

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 import pyarrow.parquet as pq
 
+from toolkit.curation.deadlines import watched
 from toolkit.curation.hashing import pixel_hash
 from toolkit.curation.isolation import IsolatedProcess
 from toolkit.curation.reasons import Refusal
@@ -31,6 +32,8 @@ class NewTwins:
     """sha256 and locator of each."""
     staging: Path
     """Where members of streams lie."""
+    image_deadline_s: float
+    """Seconds after which a decoder hangs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,8 @@ class OldTwins:
     """The shard."""
     sha256: tuple[str, ...]
     """Which of its images."""
+    image_deadline_s: float
+    """Seconds after which a decoder hangs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +60,25 @@ class TwinReport:
 
 def hash_twins(task: NewTwins | OldTwins) -> TwinReport:
     """Return the pixel hashes of a task's images."""
-    return _hashed(task, pixel_hash)
+
+    def hashed(payload: bytes) -> str | None:
+        with watched(task.image_deadline_s):
+            return pixel_hash(payload)
+
+    return _hashed(task, hashed)
 
 
-def hash_twins_isolated(task: NewTwins | OldTwins) -> TwinReport:
-    """Return the pixel hashes of a task that killed its worker: an image that kills its process has none."""
-    with IsolatedProcess() as isolated:
+def hash_twins_isolated(task: NewTwins | OldTwins, memory_bytes: int | None = None) -> TwinReport:
+    """Return the pixel hashes of a task that killed its worker: an image that kills its process has none.
+
+    Parameters
+    ----------
+    task : NewTwins or OldTwins
+        The images.
+    memory_bytes : int, optional
+        Memory that an image may take.
+    """
+    with IsolatedProcess(task.image_deadline_s, memory_bytes) as isolated:
 
         def hashed(payload: bytes) -> str | None:
             try:
@@ -97,7 +115,12 @@ def _old_payloads(task: OldTwins) -> Iterator[tuple[str, bytes | None]]:
 
 
 def twin_tasks(
-    twins: pl.DataFrame, rows: pl.DataFrame, locators: pl.LazyFrame, shards: list[Path], staging: Path
+    twins: pl.DataFrame,
+    rows: pl.DataFrame,
+    locators: pl.LazyFrame,
+    shards: list[Path],
+    staging: Path,
+    image_deadline_s: float,
 ) -> Iterator[NewTwins | OldTwins]:
     """Yield the work of hashing the images that ``dedupe.twin_candidates`` names.
 
@@ -113,20 +136,24 @@ def twin_tasks(
         Shards of the dataset so far.
     staging : Path
         Where members of streams lie.
+    image_deadline_s : float
+        Seconds after which a decoder hangs.
     """
     chosen = rows.join(twins.filter("is_new"), on="sha256", how="semi").unique("sha256", keep="first", maintain_order=True)
     places = (
         locators.join(chosen.select("row", "sha256").lazy(), on="row").select("sha256", "locator", "row").collect().sort("row")
     )
     for block in _runs(places):
-        yield NewTwins(wanted=tuple(block.select("sha256", "locator").iter_rows()), staging=staging)
+        yield NewTwins(
+            wanted=tuple(block.select("sha256", "locator").iter_rows()), staging=staging, image_deadline_s=image_deadline_s
+        )
     old = twins.filter(~pl.col("is_new"))
     if old.is_empty():
         return
     scan = pl.scan_parquet(shards, include_file_paths="shard", glob=False).select("shard", "sha256", "encoding")
     held = scan.filter(pl.col("encoding").fill_null("original") == "original").join(old.lazy(), on="sha256", how="semi")
     for (shard,), block in held.collect(engine="streaming").sort("shard", "sha256").group_by("shard", maintain_order=True):
-        yield OldTwins(shard=Path(str(shard)), sha256=tuple(block["sha256"]))
+        yield OldTwins(shard=Path(str(shard)), sha256=tuple(block["sha256"]), image_deadline_s=image_deadline_s)
 
 
 def _runs(places: pl.DataFrame) -> Iterator[pl.DataFrame]:
