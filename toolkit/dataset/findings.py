@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from toolkit.dataset.object_paths import readable
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -88,5 +89,5 @@ def read_finding(dataset: Dataset, name: str) -> pl.DataFrame:
             frames = frames[:1]  # groups were formed anew, and what straddles since is listed whole
         path = dataset.store.private_path / "reports" / f"{state.batch[:16]}-{name}.parquet"
         if state.version <= dataset.version and path.exists():
-            frames.append(pl.read_parquet(path, glob=False).with_columns(batch=pl.lit(state.batch)))
+            frames.append(pl.read_parquet(readable(path), glob=False).with_columns(batch=pl.lit(state.batch)))
     return pl.concat(frames)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.dataset.findings import read_finding
+from toolkit.dataset.object_paths import readable
 from toolkit.dataset.reading import Dataset, open_dataset
 from toolkit.dataset.schema import STATES, is_hashed
 from toolkit.dataset.shards import file_sha256, iter_row_groups
@@ -147,7 +148,7 @@ def _check_version(dataset: Dataset, seen: _Seen, *, is_named: bool, with_images
 
 
 def _file_problems(dataset: Dataset, name: str, size_bytes: int, sha256: str) -> list[str]:
-    path = dataset.location.path / name
+    path = dataset.store.root / name
     if not path.exists():
         return [f"{name}: the file is gone"]
     if path.stat().st_size != size_bytes:
@@ -155,7 +156,7 @@ def _file_problems(dataset: Dataset, name: str, size_bytes: int, sha256: str) ->
     if file_sha256(path) != sha256:
         return [f"{name}: its bytes are not those that were written"]
     expected = SCHEMAS[name.split("/", 1)[0]]
-    found = pq.read_schema(path)
+    found = pq.read_schema(readable(path))
     if not found.equals(pa.schema([field for field in expected if field.name in found.names])):
         return [f"{name}: its columns are not those of this version of Tonnage"]
     return []
@@ -221,10 +222,10 @@ def _split_problems(dataset: Dataset) -> list[str]:
 
 def _leftovers(dataset: Dataset) -> list[str]:
     """Return the files of killed runs: in no version's manifest, in staging, or temporary."""
-    root = dataset.location.path
+    root = dataset.store.root
     referred = {name for state in dataset.store.states() for name in _names(dataset, state.version)}
-    found = [path.relative_to(root).as_posix() for table in SCHEMAS for path in (root / table).glob("*") if path.is_file()]
-    orphans = [name for name in found if name not in referred]
+    found = {path.relative_to(root).as_posix(): path for table in SCHEMAS for path in (root / table).glob("*")}
+    orphans = [name for name, path in found.items() if name not in referred and path.is_file()]
     staging = dataset.store.private_path / "staging"
     staged = [path.relative_to(root).as_posix() for path in staging.glob("*")] if staging.exists() else []
     return sorted(orphans + staged)
@@ -237,7 +238,7 @@ def _names(dataset: Dataset, version: int) -> list[str]:
         state = dataset.store.state(version)
         assert state is not None
         older = Dataset(dataset.store, version)
-        return [path.relative_to(dataset.location.path).as_posix() for table in SCHEMAS for path in older.table_paths(table)]
+        return [path.relative_to(dataset.store.root).as_posix() for table in SCHEMAS for path in older.table_paths(table)]
 
 
 def _remove(dataset: Dataset, leftovers: list[str]) -> int:
