@@ -19,7 +19,7 @@ __all__ = ["bridge_list", "keyless_list", "label_conflicts", "misfit_list", "unm
 
 
 def unmatched_list(labelling: Labelling, unread: Sequence[str], late: pl.DataFrame) -> pl.DataFrame:
-    """Return annotations without image, images without annotation, and files not understood, as ``findings.FINDINGS``.
+    """Return annotations and classes without image, images without annotation, files not understood, as ``findings.FINDINGS``.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ def unmatched_list(labelling: Labelling, unread: Sequence[str], late: pl.DataFra
     images = labelling.unannotated.select(problem=pl.lit("no_annotation"), file=nothing, target="source", kind=nothing)
     files = pl.DataFrame({"file": unread}, schema={"file": pl.String})
     damaged = files.select(problem=pl.lit("unread"), file="file", target=nothing, kind=nothing)
-    return pl.concat([*annotations, images, damaged])
+    empty = labelling.empty_classes.select(problem=pl.lit("empty_class"), file="file", target="label", kind="kind")
+    return pl.concat([*annotations, images, damaged, empty])
 
 
 def misfit_list(rows: pl.DataFrame, misfits: Sequence[Misfit]) -> pl.DataFrame:

@@ -20,11 +20,12 @@ FINDINGS: Final = {
         {
             # no_image; no_annotation; late: its image came in an earlier batch, and stays as it was; mask_size; mask_unreadable;
             # boxes_lost: an image that came in when its refusal was tried again, and whose boxes could not be turned with it;
+            # empty_class: a class that an annotation file declares and no image of the batch has;
             # unread: a file that looks like an annotation and that no reader understands; no_group_key: an image that lacks the
             # metadata key by which the recipe binds images to one split
             "problem": pl.String(),
             "file": pl.String(),  # the annotation file; null for an image without annotation
-            "target": pl.String(),  # the source it names; the image that has no annotation
+            "target": pl.String(),  # the source it names; the image that has no annotation; the class
             "kind": pl.String(),  # of the annotation: table, coco, voc, yolo, document, class, caption, mask
         }
     ),

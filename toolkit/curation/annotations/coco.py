@@ -19,7 +19,7 @@ def is_coco(document: dict[str, Any]) -> bool:
 
 
 def coco_lines(key: str, document: dict[str, Any]) -> list[Line]:
-    """Return the boxes, classes and captions of a COCO document, one line per image it lists.
+    """Return the boxes, classes and captions of a COCO document, one line per image it lists, and one of all classes it names.
 
     Source: cocodataset.org, "Data format": ``bbox`` is [x, y, width, height] in pixels, origin top left.
     """
@@ -43,7 +43,8 @@ def coco_lines(key: str, document: dict[str, Any]) -> list[Line]:
         names = sorted(set(line["labels"]))
         line |= {"labels": names or None, "label": names[0] if len(names) == 1 else None}
         line |= {"captions": line["captions"] or None, "boxes": line["boxes"] or None}
-    return list(lines.values())
+    declared = sorted(set(classes.values()))
+    return [*lines.values(), *([{"file": key, "kind": "categories", "labels": declared}] if declared else [])]
 
 
 def _add(line: Line, annotation: dict[str, Any], classes: dict[Any, str]) -> None:
