@@ -1,12 +1,7 @@
-import io
-
 import numpy as np
 import polars as pl
-from conftest import SAMPLE
-from PIL import Image
 
 from toolkit.curation.dedupe import exact_duplicates, near_groups, near_pairs, twin_candidates
-from toolkit.curation.examine import examine
 
 ROWS = {"row": pl.UInt32, "source": pl.String, "image_id": pl.String, "sha256": pl.String, "pixel_hash": pl.String}
 HASHES = {"perceptual_hash": pl.Int64, "duplicate_group": pl.String}
@@ -123,18 +118,3 @@ def test_earlier_images_are_compared_in_parts_that_fit_the_memory_and_none_is_mi
 
 def test_no_images_give_no_groups():
     assert near_groups(hashed(), NO_GROUPS, 4).members.is_empty()
-
-
-def test_a_png_of_a_jpegs_exact_pixels_is_a_near_duplicate_and_no_exact_one():
-    """The luma of a JPEG is scaled by libjpeg, that of a PNG by a box: candidates for exact copies are those of equal luma."""
-    payload = min((SAMPLE / "photos").glob("*.jpg")).read_bytes()
-    buffer = io.BytesIO()
-    Image.open(io.BytesIO(payload), formats=["JPEG"]).save(buffer, "PNG")
-    facts = [examine(encoded, name="a").facts for encoded in (payload, buffer.getvalue())]
-    assert facts[0]["pixel_hash"] is None, "hashed only where another image has its luma"
-    assert facts[0]["luma_hash"] != facts[1]["luma_hash"]
-    rows = pl.DataFrame([{"row": at, "source": "ab"[at]} | known for at, known in enumerate(facts)], infer_schema_length=None)
-    new = rows.select(pl.col(name).cast(kind) for name, kind in luma().schema.items())
-    assert twin_candidates(new, luma()).is_empty()
-    near = near_groups(hashed(*rows.select("row", "source", "image_id", "perceptual_hash").rows()), NO_GROUPS, 4)
-    assert near.members["duplicate_group"].n_unique() == 1

@@ -123,12 +123,11 @@ class Dataset:
             If there is no such table.
         """
         paths = self.table_paths(table)
-        empty = pl.from_arrow(SCHEMAS[table].empty_table())
-        assert isinstance(empty, pl.DataFrame)
+        schema = pl.Schema(SCHEMAS[table])  # an empty Arrow table would import pandas
         if not paths:
-            return empty.lazy()
+            return pl.LazyFrame(schema=schema)
         places, options = [str(path) for path in paths], storage_options(self.store.root)
-        schema = empty.schema  # earlier releases had fewer columns
+        # earlier releases had fewer columns
         return pl.scan_parquet(places, glob=False, schema=schema, missing_columns="insert", storage_options=options)
 
     def table_paths(self, table: str) -> list[Path]:
