@@ -1,12 +1,18 @@
-"""A small object store that speaks the part of S3 that is used here, and says nothing of being an emulator."""
+"""A small object store that speaks the part of S3 that is used here, and says nothing of being an emulator.
+
+In a process of its own (``store_of``) it also answers clients that hold Python's lock while they wait, as deltalake does.
+"""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 
@@ -88,3 +94,27 @@ def store_server() -> Iterator[tuple[str, dict[str, bytes]]]:  # noqa: C901 - a 
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def store_of(folder: Path) -> Iterator[str]:
+    """Give the endpoint of a store in a process of its own, in whose bucket the files below a folder lie."""
+    command = [sys.executable, __file__, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.communicate("")  # the end of its input ends it
+
+
+def _serve(folder: Path) -> None:
+    with store_server() as (endpoint, objects):
+        for path in folder.rglob("*"):
+            if path.is_file():
+                objects[path.relative_to(folder).as_posix()] = path.read_bytes()
+        sys.stdout.write(f"{endpoint}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    _serve(Path(sys.argv[1]))

@@ -202,3 +202,24 @@ def test_a_profile_counts_what_is_there(tmp_path: Path) -> None:
     assert profile.image_pixels.median == 1200
     assert profile.curation["images_per_s"] == 4.5
     assert profile.near_duplicate_group_count == 0
+
+
+def test_an_earlier_version_is_checked_when_it_or_all_are_asked_for(tmp_path: Path) -> None:
+    place = tmp_path / "d"
+    add_batch(place, "one", range(10))
+    add_batch(place, "two", range(10, 14))
+    smaller = toolkit.remove(place, "source = 's/3.jpg'")
+    every = verify(place, all_versions=True, images=True)
+    assert every.problems == ()
+    assert (every.checked_version_count, every.checked_image_count) == (3, 10 + 4 + 9)
+    shard = place / "images" / "part-one.parquet"
+    assert shard not in smaller.shard_paths()
+    shard.write_bytes(shard.read_bytes()[:-9] + bytes(9))
+    damage = ("images/part-one.parquet: its bytes are not those that were written",)
+    assert verify(place).problems == ()
+    assert verify(place, version=1).problems == damage
+    assert verify(place, all_versions=True).problems == damage
+    (place / "_tonnage" / "manifests" / "00000000.json").unlink()
+    assert [problem[:11] for problem in verify(place, all_versions=True).problems] == ["images/part", "version 0: "]
+    with pytest.raises(UsageError, match="version 1 and all versions cannot both be checked"):
+        verify(place, version=1, all_versions=True)

@@ -74,6 +74,41 @@ def test_conflicts_unlabelled_images_and_rare_classes_of_a_curated_folder(tmp_pa
     assert (without.class_count, without.unlabelled_count, without.imbalance_ratio) == (0, 3, None)
 
 
+def test_classes_without_an_image_are_named(tmp_path: Path) -> None:
+    from dataset_rows import picture
+
+    raw = tmp_path / "raw"
+    for place in ("a.jpg", "yolo/images/b.jpg", "c.jpg"):
+        (raw / place).parent.mkdir(parents=True, exist_ok=True)
+        (raw / place).write_bytes(picture(len(place)))
+    (raw / "c.jpg").write_bytes(b"no image")
+    categories = [{"id": number, "name": name} for number, name in enumerate(("bird", "zebra", "lost"))]
+    document = {
+        "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "c.jpg"}],
+        "annotations": [{"image_id": 1, "category_id": 0}, {"image_id": 2, "category_id": 2}],
+        "categories": categories,
+    }
+    (raw / "coco.json").write_text(json.dumps(document))
+    (raw / "yolo" / "labels").mkdir()
+    (raw / "yolo" / "labels" / "b.txt").write_text("1 0.5 0.5 0.2 0.2\n")
+    (raw / "yolo" / "data.yaml").write_text("names: [cart, horse]\n")
+    dataset = toolkit.curate(raw, tmp_path / "dataset", workers=1)
+    report = label_report(dataset)
+    assert report.classes["label"].to_list() == ["bird", "horse"]
+    assert report.empty.select("label", "left_out_count").rows() == [("cart", 0), ("lost", 1), ("zebra", 0)]
+    listed = dataset.findings("unmatched").filter(pl.col("problem") == "empty_class")
+    assert listed.select("file", "target", "kind").sort("target").rows() == [
+        ("raw/yolo/data.yaml", "cart", "yolo"),
+        ("raw/coco.json", "zebra", "coco"),
+    ]
+    card = (tmp_path / "dataset" / "README.md").read_text(encoding="utf-8")
+    assert "3 classes have no image: cart, lost, zebra." in card
+    lines = CliRunner().invoke(app, ["labels", str(tmp_path / "dataset")]).output.splitlines()
+    assert "3 classes have no image: cart, lost, zebra" in lines
+    toolkit.remove(dataset, "label = 'bird'")
+    assert label_report(toolkit.open_dataset(dataset.location)).empty["label"].to_list() == ["bird", "cart", "lost", "zebra"]
+
+
 def test_the_command_tells_the_same(dataset: Path) -> None:
     answer = json.loads(CliRunner().invoke(app, ["labels", str(dataset), "--json"]).output)
     assert answer["class_count"] == 3

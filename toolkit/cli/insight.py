@@ -80,6 +80,10 @@ def labels(
             f"largest over smallest {report.imbalance_ratio:,.1f}; evenness {show(report.entropy_share, 'share')}, "
             f"as {report.effective_class_count:.1f} equal classes"
         )
+    if len(report.empty):
+        named = (report.empty.head(limit) if limit else report.empty)["label"].to_list()
+        more = f" and {len(report.empty) - len(named):,} more (--limit 0 names all)" if len(report.empty) > len(named) else ""
+        print_line(f"{len(report.empty):,} classes have no image: {', '.join(map(_shown, named))}{more}")
     for row in report.deviations.head(1).iter_rows(named=True):
         print_line(
             f"furthest off the splits: {_shown(row['label'])} has {show(row['split_share'], 'share')} in {row['split']}, "

@@ -200,6 +200,8 @@ def verify(
     dataset: Annotated[str, typer.Argument(help="A dataset made by curate.")],
     repair: Annotated[bool, typer.Option("--repair", help="Remove what no version refers to, and staging.")] = False,
     images: Annotated[bool, typer.Option("--images", help="Also hash every image, not the files alone.")] = False,
+    version: Annotated[int | None, typer.Option(help="Version to check; by default the newest.")] = None,
+    all_versions: Annotated[bool, typer.Option("--all-versions", help="Check every version that can be opened.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a dataset's files, hashes, counts and schema; exit 1 if anything is damaged."""
@@ -207,14 +209,15 @@ def verify(
 
     from toolkit.dataset.verify import verify as verify_dataset
 
-    result = verify_dataset(dataset, repair=repair, images=images)
+    result = verify_dataset(dataset, version=version, all_versions=all_versions, repair=repair, images=images)
     if as_json:
         print_json(dataclasses.asdict(result))
     else:
         for problem in result.problems:
             print_line(problem)
         hashed = f", {result.checked_image_count:,} images hashed" if images else ""
-        print_line(f"{result.checked_file_count:,} files checked{hashed}, {len(result.problems)} problems")
+        of_versions = f" of {result.checked_version_count:,} versions" if all_versions else ""
+        print_line(f"{result.checked_file_count:,} files{of_versions} checked{hashed}, {len(result.problems)} problems")
     if result.problems:
         raise typer.Exit(1)
 

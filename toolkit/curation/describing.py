@@ -40,6 +40,9 @@ _SENTENCES: Final = {
 }
 """What a reader should know of a version, by the count that tells it."""
 
+_NAMED_CLASSES: Final = 20
+"""Classes without an image that a card names."""
+
 _OF_REVISIONS: Final = (
     "late_bridge_count", "misfit_mask_count", "absent_image_count", "absent_occurrence_count", "lost_boxes_image_count",
 )  # fmt: skip
@@ -71,14 +74,21 @@ def describe(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> No
 
 def _label_notes(report: LabelReport) -> list[str]:
     """Return what a reader should know of the classes; nothing where there are none."""
+    empty = f"{len(report.empty):,} classes have no image: {_names(report.empty['label'].to_list())}."
+    notes = [empty] if len(report.empty) else []
     if report.imbalance_ratio is None or report.entropy_share is None:
-        return []
+        return notes
     balance = (
         f"The largest class has {report.imbalance_ratio:,.1f} times the images of the smallest; evenness of the classes is "
         f"{show(report.entropy_share, 'share')}, as of {report.effective_class_count:,.1f} equal ones."
     )
     gaps = f"{len(report.rare):,} classes have fewer than {RARE_COUNT} images, {report.unlabelled_count:,} images have no label."
-    return [balance, gaps]
+    return [balance, gaps, *notes]
+
+
+def _names(classes: list[str]) -> str:
+    more = len(classes) - _NAMED_CLASSES
+    return ", ".join(classes[:_NAMED_CLASSES]) + (f" and {more:,} more (`tonnage labels`)" if more > 0 else "")
 
 
 def _write(target: Path, text: str) -> None:

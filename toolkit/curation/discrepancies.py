@@ -28,7 +28,7 @@ __all__ = [
 
 
 def unmatched_list(labelling: Labelling, unread: Sequence[str], late: pl.DataFrame) -> pl.DataFrame:
-    """Return annotations without image, images without annotation, and files not understood, as ``findings.FINDINGS``.
+    """Return annotations and classes without image, images without annotation, files not understood, as ``findings.FINDINGS``.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ def unmatched_list(labelling: Labelling, unread: Sequence[str], late: pl.DataFra
     images = labelling.unannotated.select(problem=pl.lit("no_annotation"), file=nothing, target="source", kind=nothing)
     files = pl.DataFrame({"file": unread}, schema={"file": pl.String})
     damaged = files.select(problem=pl.lit("unread"), file="file", target=nothing, kind=nothing)
-    return pl.concat([*annotations, images, damaged])
+    empty = labelling.empty_classes.select(problem=pl.lit("empty_class"), file="file", target="label", kind="kind")
+    return pl.concat([*annotations, images, damaged, empty])
 
 
 def column_list(columns: pl.DataFrame) -> pl.DataFrame:

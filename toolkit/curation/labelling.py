@@ -57,6 +57,8 @@ class Labelling:
     """``source``: images without an annotation in folders where others have one."""
     strays: pl.DataFrame
     """The same of text and JSON files that speak of no image, and lie where none of their kind does."""
+    empty_classes: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """``file``, ``label``, ``kind``: classes that COCO documents and lists of YOLO's classes declare, and no image has."""
     listed: pl.DataFrame = field(default_factory=pl.DataFrame)
     """The list ``unmatched`` of ``toolkit.dataset.findings``, once it is known what earlier batches read."""
 
@@ -73,8 +75,10 @@ def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: Lab
     labels_from : str
         Which labels are taken: of ``folders``, of ``files``, of both (``auto``: a file's word wins) or ``none``.
     """
+    is_declaration = pl.col("kind").is_in(["classes", "categories"])
+    declared = annotations.filter(is_declaration & pl.lit(labels_from in {"auto", "files"}))
     lines = (
-        with_class_names(annotations)
+        with_class_names(annotations.filter(pl.col("kind") != "categories"))
         .with_columns(rank=pl.col("kind").replace_strict(_RANK, return_dtype=pl.Int8))
         .with_row_index("line")
     )
@@ -96,7 +100,16 @@ def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: Lab
         unmatched=unmatched,
         unannotated=unannotated_images(rows, lines, pairs),
         strays=strays,
+        empty_classes=_empty_classes(declared, frame),
     )
+
+
+def _empty_classes(declared: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return ``file``, ``label``, ``kind`` of the classes that files declare and no image has; each once."""
+    kind = pl.col("kind").replace_strict({"classes": "yolo", "categories": "coco"}, return_dtype=pl.String)
+    each = declared.select("file", kind, label="labels").explode("label").drop_nulls("label").unique("label", keep="first")
+    present = frame.select(label=pl.col("labels").explode()).drop_nulls()
+    return each.join(present, on="label", how="anti").select("file", "label", "kind").sort("label")
 
 
 def table_hints(parts: Sequence[Path]) -> pl.DataFrame:

@@ -10,7 +10,9 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Sc
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
+from toolkit.dataset.object_paths import storage_options
 from toolkit.errors import BusyError, DatasetError
+from toolkit.locations import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +29,17 @@ _CONFIGURATION: Final = {"delta.logRetentionDuration": "interval 36500 days"}
 
 
 def is_table(path: Path) -> bool:
-    """Return whether a version has been committed in a folder."""
-    return DeltaTable.is_deltatable(str(path))
+    """Return whether a version has been committed in a folder.
+
+    Raises
+    ------
+    DatasetError
+        If the object store that it lies in does not answer.
+    """
+    try:
+        return DeltaTable.is_deltatable(str(path), storage_options(path))
+    except (DeltaError, OSError, ValueError) as fault:
+        raise _unreadable(path, fault) from fault
 
 
 def open_table(path: Path, version: int | None = None) -> DeltaTable:
@@ -40,7 +51,7 @@ def open_table(path: Path, version: int | None = None) -> DeltaTable:
         If its log cannot be read.
     """
     try:
-        return DeltaTable(str(path), version=version)
+        return DeltaTable(str(path), version=version, storage_options=storage_options(path))
     except (DeltaError, OSError, ValueError) as fault:
         raise _unreadable(path, fault) from fault
 
@@ -125,6 +136,8 @@ def forget_earlier(path: Path) -> list[str]:
 
 
 def _unreadable(path: Path, fault: Exception) -> DatasetError:
+    if "://" in str(path):
+        return DatasetError(f"the table '{path}' cannot be read: {without_secrets(fault)}")
     return DatasetError(f"the log of the table '{path}' is damaged ({fault}); restore the folder '_delta_log' from a copy")
 
 

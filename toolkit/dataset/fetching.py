@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.dataset.extents import PREFIX_BYTES, image_places
+from toolkit.dataset.object_paths import readable
 from toolkit.dataset.residence import ResidentShard
 from toolkit.dataset.schema import is_hashed
 from toolkit.errors import DatasetError
@@ -174,6 +175,6 @@ def _crc32(stored: memoryview) -> bytes:
 
 def _slowly(path: Path, group: int, rows: NDArray[np.int64]) -> list[memoryview]:
     """Return the images by Arrow, where a writer other than ours laid the pages out."""
-    with pq.ParquetFile(path) as shard:
+    with pq.ParquetFile(readable(path)) as shard:
         table = shard.read_row_group(group, columns=["image"], use_threads=False).take(pa.array(rows))
     return [memoryview(value["bytes"].as_buffer()) for value in table["image"]]

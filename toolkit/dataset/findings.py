@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from toolkit.dataset.object_paths import readable
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,11 +20,12 @@ FINDINGS: Final = {
         {
             # no_image; no_annotation; late: its image came in an earlier batch, and stays as it was; mask_size; mask_unreadable;
             # boxes_lost: an image that came in when its refusal was tried again, and whose boxes could not be turned with it;
+            # empty_class: a class that an annotation file declares and no image of the batch has;
             # unread: a file that looks like an annotation and that no reader understands; no_group_key: an image that lacks the
             # metadata key by which the recipe binds images to one split
             "problem": pl.String(),
             "file": pl.String(),  # the annotation file; null for an image without annotation
-            "target": pl.String(),  # the source it names; the image that has no annotation
+            "target": pl.String(),  # the source it names; the image that has no annotation; the class
             "kind": pl.String(),  # of the annotation: table, coco, voc, yolo, document, class, caption, mask
         }
     ),
@@ -88,5 +90,5 @@ def read_finding(dataset: Dataset, name: str) -> pl.DataFrame:
             frames = frames[:1]  # groups were formed anew, and what straddles since is listed whole
         path = dataset.store.private_path / "reports" / f"{state.batch[:16]}-{name}.parquet"
         if state.version <= dataset.version and path.exists():
-            frames.append(pl.read_parquet(path, glob=False).with_columns(batch=pl.lit(state.batch)))
+            frames.append(pl.read_parquet(readable(path), glob=False).with_columns(batch=pl.lit(state.batch)))
     return pl.concat(frames)

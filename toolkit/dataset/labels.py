@@ -41,6 +41,9 @@ class LabelReport:
     """Equally large classes that would have the same entropy; None without classes."""
     classes: pl.DataFrame
     """``label``, ``image_count``, a count per split, ``image_share`` of the images with a class; the largest first."""
+    empty: pl.DataFrame
+    """Classes without an image: ``label``, ``left_out_count`` (occurrences that name it, none of which is kept; 0 where only an
+    annotation file declares it), in the order of their names."""
     rare: pl.DataFrame
     """The lines of ``classes`` with fewer images than ``RARE_COUNT``."""
     deviations: pl.DataFrame
@@ -81,6 +84,9 @@ def _entropy(counts: Sequence[int]) -> float:
     return -sum(count / total * math.log(count / total) for count in counts if count)
 
 
+_NAMED: Final = pl.concat_list(pl.col("labels").fill_null([]), pl.col("label")).list.drop_nulls().list.unique()
+
+
 def label_report(dataset: Dataset) -> LabelReport:
     """Return what the labels of a dataset are like; no image is read.
 
@@ -89,8 +95,7 @@ def label_report(dataset: Dataset) -> LabelReport:
     dataset : Dataset
         The dataset, opened at a version.
     """
-    named = pl.concat_list(pl.col("labels").fill_null([]), pl.col("label")).list.drop_nulls().list.unique()
-    images = dataset.scan("images").select("split", named=named)
+    images = dataset.scan("images").select("split", named=_NAMED)
     splits = dict(images.group_by("split").len().sort("split").collect(engine="streaming").iter_rows())
     unlabelled_count = images.filter(pl.col("named").list.len() == 0).select(pl.len()).collect(engine="streaming").item()
     pairs = images.select("split", label=pl.col("named")).explode("label").drop_nulls("label")
@@ -107,10 +112,20 @@ def label_report(dataset: Dataset) -> LabelReport:
         entropy_share=normalised_entropy(counts) if counts else None,
         effective_class_count=effective_class_count(counts) if counts else None,
         classes=classes,
+        empty=_empty(dataset, classes["label"]),
         rare=classes.filter(pl.col("image_count") < RARE_COUNT),
         deviations=_deviations(counted, classes, splits),
         conflicts=read_finding(dataset, "conflicts"),
     )
+
+
+def _empty(dataset: Dataset, classes: pl.Series) -> pl.DataFrame:
+    """Return the classes that files declare, or occurrences name that are not kept, and that no image has."""
+    left_out = dataset.scan("catalog").filter(pl.col("state") != "kept").select(label=_NAMED.explode()).drop_nulls()
+    named = left_out.group_by("label").agg(left_out_count=pl.len()).collect(engine="streaming")
+    declared = read_finding(dataset, "unmatched").filter(pl.col("problem") == "empty_class").select(label="target").unique()
+    every = named.join(declared, on="label", how="full", coalesce=True).with_columns(pl.col("left_out_count").fill_null(0))
+    return every.filter(~pl.col("label").is_in(classes.implode())).sort("label")
 
 
 def _classes(counted: pl.DataFrame, splits: Sequence[str], labelled_count: int) -> pl.DataFrame:

@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from toolkit.dataset.object_paths import readable
 from toolkit.dataset.reading import open_dataset
 from toolkit.errors import DatasetError, MissingError, UsageError
 
@@ -177,7 +178,7 @@ def _rows(dataset: Dataset, reason: str | None) -> Iterator[dict[str, Any]]:
     """Yield the refusals with their bytes, file by file."""
     for path in dataset.table_paths("quarantine"):
         try:
-            with pq.ParquetFile(path, pre_buffer=False) as part:
+            with pq.ParquetFile(readable(path), pre_buffer=False) as part:
                 for batch in part.iter_batches(_ROWS, columns=[*_FACTS, "bytes"], use_threads=False):
                     for row in range(batch.num_rows):
                         if reason is None or batch["reason"][row].as_py() == reason:

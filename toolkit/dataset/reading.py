@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.dataset.extents import group_extents, read_extent
+from toolkit.dataset.object_paths import ObjectPath, readable, storage_options
 from toolkit.dataset.shard_files import ShardFile
 from toolkit.dataset.tables import SCHEMAS, DatasetStore, StoreState
 from toolkit.errors import DatasetError, MissingError, UsageError
@@ -40,7 +41,7 @@ def open_dataset(location: str | Path | Location | Dataset, version: int | None 
     Parameters
     ----------
     location : str, Path, Location or Dataset
-        Root of a dataset made by ``toolkit.curate``; a Dataset is given back as it is.
+        Root of a dataset made by ``toolkit.curate``, here or copied to ``s3://`` or ``gs://``; a Dataset is given back as it is.
     version : int, optional
         Version to open; by default the newest.
 
@@ -53,8 +54,12 @@ def open_dataset(location: str | Path | Location | Dataset, version: int | None 
     """
     if isinstance(location, Dataset):
         return location if version is None else Dataset(location.store, version)
-    store = DatasetStore(Location.of(location))
-    if not store.location.exists():
+    store = DatasetStore(Location.of(location), is_read=True)
+    try:
+        is_there = store.root.exists()
+    except OSError as fault:
+        raise DatasetError(str(fault)) from None
+    if not is_there:
         raise MissingError(f"there is no dataset at '{location}'; make one with: tonnage curate SOURCE... {location}")
     return Dataset(store, version)
 
@@ -121,7 +126,9 @@ class Dataset:
         schema = pl.Schema(SCHEMAS[table])  # an empty Arrow table would import pandas
         if not paths:
             return pl.LazyFrame(schema=schema)
-        return pl.scan_parquet(paths, glob=False, schema=schema, missing_columns="insert")  # earlier releases had fewer
+        places, options = [str(path) for path in paths], storage_options(self.store.root)
+        # earlier releases had fewer columns
+        return pl.scan_parquet(places, glob=False, schema=schema, missing_columns="insert", storage_options=options)
 
     def table_paths(self, table: str) -> list[Path]:
         """Return the Parquet files of a table at this version, in the order of their names.
@@ -284,8 +291,8 @@ class Dataset:
         return payload
 
 
-def _read_slowly(path: Path, group: int, row: int) -> bytes:
-    with pq.ParquetFile(path) as shard:
+def _read_slowly(path: Path | ObjectPath, group: int, row: int) -> bytes:
+    with pq.ParquetFile(readable(path)) as shard:
         table = shard.read_row_group(group, columns=["image"], use_threads=False)
     payload: bytes = table["image"][row]["bytes"].as_py()
     return payload

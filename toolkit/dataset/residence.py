@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from toolkit.dataset.object_paths import ObjectPath
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -31,8 +33,8 @@ class ResidentShard:
 
     Parameters
     ----------
-    path : Path
-        The shard.
+    path : Path or ObjectPath
+        The shard; of one in an object store, each stretch is one request.
 
     Raises
     ------
@@ -40,12 +42,12 @@ class ResidentShard:
         If it cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | ObjectPath) -> None:
         self._path = path
         self._seen: set[tuple[int, int]] = set()
         self._map: mmap.mmap | None = None
         self._address = 0
-        if sys.platform == "linux":
+        if sys.platform == "linux" and not isinstance(path, ObjectPath):
             with path.open("rb", buffering=0) as file:
                 try:
                     self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -63,6 +65,9 @@ class ResidentShard:
         """
         if self._map is not None and place + size_bytes <= len(self._map) and self._is_resident(place, size_bytes):
             return memoryview(self._map)[place : place + size_bytes]
+        if isinstance(self._path, ObjectPath):
+            found = self._path.read_range(place, size_bytes)
+            return memoryview(found) if len(found) == size_bytes else None
         with self._path.open("rb", buffering=0) as file:
             return _read(file.fileno(), place, size_bytes)
 
@@ -85,7 +90,7 @@ class ResidentShard:
         What is in memory already is not asked for, as walking its pages takes a tenth of the time of reading them.
         """
         fadvise: Any = getattr(os, "posix_fadvise", None)
-        if fadvise is None:
+        if fadvise is None or isinstance(self._path, ObjectPath):
             return
         with self._path.open("rb", buffering=0) as file:
             probes = (place, place + size_bytes // 2, place + size_bytes - 1)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from toolkit.dataset.object_paths import readable
 from toolkit.dataset.schema import SPLITS
 from toolkit.errors import DatasetError
 
@@ -48,7 +49,7 @@ class RowGroups:
         self._paths = paths
         self._places = places
         self._chosen = chosen
-        self._footer = lru_cache(_FOOTERS_HELD)(pq.read_metadata)
+        self._footer = lru_cache(_FOOTERS_HELD)(lambda path: pq.read_metadata(readable(path)))
 
     def place(self, number: int) -> tuple[Path, pq.FileMetaData, int]:
         """Return shard, footer and number within the shard of a row group."""
@@ -97,10 +98,10 @@ def participating_groups(dataset: Dataset, split: str | None = None) -> RowGroup
 def _group_rows(path: Path, split: str | None) -> list[int | NDArray[np.int64]]:
     """Return for each row group of a shard how many rows take part, or which."""
     try:
-        metadata = pq.read_metadata(path)
+        metadata = pq.read_metadata(readable(path))
         if split is None or path.name.startswith(f"{split}-"):
             return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-        with pq.ParquetFile(path, metadata=metadata) as shard:
+        with pq.ParquetFile(readable(path), metadata=metadata) as shard:
             columns = [shard.read_row_group(group, columns=["split"])["split"] for group in range(metadata.num_row_groups)]
     except (OSError, pa.ArrowException) as fault:
         raise _unreadable(path, fault) from fault

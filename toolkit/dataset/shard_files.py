@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
+from toolkit.dataset.object_paths import ObjectPath, readable
+
 if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
@@ -22,7 +24,7 @@ class ShardFile:
 
     Parameters
     ----------
-    path : Path
+    path : Path or ObjectPath
         The shard.
 
     Raises
@@ -31,26 +33,25 @@ class ShardFile:
         If it cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | ObjectPath) -> None:
         self.path = path
-        self.metadata: pq.FileMetaData = pq.read_metadata(path)
+        self.metadata: pq.FileMetaData = pq.read_metadata(readable(path))
         rows = (self.metadata.row_group(group).num_rows for group in range(self.metadata.num_row_groups))
         self.group_ends = list(accumulate(rows))
         """Rows up to and with each row group."""
-        self._file: FileIO = path.open("rb", buffering=0)
         self._turn = threading.Lock()
-        weakref.finalize(self, self._file.close)
+        self._file: FileIO | None = None
+        if not isinstance(path, ObjectPath):
+            self._file = path.open("rb", buffering=0)
+            weakref.finalize(self, self._file.close)
 
-    if hasattr(os, "pread"):
-
-        def read(self, place: int, size_bytes: int) -> bytes:
-            """Return bytes at a place; fewer than asked for where the file ends."""
+    def read(self, place: int, size_bytes: int) -> bytes:
+        """Return bytes at a place; fewer than asked for where the file ends."""
+        if isinstance(self.path, ObjectPath):
+            return self.path.read_range(place, size_bytes)
+        assert self._file is not None
+        if hasattr(os, "pread"):
             return os.pread(self._file.fileno(), size_bytes, place)
-
-    else:
-
-        def read(self, place: int, size_bytes: int) -> bytes:
-            """Return bytes at a place; fewer than asked for where the file ends."""
-            with self._turn:
-                self._file.seek(place)
-                return self._file.read(size_bytes) or b""
+        with self._turn:
+            self._file.seek(place)
+            return self._file.read(size_bytes) or b""

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from toolkit.dataset.object_paths import ObjectPath
 from toolkit.dataset.schema import IMAGES_SCHEMA
 from toolkit.errors import DatasetError
 from toolkit.units import MIB
@@ -197,8 +198,9 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256", _bufsize=_HASH_CHUNK_BYTES).hexdigest()
 
 
-def iter_row_groups(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Yield the row groups of a shard as tables whose bytes lie in the file's memory map, not in a copy."""
-    with pa.memory_map(str(path)) as mapped, pq.ParquetFile(mapped) as shard:
+def iter_row_groups(path: Path | ObjectPath, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Yield the row groups of a shard as tables whose bytes lie in the file's memory map, if it is on a disk, not in a copy."""
+    opened = path.open("rb", buffering=0) if isinstance(path, ObjectPath) else pa.memory_map(str(path))
+    with opened, pq.ParquetFile(opened) as shard:
         for group in range(shard.num_row_groups):
             yield shard.read_row_group(group, columns=None if columns is None else list(columns), use_threads=False)

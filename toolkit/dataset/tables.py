@@ -14,13 +14,14 @@ import contextlib
 import json
 import re
 import shutil
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 
 from toolkit.dataset.commits import METADATA_KEY, BatchCommit, StoreState, recorded_facts, state_of
 from toolkit.dataset.delta import commit_files, is_table, open_table, table_history
 from toolkit.dataset.manifests import image_bytes_of, manifest_entries, read_manifest, write_manifest
+from toolkit.dataset.object_paths import READ_SCHEMES, ObjectPath
 from toolkit.dataset.schema import CATALOG_SCHEMA, IMAGES_SCHEMA, QUARANTINE_SCHEMA, SCHEMA_VERSION
 from toolkit.dataset.shards import ShardFacts, write_facts_table
 from toolkit.errors import BusyError, DatasetError, UsageError
@@ -43,28 +44,30 @@ that are not UTF-8, and what looks percent-encoded."""
 
 
 class DatasetStore:
-    """A dataset's tables on disk, for those who write them.
+    """A dataset's tables, for those who write them, on disk, and for those who read them, there or in an object store.
 
     Parameters
     ----------
     location : str, Path or Location
         Root of the dataset; nothing is created until the first commit or ``staging``.
+    is_read : bool
+        Whether nothing is to be written, so that it may lie in an object store.
 
     Raises
     ------
     UsageError
-        If the location is not on a local filesystem, or its path has characters that Delta Lake cannot write.
+        If the location is not on a local filesystem or, to be read, in ``READ_SCHEMES``, or its path has characters that Delta
+        Lake cannot write.
     """
 
-    def __init__(self, location: str | Path | Location) -> None:
+    def __init__(self, location: str | Path | Location, *, is_read: bool = False) -> None:
         self.location = Location.of(location)
-        if not self.location.is_local:
-            raise UsageError(
-                f"'{self.location}': datasets are read from and written to a local or mounted folder; copy it there or mount it"
-            )
+        if not self.location.is_local and not (is_read and self.location.scheme in READ_SCHEMES):
+            raise _elsewhere(self.location)
         if odd := _UNWRITABLE.search(self.location.url):
             raise UsageError(f"{self.location.url!r}: Delta Lake cannot use a path with {odd[0]!r} in it; name another folder")
-        self.root = self.location.path
+        # an ObjectPath has what is read of a Path, and whatever writes asks check_writable first
+        self.root = self.location.path if self.location.is_local else cast("Path", ObjectPath(self.location))
 
     @property
     def images_path(self) -> Path:
@@ -82,9 +85,15 @@ class DatasetStore:
 
     def staging(self, batch: str) -> Path:
         """Return (and make) the folder for a batch's unfinished work."""
+        self.check_writable()
         path = self.private_path / "staging" / batch
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def check_writable(self) -> None:
+        """Raise UsageError if the dataset lies where it can only be read."""
+        if not self.location.is_local:
+            raise _elsewhere(self.location)
 
     def exists(self) -> bool:
         """Whether a version has been committed here."""
@@ -255,6 +264,7 @@ class DatasetStore:
     def _lock(self, name: str, wait_s: float) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
+        self.check_writable()
         self.private_path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.private_path / name)
         try:
@@ -265,6 +275,13 @@ class DatasetStore:
             yield
         finally:
             lock.release()
+
+
+def _elsewhere(location: Location) -> UsageError:
+    return UsageError(
+        f"'{location}': datasets are written to a local or mounted folder, and read from there, s3:// or gs://; copy it there or "
+        "mount it"
+    )
 
 
 def _version(version: int | None) -> str:

@@ -26,7 +26,7 @@ def is_coco(document: dict[str, Any]) -> bool:
 
 
 def coco_lines(key: str, document: dict[str, Any]) -> list[Line]:
-    """Return the boxes, classes and captions of a COCO document, one line per image it lists.
+    """Return the boxes, classes and captions of a COCO document, one line per image it lists, and one of all classes it names.
 
     Polygons, run lengths and key points become metadata (``coco_segmentation``, ``coco_keypoints``): a JSON list of what
     the document says, each with the number of its box among those of the image. They are in pixels as written, not turned.
@@ -56,7 +56,8 @@ def coco_lines(key: str, document: dict[str, Any]) -> list[Line]:
         line |= {"captions": line["captions"] or None, "boxes": line["boxes"] or None}
         kept = ((f"coco_{part}", nested_text(found, _KEPT_LETTERS)) for part, found in line["metadata"].items())
         line["metadata"] = [{"key": name, "value": text} for name, text in kept] or None
-    return list(lines.values())
+    declared = sorted(set(classes.values()))
+    return [*lines.values(), *([{"file": key, "kind": "categories", "labels": declared}] if declared else [])]
 
 
 def _add(line: Line, annotation: dict[str, Any], classes: dict[Any, str]) -> None:

@@ -114,7 +114,8 @@ def _tried(
         reading = read_sources(run, refused_units(before, refused, staging, had), KnownSources(None), others)
         absent = absent_count(refused, had)
         if not reading.parts:
-            return _nothing(absent)
+            _check_had(absent)
+            return None
         rows = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).select(*_decision_columns(reading)).collect()
         history = kept_images(before, rules.group_by)
         taken = compare(run, rows, history, reading, before.shard_paths())
@@ -143,11 +144,14 @@ def _tried(
         absent_count=absent,
         findings={"bridges": bridge_list(outcomes, decisions.bridges), "unmatched": unmatched},
     )
-    return _revision(trial, rules) or _nothing(absent)
+    revision = _revision(trial, rules)
+    if revision is None:
+        _check_had(absent)
+    return revision
 
 
-def _nothing(absent: int) -> None:
-    """Return that nothing changes, unless that is because bytes are gone."""
+def _check_had(absent: int) -> None:
+    """Raise if nothing changes because bytes are gone."""
     if absent:
         raise UsageError(
             f"the bytes of {absent:,} refusals can be had no more: the quarantine does not hold them, and their sources "

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from toolkit.dataset.conditions import row_condition
 from toolkit.dataset.schema import IMAGES_SCHEMA, SPLITS
+from toolkit.dataset.shards import iter_row_groups
 from toolkit.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
@@ -100,15 +100,14 @@ def image_tables(selection: Selection) -> Iterator[pa.Table]:
 
 def _chosen(path: Path, condition: pl.Expr | None) -> Iterator[pa.Table]:
     try:
-        with pa.memory_map(str(path)) as mapped, pq.ParquetFile(mapped) as shard:
-            for group in range(shard.num_row_groups):
-                table = shard.read_row_group(group, use_threads=False)
-                for field in IMAGES_SCHEMA:
-                    if field.name not in table.column_names:  # of an earlier release
-                        table = table.append_column(field, pa.nulls(len(table), field.type))
-                rows = table if condition is None else table.filter(_mask(table, condition))
-                if rows.num_rows:
-                    yield rows
+        for group in iter_row_groups(path):
+            table = group
+            for field in IMAGES_SCHEMA:
+                if field.name not in table.column_names:  # of an earlier release
+                    table = table.append_column(field, pa.nulls(len(table), field.type))
+            rows = table if condition is None else table.filter(_mask(table, condition))
+            if rows.num_rows:
+                yield rows
     except (OSError, pa.ArrowException) as fault:
         raise DatasetError(f"shard '{path}' cannot be read: {fault}; run tonnage verify") from fault
 

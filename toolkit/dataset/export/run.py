@@ -171,8 +171,7 @@ def _written(
 
 
 def _free_place(place: Path, dataset: Dataset) -> Path:
-    root = dataset.location.path
-    if place == root or root in place.parents:
+    if dataset.location.is_local and (place == dataset.location.path or dataset.location.path in place.parents):
         raise UsageError(f"'{place}' lies in the dataset itself; name a folder elsewhere")
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise UsageError(f"'{place}' is there already and is no empty folder; name another")
