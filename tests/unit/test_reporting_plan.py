@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import json
 import re
@@ -86,8 +87,16 @@ def test_risks_are_the_shares_of_the_draws(priced: Projection, unpriced: Project
     assert drawn["running out of the storage there is"] == medians(priced, "storage.shortage_share")
     assert drawn["passing the power of the site"] == medians(priced, "site.shortage_share")
     assert "more likely than not from month" in title(figure)
-    assert shortages(unpriced.frame) is None
-    assert "In none of the draws: missing the deadline of a training run." in render(Subjects(projections=(unpriced,)))
+    late = shortages(unpriced.frame)
+    assert late is not None
+    assert "missing the deadline of a training run" in {trace.name for trace in late.data}
+    is_share = pl.col("quantity") == "training.late_share"
+    sure = unpriced.frame.with_columns(
+        pl.when(is_share).then(0.0).otherwise(pl.col(name)).alias(name) for name in ("p10", "p50", "p90")
+    )
+    assert shortages(sure) is None
+    never = render(Subjects(projections=(dataclasses.replace(unpriced, frame=sure),)))
+    assert "In none of the draws: missing the deadline of a training run." in never
 
 
 def loads(**shares: list[float | None]) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import ScenarioError
 from toolkit.projection.givens_costs import gather_costs
+from toolkit.projection.givens_decoding import gather_decoding
 from toolkit.projection.givens_training import gather_training, own_share
 from toolkit.projection.hardware_facts import accelerators, cards, collections, media, models, switches
 from toolkit.projection.uncertainty import Given
@@ -64,6 +65,7 @@ def gather(scenario: Scenario, profile: DatasetProfile | None, measured: Measure
     givens.add("month_s", "s", MONTH_S, "1/12 of a Julian year", "published")
     _dataset(givens, scenario, profile)
     _storage(givens, scenario, measured)
+    gather_decoding(givens, scenario, profile, measured)
     if scenario.training is not None:
         gather_training(givens, scenario, scenario.training, measured)
     if scenario.inference is not None:
@@ -160,7 +162,6 @@ def _storage(givens: Givens, scenario: Scenario, measured: MeasurementSet | None
     givens.add("network.payload_share", "share", scenario.network.efficiency, source, "assumed", spread=(0.9, 1.03))
     _upkeep(givens, scenario, measured)
     _supply(givens, scenario, measured)
-    _decode_rate(givens, measured)
 
 
 def _upkeep(givens: Givens, scenario: Scenario, measured: MeasurementSet | None) -> None:
@@ -195,8 +196,6 @@ def _upkeep(givens: Givens, scenario: Scenario, measured: MeasurementSet | None)
     givens.state("curation.batch_count", "count", curated.batch_count)
     givens.state("curation.core_count", "count", curated.core_count)
     own_share(givens, "curation.own_share", curated, measured)
-    source = "this toolkit's curation reaches 0.70 to 0.80 of the strict-decode rate"
-    givens.add("curation.beside_factor", "ratio", 1.35, source, "published", spread=(0.92, 1.08))
     source = "this toolkit's duplicate search: 1.8 s for a million hashes"
     givens.add("curation.search_million_s", "s", 1.8, source, "published", spread=(0.5, 2.0))
     givens.add(
@@ -220,18 +219,6 @@ def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None)
     givens.add("supply.node_bytes_per_s", "bytes_per_s", medium.read, *medium.origin("read"), spread=(0.7, 1.0))
     given = "no cold read was measured" if measured is not None else "no measurements were given"
     givens.flags.append(f"{given}: storage supply is a vendor's figure for one drive per node; run tonnage measure on the target")
-
-
-def _decode_rate(givens: Givens, measured: MeasurementSet | None) -> None:
-    found = None
-    if measured is not None:
-        found = measured.find("decode.core") or measured.find("ceiling.decode_core")
-    if found is not None and found.unit == "images_per_s":
-        givens.measure("supply.core_images_per_s", "images_per_s", found, "images decoded on one core")
-        return
-    source = "strict decoding of 0.29-megapixel JPEG on one core of a current server"
-    givens.add("supply.core_images_per_s", "images_per_s", 700.0, source, "assumed", spread=(0.5, 1.5))
-    givens.flags.append("no decode rate was measured: 700 images/s on a core is assumed; run tonnage measure on the target")
 
 
 def _inference(givens: Givens, inference: Inference) -> None:

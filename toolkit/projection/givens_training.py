@@ -187,6 +187,7 @@ def _links(givens: Givens, scenario: Scenario, training: Training, device: Accel
 
 def _machines(givens: Givens, scenario: Scenario, training: Training, device: Accelerator) -> None:
     """Add nodes: what they hold, how often they fail, what they take and cost."""
+    givens.add("storage.whole_factor", "ratio", 1.0, "reading takes the data pieces alone", "published")
     givens.add("training.repair_s", "s", 86_400.0, "a day to repair a node", "assumed", spread=(0.3, 3.0))
     givens.state("training.devices_per_node", "count", training.accelerators_per_node)
     givens.state("training.cores_per_node", "count", training.cores_per_node)

@@ -20,8 +20,10 @@ __all__ = [
     "failure_interval",
     "failures",
     "goodput",
+    "least_drives",
     "spare_count",
     "spare_nodes",
+    "together",
     "young_interval",
 ]
 
@@ -38,6 +40,35 @@ def failure_interval(node_interval_s: Draws, node_count: Draws) -> Any:
     100000.0
     """
     return node_interval_s / node_count
+
+
+@formula("count", "(images + one checkpoint) x protection / (1 - headroom) / bytes of a drive, rounded up")
+def least_drives(
+    image_bytes: Draws, checkpoint_bytes: Draws, protection_factor: Draws, headroom_share: Draws, drive_bytes: Draws
+) -> Any:
+    """Drives there are at least, however fast they must be: those that hold the curated images and a checkpoint.
+
+    Source: definition; what else is kept adds to them.
+    """
+    held = (image_bytes + checkpoint_bytes) * protection_factor / (1 - headroom_share)
+    return np.maximum(1.0, np.ceil(held / drive_bytes))
+
+
+@formula("bytes_per_s", "the lesser of drives x rate of one / protection and nodes x link of each")
+def together(
+    drive_count: Draws, drive_bytes_per_s: Draws, protection_factor: Draws, node_count: Draws, link_bytes_per_s: Draws,
+    payload_share: Draws,
+) -> Any:  # fmt: skip
+    """Bytes each second that a checkpoint moves between all nodes and all drives: each node writes its part.
+
+    Source: bottleneck law (Denning and Buzen 1978); copies and parity are written too.
+
+    Examples
+    --------
+    >>> float(together(40.0, 2e9, 1.25, 100.0, 12.5e9, 0.92)), float(together(400.0, 2e9, 1.0, 1.0, 12.5e9, 1.0))
+    (64000000000.0, 12500000000.0)
+    """
+    return np.minimum(drive_count * drive_bytes_per_s / protection_factor, node_count * link_bytes_per_s * payload_share)
 
 
 @formula("s", "sqrt(2 x write time x time between failures)")

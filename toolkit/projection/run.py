@@ -47,7 +47,7 @@ _RESULT_PREFIXES: Final = (
 )
 _HEADLINES: Final = (
     "storage.capacity_bytes",
-    "training.needed_count",
+    "training.gpu_count",
     "training.elapsed_s",
     "training.cost_usd",
     "inference.instance_count",
@@ -204,8 +204,8 @@ def _sensitivity(
             for end in ("p10", "p90")
         ]
         for quantity in _HEADLINES:
-            if quantity in ends[0].values:
-                low, high = (ledger.median(quantity) for ledger in ends)
+            if _moved(quantity, ends[0].values):
+                low, high = (ledger.median(_moved(quantity, ledger.values)) for ledger in ends)
                 if low != high and np.isfinite([low, high]).all():
                     inputs = {"input": given.name, "low_input": given.at("p10"), "high_input": given.at("p90")}
                     results = {"quantity": quantity, "unit": ends[0].unit(quantity), "low_result": low, "high_result": high}
@@ -218,8 +218,15 @@ def _sensitivity(
 def _influences(ledger: Ledger, givens: Givens) -> pl.DataFrame:
     """Return what the spread of the headline numbers comes from when all inputs vary at once."""
     uncertain = [given.name for given in givens.by_name.values() if not given.is_certain]
-    told = [name for name in _HEADLINES if name in ledger.values]
-    return pl.DataFrame(influences(ledger.values, uncertain, told), schema=INFLUENCE_SCHEMA)
+    told = {name: ledger.values[moved] for name in _HEADLINES if (moved := _moved(name, ledger.values))}
+    return pl.DataFrame(influences(ledger.values | told, uncertain, list(told)), schema=INFLUENCE_SCHEMA)
+
+
+def _moved(headline: str, values: Mapping[str, Any]) -> str:
+    """Return the quantity by which inputs move a headline: devices are bought as needed; empty where nothing moves it."""
+    if headline == "training.gpu_count":
+        return "training.needed_count" if "training.needed_count" in values else ""
+    return headline if headline in values else ""
 
 
 def _assumptions(givens: Givens) -> pl.DataFrame:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from toolkit.projection.explain import formula
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Draws = NDArray[np.float64]
@@ -56,13 +57,8 @@ def restore_time(checkpoint_bytes: Draws, read_bytes_per_s: Draws) -> Any:
     return checkpoint_bytes / read_bytes_per_s
 
 
-@formula("bytes_per_s", "(2 x bytes that came in + shards written) / time of the batch")
-def curation_traffic(
-    batch_images: Draws, bytes_per_image: Draws, kept_share: Draws, shard_overhead: Draws, elapsed_s: Draws
-) -> Any:
-    """Bytes each second while a batch is curated: images are read to be examined, read to be packed, and written.
-
-    Source: the passes of this toolkit's curation.
-    """
-    read = batch_images * bytes_per_image * (1 + kept_share)
-    return (read + batch_images * kept_share * bytes_per_image * shard_overhead) / elapsed_s
+@formula("bytes_per_s", "bytes moved / time of the batch")
+def curation_traffic(moved_bytes: Draws, elapsed_s: Draws) -> Any:
+    """Bytes each second while a batch is curated.  Source: definition."""
+    return np.divide(moved_bytes, elapsed_s, out=np.zeros(np.broadcast_shapes(np.shape(moved_bytes), np.shape(elapsed_s))),
+                     where=np.asarray(elapsed_s) > 0)  # fmt: skip
