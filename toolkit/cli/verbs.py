@@ -128,7 +128,7 @@ def measure(  # noqa: PLR0917 - options are given by name
 
 
 @app.command()
-def project(
+def project(  # noqa: PLR0917 -- each is an option of the command
     scenario: Annotated[str, typer.Argument(help="YAML or JSON file with a scenario.")],
     dataset: Annotated[str | None, typer.Option(help="Dataset whose profile (and newest measurements) are the start.")] = None,
     measurements: Annotated[
@@ -138,6 +138,8 @@ def project(
     out: Annotated[Path | None, typer.Option(help="JSON file to write the projection to.")] = None,
     explain: Annotated[str | None, typer.Option(metavar="QUANTITY", help="Print why a quantity is what it is.")] = None,
     month: Annotated[int | None, typer.Option(help="Month that --explain looks at; by default the last.")] = None,
+    draws: Annotated[int, typer.Option(help="Monte Carlo draws: more of them take longer and steady the tails.")] = 2_000,
+    seed: Annotated[int, typer.Option(help="Seed of the draws: equal inputs and seed give equal results.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Project storage, network and compute from a scenario, a dataset and its measurements."""
@@ -145,7 +147,7 @@ def project(
     from toolkit.terminal import show_projection
 
     profile = toolkit.open_dataset(dataset) if dataset else None
-    projection = toolkit.project(scenario, profile, measurements, calibration=calibration)
+    projection = toolkit.project(scenario, profile, measurements, calibration=calibration, draws=draws, seed=seed)
     if out is not None:
         projection.save(out)
     if explain is not None:

@@ -14,6 +14,8 @@ from toolkit.projection.uncertainty import Given
 from toolkit.units import GB, MONTH_S
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from toolkit.facts import DatasetProfile, Measurement, MeasurementSet
     from toolkit.projection.scenario import Inference, Scenario
 
@@ -53,8 +55,13 @@ class Givens:
         )  # fmt: skip
 
 
-def gather(scenario: Scenario, profile: DatasetProfile | None, measured: MeasurementSet | None) -> Givens:
+def gather(
+    scenario: Scenario, profile: DatasetProfile | None, measured: MeasurementSet | None, left_out: Collection[str] = ()
+) -> Givens:
     """Return every input of a scenario's projection.
+
+    ``left_out`` names published runs and rates that are not to be used (``run``, ``accelerator.model``): a published system is
+    not projected from itself.
 
     Raises
     ------
@@ -67,7 +74,7 @@ def gather(scenario: Scenario, profile: DatasetProfile | None, measured: Measure
     _storage(givens, scenario, measured)
     gather_decoding(givens, scenario, profile, measured)
     if scenario.training is not None:
-        gather_training(givens, scenario, scenario.training, measured)
+        gather_training(givens, scenario, scenario.training, measured, left_out)
     if scenario.inference is not None:
         _inference(givens, scenario.inference)
     source = "assumed 0.12 USD/kWh, unless stated"
@@ -245,7 +252,9 @@ def _inference(givens: Givens, inference: Inference) -> None:
     givens.add("inference.param_count", "count", model.params, *model.origin("params"))
     givens.add("inference.weight_bytes", "bytes", 1.0, "8-bit weights, as the published serving rates have them", "published")
     givens.add("inference.workspace_bytes", "bytes", 1e9, "framework and context", "assumed", spread=(0.5, 1.5))
-    givens.add("inference.input_bytes", "bytes", 3.0 * model.input_px**2, "one RGB input of the model's size", "published")
+    givens.add(
+        "inference.input_bytes", "bytes", 3.0 * (model.input_px or 0) ** 2, "one RGB input of the model's size", "published"
+    )
     givens.add("inference.device_w", "w", device.power, *device.origin("power"))
     givens.add("inference.boot_s", "s", inference.boot_time, "a minute, unless stated", "assumed", spread=(0.5, 2.0))
     price = inference.accelerator_hour

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from toolkit.facts.calibrations import Calibration
     from toolkit.projection.explain import Ledger, NodeSummary
 
-__all__ = ["project"]
+__all__ = ["drawn", "project"]
 
 _RESULT_PREFIXES: Final = (
     "dataset.",
@@ -101,10 +101,7 @@ def project(
     asked, fitted = _with_fitted_growth(asked, facts)
     givens = gather(asked, facts, measured)
     apply_calibration(givens, asked, newest_calibration(calibration, location))
-    months = np.arange(0, asked.horizon_months + 1, dtype=np.float64)
-    generator = np.random.default_rng(seed)
-    values = {name: given.draw(generator, draws) for name, given in givens.by_name.items()}
-    ledger = evaluate(asked, givens.by_name, values, months)
+    ledger, months = drawn(asked, givens, draws, seed)
     nodes = ledger.summaries()
     loads = bottlenecks(ledger, asked, months)
     return Projection(
@@ -122,6 +119,14 @@ def project(
         limits=_limits(measured),
         explanations=nodes,
     )
+
+
+def drawn(scenario: Scenario, givens: Givens, draws: int, seed: int) -> tuple[Ledger, np.ndarray[Any, Any]]:
+    """Return the ledger of a scenario over draws of its inputs, and its months: what a projection is made from."""
+    months = np.arange(0, scenario.horizon_months + 1, dtype=np.float64)
+    generator = np.random.default_rng(seed)
+    values = {name: given.draw(generator, draws) for name, given in givens.by_name.items()}
+    return evaluate(scenario, givens.by_name, values, months), months
 
 
 def _profile_of(profile: Any) -> tuple[DatasetProfile | None, Path | None]:

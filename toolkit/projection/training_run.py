@@ -46,7 +46,8 @@ def derive_demand(ledger: Ledger, trained: Training) -> None:
         derive("training.samples", training.run_samples, images="dataset.images", epoch_count="training.epoch_count")
     derive("training.sample_flop", training.sample_flop, forward_mac_count="model.forward_mac_count",
            frozen_mac_count="model.frozen_mac_count")  # fmt: skip
-    derive("training.flop", training.all_flop, samples="training.samples", sample_flop="training.sample_flop")
+    derive("training.flop", training.run_flop, samples="training.samples", forward_mac_count="model.forward_mac_count",
+           frozen_mac_count="model.frozen_mac_count")  # fmt: skip
     derive("training.activation_bytes", training.precise_activations, activation_bytes="model.activation_bytes",
            activation_factor="training.activation_factor")  # fmt: skip
     _device_rate(ledger)
