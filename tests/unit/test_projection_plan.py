@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import polars as pl
@@ -67,7 +68,7 @@ def test_what_else_could_be_taken_is_told_with_why_it_was_not(whole: Projection)
     assert set(chosen["verdict"]) == {"chosen"}
     verdicts = {(row["phase"], row["name"]): row["verdict"] for row in listed.iter_rows(named=True)}
     assert verdicts["training", "l4"].startswith("rejected: too little memory")
-    assert verdicts["training", "a100_sxm_80gb"].startswith("rejected: ")
+    assert re.match(r"(rejected|cheaper): [\d.]+ times the price", verdicts["training", "a100_sxm_80gb"])
     assert verdicts["storage", "nvme_gen5_7.68tb"].startswith("rejected: 1.3 times the price")
     assert "needs input" in verdicts["training", "h200_sxm"]
     tight = asked(inference={"latency_p99": "8 ms"}).plan.alternatives

@@ -14,8 +14,9 @@ from toolkit.cli import run
 from toolkit.errors import MissingError, ScenarioError
 from toolkit.projection import economics, queueing, scaling, training
 from toolkit.projection.hardware_facts import accelerators
+from toolkit.projection.systems import System, project_system, project_systems, shipped_systems
 from toolkit.projection.validating import Case, recompute, shipped_cases, validate
-from toolkit.projection.validation_page import validation_page
+from toolkit.projection.validation_page import used_formulas, validation_page
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = {case.id: case for case in shipped_cases()}
@@ -40,7 +41,44 @@ def test_every_published_case_is_there_once() -> None:
 
 def test_the_page_of_published_figures_is_current() -> None:
     page = (ROOT / "docs" / "validation.md").read_text(encoding="utf-8")
-    assert page == validation_page(validate()), "write it anew: tonnage validate --page docs/validation.md"
+    assert page == validation_page(validate(), project_systems()), "write it anew: tonnage validate --page docs/validation.md"
+
+
+@pytest.mark.parametrize("name", [system.id for system in shipped_systems()])
+def test_a_published_system_lies_within_its_projection(name: str) -> None:
+    result = project_system(next(system for system in shipped_systems() if system.id == name), draws=300)
+    assert result.is_as_told, f"{result.shown}: {result.verdict}"
+
+
+def test_the_systems_are_many_and_their_ranges_are_no_wider_than_they_need_be() -> None:
+    """Ranges that hold everything say nothing: the middle must be near too, and no range more than a factor of three wide."""
+    groups = {system.id.split("-")[0] for system in shipped_systems()}
+    assert {"V16", "V17", "V18", "V19", "V20", "V22", "V28", "V38"} <= groups
+    results = [result for result in project_systems() if not result.system.miss]
+    assert max(result.p90 / result.p10 for result in results) < 3
+    off = sorted(abs(np.log(result.p50 / result.published)) for result in results)
+    assert off[len(off) // 2] < 0.15
+
+
+def test_a_system_that_is_missed_or_misnamed_is_told() -> None:
+    known = next(system for system in shipped_systems() if system.id == "V19-64").model_dump()
+    late = project_system(System(**known | {"published": "26 min"}), draws=50)
+    assert (late.is_as_told, late.verdict) == (False, "OUT OF RANGE")
+    found = System(**known | {"miss": True, "because": "so it was"})
+    assert project_system(found, draws=300).verdict == "A KNOWN MISS IS REACHED"
+    for change, fragment in (({"quantity": "training.none"}, "no quantity"), ({"scenario": {"trainng": {}}}, "did you mean")):
+        with pytest.raises(ScenarioError, match=fragment):
+            project_system(System(**known | change), draws=5)
+
+
+def test_the_page_tells_which_formulas_projections_use() -> None:
+    page = validation_page(validate())
+    assert {"training.run_flop", "training.checkpoint_size", "network.transfer_time"} <= used_formulas()
+    assert "| `arithmetic.vit_mac_count` | library |" in page
+    assert "| `reliability.checkpoint_overhead_share` | library |" in page
+    assert "| `training.run_flop` | projections |" in page
+    used = sum(case.formula in used_formulas() for case in CASES.values())
+    assert f"{used} go through a formula that projections use" in page
 
 
 def test_a_wrong_formula_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:

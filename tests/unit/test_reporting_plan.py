@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import json
 import re
@@ -88,9 +89,14 @@ def test_risks_are_the_shares_of_the_draws(priced: Projection, unpriced: Project
     assert "more likely than not from month" in title(figure)
     late = shortages(unpriced.frame)
     assert late is not None
-    drawn = {trace.name: list(trace.y) for trace in late.data}
-    assert drawn == {"missing the deadline of a training run": medians(unpriced, "training.late_share")}
-    assert shortages(unpriced.frame.filter(~pl.col("quantity").str.ends_with("_share"))) is None
+    assert "missing the deadline of a training run" in {trace.name for trace in late.data}
+    is_share = pl.col("quantity") == "training.late_share"
+    sure = unpriced.frame.with_columns(
+        pl.when(is_share).then(0.0).otherwise(pl.col(name)).alias(name) for name in ("p10", "p50", "p90")
+    )
+    assert shortages(sure) is None
+    never = render(Subjects(projections=(dataclasses.replace(unpriced, frame=sure),)))
+    assert "In none of the draws: missing the deadline of a training run." in never
 
 
 def loads(**shares: list[float | None]) -> pl.DataFrame:

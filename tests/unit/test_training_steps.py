@@ -9,7 +9,7 @@ import pytest
 
 import toolkit
 from toolkit.projection import steps
-from toolkit.projection.hardware_facts import runs
+from toolkit.projection.hardware_facts import accelerators, runs
 from toolkit.projection.result import Projection
 from toolkit.projection.utilised import family_share
 
@@ -57,7 +57,8 @@ def test_an_input_that_is_worse_than_thought_makes_a_run_late_and_buys_nothing()
     moved = asked().sensitivity
     late = moved.filter((moved["quantity"] == "training.elapsed_s") & (moved["input"] == "device.half_images_per_s"))
     assert late["high_result"][0] < late["low_result"][0] - 10  # a faster device, a shorter run
-    assert {"training.needed_count"} <= set(moved["quantity"])
+    needed = moved.filter((moved["quantity"] == "training.gpu_count") & (moved["input"] == "device.half_images_per_s"))
+    assert needed["low_result"][0] > needed["high_result"][0]  # what would have to be bought if the device were slower
 
 
 @pytest.mark.parametrize(
@@ -150,10 +151,11 @@ def test_what_gradients_take_and_what_is_sent_agree(split: int, devices: int) ->
 
 
 def test_a_published_run_is_not_predicted_from_itself() -> None:
-    whole, without = family_share("contrastive"), family_share("contrastive", ["openclip_b32"])
+    device = accelerators()["a100_sxm_40gb"]
+    whole, without = family_share("contrastive", device), family_share("contrastive", device, ["openclip_b32"])
     assert without.share > whole.share
     assert whole.low < 0.16 < whole.high
     assert "6 published runs" in without.source
-    wide, narrow = family_share(None), family_share("convolution")
-    assert wide.high / wide.low > 2 * narrow.high / narrow.low
+    wide, narrow = family_share(None, device), family_share("convolution", device)
+    assert wide.high / wide.low > 1.3 * narrow.high / narrow.low
     assert all(run.source and run.as_of for run in runs().values())

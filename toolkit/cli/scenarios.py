@@ -30,17 +30,23 @@ def validate(
     page: Annotated[Path | None, typer.Option(help="Markdown file to write the table to.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recompute published figures with the formulas of projections; exit 1 if any is out of its tolerance."""
+    """Recompute published figures and project published systems; exit 1 if any is out of its tolerance or range."""
+    from toolkit.projection.systems import project_systems
     from toolkit.projection.validating import validate as recompute_all
     from toolkit.projection.validation_page import validation_page
 
     results = recompute_all(cases or ())
-    failed = [result for result in results if not result.is_within]
+    systems = [] if cases else project_systems()
+    failed = [result for result in results if not result.is_within] + [each for each in systems if not each.is_as_told]
     if page is not None:
-        page.write_text(validation_page(results), encoding="utf-8")
+        page.write_text(validation_page(results, systems), encoding="utf-8")
     if as_json:
-        print_json({"cases": [result.to_dict() for result in results], "failed_count": len(failed)})
+        told = {"cases": [result.to_dict() for result in results], "systems": [each.to_dict() for each in systems]}
+        print_json(told | {"failed_count": len(failed)})
     else:
+        for each in systems:
+            published, low, middle, high = each.shown
+            print_line(f"{each.system.id:28} {published:>24} {middle:>16} ({low} to {high})  {each.verdict}  {each.system.title}")
         for result in results:
             tolerance = "" if result.case.between or result.case.miss is not None else f"{result.case.tolerance * 100:.4g} %"
             print_line(
@@ -48,7 +54,9 @@ def validate(
                 f"{tolerance:>8}  {result.verdict:11}  {result.case.title}"
             )
         misses = sum(result.case.miss is not None for result in results)
-        print_line(f"{len(results)} published figures, {len(failed)} out of tolerance, {misses} known misses")
+        misses += sum(each.system.miss for each in systems)
+        count = f"{len(results)} published figures" + (f", {len(systems)} published systems" if systems else "")
+        print_line(f"{count}, {len(failed)} out of tolerance, {misses} known misses")
     if failed:
         raise typer.Exit(1)
 

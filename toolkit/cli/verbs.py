@@ -150,6 +150,8 @@ def project(  # noqa: PLR0917 -- the options of a command
     explain: Annotated[str | None, typer.Option(metavar="QUANTITY", help="Print why a quantity is what it is.")] = None,
     month: Annotated[int | None, typer.Option(help="Month that --explain looks at; by default the last.")] = None,
     is_whole: Whole = False,
+    draws: Annotated[int, typer.Option(help="Monte Carlo draws: more of them take longer and steady the tails.")] = 2_000,
+    seed: Annotated[int, typer.Option(help="Seed of the draws: equal inputs and seed give equal results.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Project storage, network and compute from a scenario, a dataset and its measurements."""
@@ -157,7 +159,7 @@ def project(  # noqa: PLR0917 -- the options of a command
     from toolkit.terminal import show_projection
 
     profile = toolkit.open_dataset(dataset) if dataset else None
-    projection = toolkit.project(scenario, profile, measurements, calibration=calibration)
+    projection = toolkit.project(scenario, profile, measurements, calibration=calibration, draws=draws, seed=seed)
     if out is not None:
         projection.save(out)
     if explain is not None:

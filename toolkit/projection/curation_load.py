@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from toolkit.projection.explain import formula
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Draws = NDArray[np.float64]
 
-__all__ = ["batch", "elapsed", "examination", "monthly_share", "search"]
+__all__ = ["batch", "elapsed", "examination", "monthly_share", "moved", "search"]
 
 
 @formula("images", "images that come in each second x seconds of a month / batches each month")
@@ -44,10 +45,30 @@ def search(images: Draws, batch_images: Draws, million_s: Draws, exponent: Draws
     return million_s * ((images + batch_images) / 1e6) ** exponent
 
 
-@formula("s", "(examination + search) / (cores x share left by neighbours)")
-def elapsed(examination_s: Draws, search_s: Draws, core_count: Draws, own_share: Draws) -> Any:
-    """Seconds that a batch takes on the cores given to curation.  Source: threads scale by 1.9 to 2.0 on two cores."""
-    return (examination_s + search_s) / (core_count * own_share)
+@formula("bytes", "bytes that came in, read to be examined and to be packed + shards written")
+def moved(batch_images: Draws, bytes_per_image: Draws, kept_share: Draws, shard_overhead: Draws) -> Any:
+    """Bytes that a batch moves between storage and the cores that curate.  Source: the passes of this toolkit's curation."""
+    return batch_images * bytes_per_image * (1 + kept_share * (1 + shard_overhead))
+
+
+@formula(
+    "s", "the longer of (examination + search) / (cores x share left by neighbours) and bytes moved / what link and storage give"
+)
+def elapsed(
+    examination_s: Draws, search_s: Draws, core_count: Draws, own_share: Draws, moved_bytes: Draws, link_bytes_per_s: Draws,
+    payload_share: Draws, supply_bytes_per_s: Draws,
+) -> Any:  # fmt: skip
+    """Seconds that a batch takes on the cores given to curation, in one machine with one link to storage.
+
+    Source: threads scale by 1.9 to 2.0 on two cores; bottleneck law (Denning and Buzen 1978).
+
+    Examples
+    --------
+    >>> float(elapsed(60.0, 4.0, 32.0, 1.0, 1e9, 12.5e9, 1.0, 5e9)), float(elapsed(60.0, 4.0, 32.0, 1.0, 50e9, 12.5e9, 1.0, 5e9))
+    (2.0, 10.0)
+    """
+    computed_s = (examination_s + search_s) / (core_count * own_share)
+    return np.maximum(computed_s, moved_bytes / np.minimum(link_bytes_per_s * payload_share, supply_bytes_per_s))
 
 
 @formula("share", "time of a batch x batches each month / seconds of a month")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import ScenarioError
 from toolkit.projection.givens_costs import gather_costs
+from toolkit.projection.givens_decoding import gather_decoding
 from toolkit.projection.givens_keys import origin_of
 from toolkit.projection.givens_serving import gather_inference
 from toolkit.projection.givens_storage import gather_storage
@@ -17,6 +18,8 @@ from toolkit.projection.uncertainty import Given
 from toolkit.units import GB, MONTH_S
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from toolkit.facts import DatasetProfile, Measurement, MeasurementSet
     from toolkit.projection.scenario import Scenario
 
@@ -61,8 +64,13 @@ class Givens:
         )  # fmt: skip
 
 
-def gather(scenario: Scenario, profile: DatasetProfile | None, measured: MeasurementSet | None) -> Givens:
+def gather(
+    scenario: Scenario, profile: DatasetProfile | None, measured: MeasurementSet | None, left_out: Collection[str] = ()
+) -> Givens:
     """Return every input of a scenario's projection.
+
+    ``left_out`` names published runs and rates that are not to be used (``run``, ``accelerator.model``): a published system is
+    not projected from itself.
 
     Raises
     ------
@@ -74,9 +82,9 @@ def gather(scenario: Scenario, profile: DatasetProfile | None, measured: Measure
     _dataset(givens, scenario, profile)
     gather_storage(givens, scenario, measured)
     own_share(givens, "curation.own_share", scenario.curation, measured)
-    _decode_rate(givens, measured)
+    gather_decoding(givens, scenario, profile, measured)
     if scenario.training is not None:
-        gather_training(givens, scenario, scenario.training, measured)
+        gather_training(givens, scenario, scenario.training, measured, left_out)
     if scenario.inference is not None:
         check_load(scenario.inference, scenario.horizon_months)
         gather_inference(givens, scenario.inference)
@@ -148,15 +156,3 @@ def _shard_overhead(givens: Givens, profile: DatasetProfile | None, where: str) 
     else:
         source = "Parquet with one metadata row per image; measured once a dataset of 100 MB or more is given"
         givens.add("start.shard_overhead_ratio", "ratio", 1.01, source, "assumed", spread=(0.995, 1.02))
-
-
-def _decode_rate(givens: Givens, measured: MeasurementSet | None) -> None:
-    found = None
-    if measured is not None:
-        found = measured.find("decode.core") or measured.find("ceiling.decode_core")
-    if found is not None and found.unit == "images_per_s":
-        givens.measure("supply.core_images_per_s", "images_per_s", found, "images decoded on one core")
-        return
-    source = "strict decoding of 0.29-megapixel JPEG on one core of a current server"
-    givens.add("supply.core_images_per_s", "images_per_s", 700.0, source, "assumed", spread=(0.5, 1.5))
-    givens.flags.append("no decode rate was measured: 700 images/s on a core is assumed; run tonnage measure on the target")

@@ -38,7 +38,7 @@ def gather_inference(givens: Givens, inference: Inference) -> None:
     givens.add("inference.param_count", "count", model.params, *model.origin("params"))
     givens.add("inference.weight_bytes", "bytes", 1.0, "8-bit weights, as the published serving rates have them", "published")
     givens.add("inference.workspace_bytes", "bytes", 1e9, "framework and context", "assumed", spread=(0.5, 1.5))
-    givens.add("inference.input_bytes", "bytes", 3.0 * model.input_px**2, "one RGB input of the model's size", "published")
+    givens.add("inference.input_bytes", "bytes", 3.0 * (model.input_px or 0) ** 2, "one RGB input of the model's size", "published")
     givens.add("inference.device_w", "w", device.power, *device.origin("power"))
     givens.add("inference.boot_s", "s", inference.boot_time, "a minute, unless stated", "assumed", spread=(0.5, 2.0))
     price = inference.accelerator_hour

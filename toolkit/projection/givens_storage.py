@@ -120,8 +120,6 @@ def _curation(givens: Givens, scenario: Scenario) -> None:
     curated = scenario.curation
     givens.state("curation.batch_count", "count", curated.batch_count)
     givens.state("curation.core_count", "count", curated.core_count)
-    source = "this toolkit's curation reaches 0.70 to 0.80 of the strict-decode rate"
-    givens.add("curation.beside_factor", "ratio", 1.35, source, "published", spread=(0.92, 1.08))
     source = "this toolkit's duplicate search: 1.8 s for a million hashes"
     givens.add("curation.search_million_s", "s", 1.8, source, "published", spread=(0.5, 2.0))
     givens.add(

@@ -20,6 +20,8 @@ from toolkit.projection.utilised import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from toolkit.facts import MeasurementSet
     from toolkit.projection.givens import Givens
     from toolkit.projection.hardware_entries import Accelerator, Model
@@ -49,8 +51,10 @@ _ACCURACY: Final = {
 """What each number format does to the accuracy of a model, and where that is published."""
 
 
-def gather_training(givens: Givens, scenario: Scenario, training: Training, measured: MeasurementSet | None) -> None:
-    """Add every input of training.
+def gather_training(
+    givens: Givens, scenario: Scenario, training: Training, measured: MeasurementSet | None, left_out: Collection[str] = ()
+) -> None:
+    """Add every input of training, published runs and rates that are ``left_out`` not used.
 
     Raises
     ------
@@ -75,7 +79,7 @@ def gather_training(givens: Givens, scenario: Scenario, training: Training, meas
     _split(givens, training, model)
     _links(givens, scenario, training, device)
     own_share(givens, "training.own_share", training, measured)
-    _device_rate(givens, training, measured)
+    _device_rate(givens, training, measured, left_out)
     _machines(givens, scenario, training, device)
 
 
@@ -187,6 +191,7 @@ def _links(givens: Givens, scenario: Scenario, training: Training, device: Accel
 
 def _machines(givens: Givens, scenario: Scenario, training: Training, device: Accelerator) -> None:
     """Add nodes: what they hold, how often they fail, what they take and cost."""
+    givens.add("storage.whole_factor", "ratio", 1.0, "reading takes the data pieces alone", "published")
     givens.add("training.repair_s", "s", 86_400.0, "a day to repair a node", "assumed", spread=(0.3, 3.0))
     givens.state("training.devices_per_node", "count", training.accelerators_per_node)
     givens.state("training.cores_per_node", "count", training.cores_per_node)
@@ -226,7 +231,7 @@ def _own_share_stated(givens: Givens, name: str, part: Training | Curation) -> N
     givens.add(name, "share", value, source, "stated" if is_stated else "assumed")
 
 
-def _device_rate(givens: Givens, training: Training, measured: MeasurementSet | None) -> None:
+def _device_rate(givens: Givens, training: Training, measured: MeasurementSet | None, left_out: Collection[str]) -> None:
     """Add samples each second on one device: the user's own step, else what is published, else a share of the peak.
 
     What is published holds for 16 bits; another precision changes the arithmetic by the ratio of the peaks and the traffic of
@@ -250,7 +255,7 @@ def _device_rate(givens: Givens, training: Training, measured: MeasurementSet | 
     source = "stas00/ml-engineering, largest matrix products: 87 % of the peak on A100, 80 on H100, 78 on B200, 51 on MI300X"
     givens.add("device.product_share", "share", PRODUCT_SHARE, source, "published", spread=(0.7, 1.1))
     published, by_bandwidth = device.train_images_per_s.get(training.model), rate_by_bandwidth(device, training.model)
-    if published is not None:
+    if published is not None and f"{training.accelerator}.{training.model}" not in left_out:
         source = f"{device.title}, 16 bits: {device.train_source}"
         givens.add("device.half_images_per_s", "images_per_s", published, source, "published", spread=(0.8, 1.05))
         return
@@ -259,6 +264,6 @@ def _device_rate(givens: Givens, training: Training, measured: MeasurementSet | 
         source = f"{model.title} on {count} other devices, in proportion to memory bandwidth (MLPerf Training, within 30 %)"
         givens.add("device.half_images_per_s", "images_per_s", found, source, "published", spread=(0.7, 1.3))
         return
-    reached = family_share(model.family)
+    reached = family_share(model.family, device, left_out)
     givens.add("device.utilisation_share", "share", reached.share, reached.source, "published",
                spread=(reached.low / reached.share, reached.high / reached.share))  # fmt: skip

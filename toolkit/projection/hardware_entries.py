@@ -122,8 +122,8 @@ class Model(_Fact):
     """Parameters."""
     forward_macs: Annotated[float, BeforeValidator(_number), Field(gt=0)]
     """Multiply-accumulates of one forward pass for one sample."""
-    input_px: Annotated[int, Field(gt=0)]
-    """Side of the input."""
+    input_px: Annotated[int, Field(gt=0)] | None = None
+    """Side of the input; left out where a sample is no image but a token."""
     family: Literal["convolution", "vit", "contrastive", "diffusion", "decoder"] | None = None
     """Models that reach about the same share of a device's peak; left out, that of all published runs is taken."""
     largest_batch: Annotated[float, BeforeValidator(_number), Field(gt=0)] | None = None
@@ -245,6 +245,10 @@ class TrainingRun(_Fact):
     """Devices in a node."""
     utilised_share: Annotated[float, Field(gt=0, le=1)]
     """Model operations each second over the dense 16-bit peak of the devices."""
+    peak: FlopPerS  # type: ignore[valid-type]  # an Annotated type made by a function
+    """Dense 16-bit peak of a device."""
+    memory_bandwidth: BytesPerS  # type: ignore[valid-type]  # an Annotated type made by a function
+    """Memory bandwidth of a device."""
 
 
 class Collection(_Fact):

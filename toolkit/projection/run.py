@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from toolkit.facts.calibrations import Calibration
     from toolkit.projection.explain import Ledger, NodeSummary
 
-__all__ = ["project"]
+__all__ = ["drawn", "project"]
 
 _RESULT_PREFIXES: Final = (
     "dataset.",
@@ -48,7 +48,7 @@ _RESULT_PREFIXES: Final = (
 )
 _HEADLINES: Final = (
     "storage.capacity_bytes",
-    "training.needed_count",
+    "training.gpu_count",
     "training.elapsed_s",
     "training.cost_usd",
     "inference.instance_count",
@@ -102,10 +102,7 @@ def project(
     asked, fitted = _with_fitted_growth(asked, facts)
     givens = gather(asked, facts, measured)
     apply_calibration(givens, asked, newest_calibration(calibration, location))
-    months = np.arange(0, asked.horizon_months + 1, dtype=np.float64)
-    generator = np.random.default_rng(seed)
-    values = {name: given.draw(generator, draws) for name, given in givens.by_name.items()}
-    ledger = evaluate(asked, givens.by_name, values, months)
+    ledger, months = drawn(asked, givens, draws, seed)
     if asked.training is not None:
         check_devices(ledger.median("training.gpu_count"))
     nodes = ledger.summaries()
@@ -125,6 +122,14 @@ def project(
         limits=_limits(measured),
         explanations=nodes,
     )
+
+
+def drawn(scenario: Scenario, givens: Givens, draws: int, seed: int) -> tuple[Ledger, np.ndarray[Any, Any]]:
+    """Return the ledger of a scenario over draws of its inputs, and its months: what a projection is made from."""
+    months = np.arange(0, scenario.horizon_months + 1, dtype=np.float64)
+    generator = np.random.default_rng(seed)
+    values = {name: given.draw(generator, draws) for name, given in givens.by_name.items()}
+    return evaluate(scenario, givens.by_name, values, months), months
 
 
 def _profile_of(profile: Any) -> tuple[DatasetProfile | None, Path | None]:
@@ -207,8 +212,8 @@ def _sensitivity(
             for end in ("p10", "p90")
         ]
         for quantity in _HEADLINES:
-            if quantity in ends[0].values:
-                low, high = (ledger.median(quantity) for ledger in ends)
+            if _moved(quantity, ends[0].values):
+                low, high = (ledger.median(_moved(quantity, ledger.values)) for ledger in ends)
                 if low != high and np.isfinite([low, high]).all():
                     inputs = {"input": given.name, "low_input": given.at("p10"), "high_input": given.at("p90")}
                     results = {"quantity": quantity, "unit": ends[0].unit(quantity), "low_result": low, "high_result": high}
@@ -221,8 +226,15 @@ def _sensitivity(
 def _influences(ledger: Ledger, givens: Givens) -> pl.DataFrame:
     """Return what the spread of the headline numbers comes from when all inputs vary at once."""
     uncertain = [given.name for given in givens.by_name.values() if not given.is_certain]
-    told = [name for name in _HEADLINES if name in ledger.values]
-    return pl.DataFrame(influences(ledger.values, uncertain, told), schema=INFLUENCE_SCHEMA)
+    told = {name: ledger.values[moved] for name in _HEADLINES if (moved := _moved(name, ledger.values))}
+    return pl.DataFrame(influences(ledger.values | told, uncertain, list(told)), schema=INFLUENCE_SCHEMA)
+
+
+def _moved(headline: str, values: Mapping[str, Any]) -> str:
+    """Return the quantity by which inputs move a headline: devices are bought as needed; empty where nothing moves it."""
+    if headline == "training.gpu_count":
+        return "training.needed_count" if "training.needed_count" in values else ""
+    return headline if headline in values else ""
 
 
 def _assumptions(givens: Givens) -> pl.DataFrame:

@@ -90,6 +90,11 @@ class DatasetStart(_Part):
     """Images kept."""
     image_size: Bytes | None = None
     """Mean encoded bytes of an image."""
+    pixels: Annotated[float, quantity("pixels"), Field(gt=0)] | None = None
+    """Mean pixels of an image, such as ``0.3 Mpx``, by which decoding is timed; by default those of the profile, else from
+    the size and what the format takes for a pixel."""
+    format: Literal["jpeg", "png", "webp", "tiff"] | None = None
+    """Format of most images; by default that of the profile, else JPEG."""
     kept: PositiveShare | None = None
     """Share of what comes in that is kept."""
     quarantined: Share | None = None

@@ -57,14 +57,8 @@ def restore_time(checkpoint_bytes: Draws, read_bytes_per_s: Draws) -> Any:
     return checkpoint_bytes / read_bytes_per_s
 
 
-@formula("bytes_per_s", "(2 x bytes that came in + shards written) / time of the batch")
-def curation_traffic(
-    batch_images: Draws, bytes_per_image: Draws, kept_share: Draws, shard_overhead: Draws, elapsed_s: Draws
-) -> Any:
-    """Bytes each second while a batch is curated: images are read to be examined, read to be packed, and written.
-
-    Source: the passes of this toolkit's curation.
-    """
-    read = batch_images * bytes_per_image * (1 + kept_share)
-    moved = read + batch_images * kept_share * bytes_per_image * shard_overhead
-    return moved / np.where(elapsed_s > 0, elapsed_s, 1.0)  # a batch of nothing takes no time and moves nothing
+@formula("bytes_per_s", "bytes moved / time of the batch")
+def curation_traffic(moved_bytes: Draws, elapsed_s: Draws) -> Any:
+    """Bytes each second while a batch is curated.  Source: definition."""
+    return np.divide(moved_bytes, elapsed_s, out=np.zeros(np.broadcast_shapes(np.shape(moved_bytes), np.shape(elapsed_s))),
+                     where=np.asarray(elapsed_s) > 0)  # fmt: skip

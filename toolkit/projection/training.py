@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = [
-    "all_flop",
     "checkpoint_rate",
     "checkpoint_size",
     "checkpoint_time",
@@ -54,18 +53,19 @@ def run_samples_fixed(samples_seen: Draws, images: Draws) -> Any:
     return samples_seen + 0 * images
 
 
-@formula("flop", "samples x 6 x forward multiply-accumulates")
-def run_flop(samples: Draws, forward_mac_count: Draws) -> Any:
+@formula("flop", "samples x (6 x forward multiply-accumulates + 2 x those of parts that are run and not trained)")
+def run_flop(samples: Draws, forward_mac_count: Draws, frozen_mac_count: Draws | float = 0.0) -> Any:
     """Floating-point operations of a run: 2 per multiply-accumulate, and a backward pass of twice the forward one.
 
-    Source: Narayanan et al. 2021 (arXiv 2104.04473); Kaplan et al. 2020 (arXiv 2001.08361), C = 6 N D.
+    Source: Narayanan et al. 2021 (arXiv 2104.04473); Kaplan et al. 2020 (arXiv 2001.08361), C = 6 N D; a frozen part has no
+    backward pass.
 
     Examples
     --------
     >>> float(run_flop(12.8e9, 87.7e9))
     6.73536e+21
     """
-    return samples * 6 * forward_mac_count
+    return samples * (6 * forward_mac_count + 2 * frozen_mac_count)
 
 
 @formula("flop", "6 x forward multiply-accumulates + 2 x those of parts that are run and not trained")
@@ -81,12 +81,6 @@ def sample_flop(forward_mac_count: Draws, frozen_mac_count: Draws) -> Any:
     660.0
     """
     return 6 * forward_mac_count + 2 * frozen_mac_count
-
-
-@formula("flop", "samples x operations of one")
-def all_flop(samples: Draws, sample_flop: Draws) -> Any:
-    """Floating-point operations of a run.  Source: definition."""
-    return samples * sample_flop
 
 
 @formula("images_per_s", "peak rate at 16 bits x share of it that training reaches / operations per sample")

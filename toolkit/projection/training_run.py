@@ -53,7 +53,8 @@ def derive_demand(ledger: Ledger, trained: Training) -> None:
         derive("training.samples", training.run_samples, images="dataset.images", epoch_count="training.epoch_count")
     derive("training.sample_flop", training.sample_flop, forward_mac_count="model.forward_mac_count",
            frozen_mac_count="model.frozen_mac_count")  # fmt: skip
-    derive("training.flop", training.all_flop, samples="training.samples", sample_flop="training.sample_flop")
+    derive("training.flop", training.run_flop, samples="training.samples", forward_mac_count="model.forward_mac_count",
+           frozen_mac_count="model.frozen_mac_count")  # fmt: skip
     derive("training.activation_bytes", training.precise_activations, activation_bytes="model.activation_bytes",
            activation_factor="training.activation_factor")  # fmt: skip
     _device_rate(ledger)
@@ -213,27 +214,19 @@ def _traffic(ledger: Ledger, trained: Training) -> None:
 def _reliability(ledger: Ledger, trained: Training) -> None:
     """Derive checkpoint interval and goodput, for the nodes that a run without failures would take."""
     derive = ledger.derive
-    derive(
-        "training.ideal_node_count",
-        training.ideal_nodes,
-        samples="training.samples",
-        rate_images_per_s="device.rate_images_per_s",
-        deadline_s="training.deadline_s",
-        devices_per_node="training.devices_per_node",
-    )
+    counted = "training.gpu_count" in ledger.values
+    if counted:
+        derive("training.ideal_node_count", training.node_count, device_count="training.gpu_count",
+               devices_per_node="training.devices_per_node")  # fmt: skip
+    else:
+        derive("training.ideal_node_count", training.ideal_nodes, samples="training.samples",
+               rate_images_per_s="device.rate_images_per_s", deadline_s="training.deadline_s",
+               devices_per_node="training.devices_per_node")  # fmt: skip
     sizing.derive_writes(ledger, "training.ideal_node_count")
-    derive(
-        "training.checkpoint_s",
-        training.checkpoint_time,
-        checkpoint_bytes="training.checkpoint_bytes",
-        write_bytes_per_s="bandwidth.storage_write_bytes_per_s",
-    )
-    derive(
-        "training.failure_s",
-        reliability.failure_interval,
-        node_interval_s="training.node_failure_s",
-        node_count="training.ideal_node_count",
-    )
+    derive("training.checkpoint_s", training.checkpoint_time, checkpoint_bytes="training.checkpoint_bytes",
+           write_bytes_per_s="bandwidth.storage_write_bytes_per_s")  # fmt: skip
+    derive("training.failure_s", reliability.failure_interval, node_interval_s="training.node_failure_s",
+           node_count="training.ideal_node_count")  # fmt: skip
     if trained.checkpoint_interval == "optimal":
         derive(
             "training.checkpoint_interval_s",

@@ -29,12 +29,16 @@ def _batches(ledger: Ledger) -> None:
           core_images_per_s="supply.core_images_per_s", beside_factor="curation.beside_factor")  # fmt: skip
     enter("curation.search_s", curation_load.search, images="dataset.images", batch_images="curation.batch_images",
           million_s="curation.search_million_s", exponent="curation.search_exponent")  # fmt: skip
+    enter("curation.moved_bytes", curation_load.moved, batch_images="curation.batch_images",
+          bytes_per_image="start.bytes_per_image", kept_share="start.kept_share",
+          shard_overhead="start.shard_overhead_ratio")  # fmt: skip
     enter("curation.elapsed_s", curation_load.elapsed, examination_s="curation.examination_s", search_s="curation.search_s",
-          core_count="curation.core_count", own_share="curation.own_share")  # fmt: skip
+          core_count="curation.core_count", own_share="curation.own_share", moved_bytes="curation.moved_bytes",
+          link_bytes_per_s="network.node_link_bytes_per_s", payload_share="network.payload_share",
+          supply_bytes_per_s="bandwidth.storage_supply_bytes_per_s")  # fmt: skip
     enter("curation.load_share", curation_load.monthly_share, elapsed_s="curation.elapsed_s",
           batch_count="curation.batch_count", month_s="month_s")  # fmt: skip
-    enter("bandwidth.curation_bytes_per_s", traffic.curation_traffic, batch_images="curation.batch_images",
-          bytes_per_image="start.bytes_per_image", kept_share="start.kept_share", shard_overhead="start.shard_overhead_ratio",
+    enter("bandwidth.curation_bytes_per_s", traffic.curation_traffic, moved_bytes="curation.moved_bytes",
           elapsed_s="curation.elapsed_s")  # fmt: skip
 
 

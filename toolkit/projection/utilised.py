@@ -57,26 +57,31 @@ class FamilyShare:
     """Which runs it is from."""
 
 
-def family_share(family: str | None, left_out: Collection[str] = ()) -> FamilyShare:
-    """Return the share of the peak of the next run of a family: the middle of published runs, and where eight of ten would lie.
+def family_share(family: str | None, device: Accelerator, left_out: Collection[str] = ()) -> FamilyShare:
+    """Return the share of a device's peak of the next run of a family: the middle of published runs, and where eight of ten lie.
 
-    A run on many nodes is counted as it would be on one. Vision transformers are taken with contrastive models, whose towers
-    they are; a family of fewer than three runs, or none, is taken from all runs, which lie far apart.
+    A run on many nodes is counted as it would be on one, and one on another device as it would be on this: its arithmetic by
+    the ratio of the peaks, the rest of its time by that of the memory bandwidths. Vision transformers are taken with
+    contrastive models, whose towers they are; a family of fewer than three runs, or none, is taken from all runs, which lie
+    far apart.
 
     Parameters
     ----------
     family : str, optional
         Family of the model.
+    device : Accelerator
+        Device that it is to train on.
     left_out : collection of str
         Runs to leave out: a published run is not predicted from itself.
 
-    Source: prediction interval of a log-normal: Student's t for a further observation (Hahn and Meeker 1991, section 4.7).
+    Source: roofline in its sum form (Williams, Waterman and Patterson 2009); prediction interval of a log-normal: Student's t
+    for a further observation (Hahn and Meeker 1991, section 4.7).
 
     Examples
     --------
-    >>> found = family_share("contrastive")
-    >>> round(found.share, 2), found.low < 0.13 < 0.22 < found.high
-    (0.16, True)
+    >>> a100, v100 = (family_share("contrastive", accelerators()[name]) for name in ("a100_sxm_40gb", "v100_sxm_32gb"))
+    >>> round(a100.share, 2), round(v100.share, 2)
+    (0.16, 0.21)
     """
     from scipy.special import stdtrit
 
@@ -86,12 +91,16 @@ def family_share(family: str | None, left_out: Collection[str] = ()) -> FamilySh
     if len(found) < _FEWEST:
         found, families = kept, ("all",)
     nodes = np.array([max(1.0, run.device_count / run.node_device_count) for run in found.values()])
-    logs = np.log([run.utilised_share for run in found.values()]) - np.log2(nodes) * math.log(DOUBLING_SHARE)
+    on_one = np.array([run.utilised_share for run in found.values()]) / DOUBLING_SHARE ** np.log2(nodes)
+    balance = np.array([float(run.peak) / float(run.memory_bandwidth) for run in found.values()])
+    here = (half_peak(device) or 0.0) / float(device.memory_bandwidth)
+    arithmetic = np.minimum(1 / PRODUCT_SHARE, 1 / on_one)
+    logs = -np.log(arithmetic + (1 / on_one - arithmetic) * here / balance)
     count = len(logs)
     reach = float(stdtrit(count - 1, 0.9) * logs.std(ddof=1) * math.sqrt(1 + 1 / count))
     middle = float(logs.mean())
     share, low, high = (min(0.9, math.exp(middle + part)) for part in (0.0, -reach, reach))
-    said = f"{count} published runs ({', '.join(str(name) for name in families)}), each as it would be on one node"
+    said = f"{count} published runs ({', '.join(str(name) for name in families)}), each as it would be on one node of this device"
     return FamilyShare(share=share, low=low, high=high, source=said)
 
 
@@ -105,7 +114,7 @@ def rate_by_bandwidth(device: Accelerator, model: str) -> tuple[float, int] | No
 
     Source: MLPerf Training v3.0 and v4.0, ResNet-50: within 30 % on seven devices; peak rates do not tell it.
     """
-    others = [other for other in accelerators().values() if model in other.train_images_per_s]
+    others = [other for other in accelerators().values() if model in other.train_images_per_s and other.title != device.title]
     if len(others) < _FEWEST:
         return None
     rates = [other.train_images_per_s[model] for other in others]
@@ -127,6 +136,6 @@ def typical_rate(device: Accelerator, name: str, model: Model, precision: str) -
         return None
     flop = float(training.sample_flop(model.forward_macs, model.frozen_macs))
     published, by_bandwidth = device.train_images_per_s.get(name), rate_by_bandwidth(device, name)
-    derived = by_bandwidth[0] if by_bandwidth else peak_half * family_share(model.family).share / flop
+    derived = by_bandwidth[0] if by_bandwidth else peak_half * family_share(model.family, device).share / flop
     peak, factor = float(device.peak[precision]), NUMBER_FACTORS[precision]
     return float(training.precise_rate(published or derived, flop, peak_half, PRODUCT_SHARE, peak, factor))

@@ -1,7 +1,7 @@
 """Published figures recomputed: each case names a formula, its published inputs and what came out, and is held to its tolerance.
 
 The cases are data (``cases/*.yaml``). ``tonnage validate``, the tests and the table in ``docs/validation.md`` read the same
-files; nothing is computed but by the formulas that projections use.
+files. Which of the formulas projections use, and which check the library, the table says; ``systems`` projects systems whole.
 """
 
 from __future__ import annotations
