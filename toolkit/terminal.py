@@ -199,8 +199,10 @@ def show_projection(projection: Projection) -> None:
         screen.print(Text(projection.plan.edge_fit))
     screen.print(_plan_table(projection))
     for row in projection.plan.alternatives.iter_rows(named=True):
-        if row["verdict"].startswith(("cheaper", "chosen, but")):
+        if row["verdict"].startswith("chosen, but"):
             screen.print(Text(f"{row['phase']}: {row['count']:,.0f} x {row['item']} is {row['verdict']}", style="dim"))
+    for sentence in projection.plan.cheapest:
+        screen.print(Text(sentence, style="dim"))
     screen.print(_quantity_table(projection))
     for flag in projection.flags:
         screen.print(Text(f"! {flag}", style="yellow"))

@@ -69,6 +69,7 @@ KEY_OF: Final = {
     "price.nic_usd": "prices.nic",
     "price.switch_usd": "prices.switch",
     "storage.archive_read_share": "storage.archive_read",
+    "plan.probability_share": "plan.probability",
     "price.interest_share": "prices.interest",
     "price.life_s": "prices.life",
     "price.support_share": "prices.support",

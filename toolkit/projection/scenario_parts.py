@@ -29,8 +29,8 @@ from toolkit.projection.scenario_types import (
 from toolkit.units import MONTH_S
 
 __all__ = [
-    "Component", "Curation", "DatasetStart", "Growth", "Inference", "Network", "Prices", "Protection", "Scenario", "Site",
-    "Storage", "Training",
+    "Component", "Curation", "DatasetStart", "Growth", "Inference", "Network", "Prices", "Protection", "Purchase", "Scenario",
+    "Site", "Storage", "Training",
 ]  # fmt: skip
 
 
@@ -330,6 +330,13 @@ class Prices(_Part):
     """Support and space each year, as a share of what was paid. Default: assumed."""
 
 
+class Purchase(_Part):
+    """How sure a plan is to be."""
+
+    probability: Annotated[float, quantity("share"), Field(ge=0.5, le=0.999)] = 0.9
+    """Probability with which what is bought is to keep deadline and objective. Default: 90 %, what running out costs."""
+
+
 class Site(_Part):
     """Where machines stand, and how long they take to come."""
 
@@ -368,6 +375,8 @@ class Scenario(_Part):
     """What is served; leave it out if nothing is."""
     prices: Prices = Prices()
     """What power and machines cost."""
+    plan: Purchase = Purchase()
+    """How sure the plan is to be."""
     site: Site = Site()
     """Where machines stand, and how long they take to come."""
 
