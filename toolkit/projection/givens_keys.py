@@ -66,6 +66,7 @@ KEY_OF: Final = {
     "inference.yearly_factor": "inference.yearly_factor",
     "inference.device_limit_w": "inference.device_power_limit",
     "inference.weight_bytes": "inference.precision",
+    "inference.host_link_bytes_per_s": "inference.host_link",
     "price.nic_usd": "prices.nic",
     "price.switch_usd": "prices.switch",
     "storage.archive_read_share": "storage.archive_read",

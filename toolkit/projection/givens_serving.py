@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toolkit.projection.hardware_facts import accelerators, models
+from toolkit.projection.serving_rates import gather_rates, weight_bytes
 
 if TYPE_CHECKING:
+    from toolkit.facts import MeasurementSet
     from toolkit.projection.givens import Givens
     from toolkit.projection.scenario import Inference
 
 __all__ = ["gather_inference"]
 
 
-def gather_inference(givens: Givens, inference: Inference) -> None:
+def gather_inference(givens: Givens, inference: Inference, measured: MeasurementSet | None) -> None:
     """Add everything about serving."""
+    gather_rates(givens, inference, measured)
     model, device = models()[inference.model], accelerators()[inference.accelerator]
     givens.state("inference.spare_count", "count", inference.spare_instances)
     if inference.streams is not None:
@@ -36,7 +39,11 @@ def gather_inference(givens: Givens, inference: Inference) -> None:
     source = "capacity under an objective from two published numbers missed MLPerf's server results by up to 15 %"
     givens.add("inference.capacity_factor", "ratio", 1.0, source, "published", spread=(0.85, 1.15))
     givens.add("inference.param_count", "count", model.params, *model.origin("params"))
-    givens.add("inference.weight_bytes", "bytes", 1.0, "8-bit weights, as the published serving rates have them", "published")
+    beside = [models()[name] for name in inference.models]
+    source = ", ".join(other.title for other in beside) or "no other model is held"
+    givens.add("inference.beside_param_count", "count", sum(other.params for other in beside), source, "published")
+    givens.state("inference.weight_bytes", "bytes", weight_bytes(inference.precision), default="published")
+    givens.state("inference.host_link_bytes_per_s", "bytes_per_s", inference.host_link)
     givens.add("inference.workspace_bytes", "bytes", 1e9, "framework and context", "assumed", spread=(0.5, 1.5))
     givens.add("inference.input_bytes", "bytes", 3.0 * model.input_px**2, "one RGB input of the model's size", "published")
     givens.add("inference.device_w", "w", device.power, *device.origin("power"))

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = [
-    "Latencies", "capacity_at", "cost", "device_memory", "energy_per_answer", "input_traffic", "instances_for_load",
-    "instances_for_streams", "latencies", "load_time", "offered", "places_for_loss", "power_of_instances", "scale_out_time",
-    "streams_per_device", "uplink", "usd_per_million",
+    "Latencies", "capacity_at", "cost", "device_memory", "energy_per_answer", "held_params", "input_traffic",
+    "instances_for_load", "instances_for_streams", "latencies", "latency_curve", "load_time", "offered", "places_for_loss",
+    "power_of_instances", "scale_out_time", "streams_per_device", "uplink", "usd_per_million",
 ]  # fmt: skip
 
 _ARRIVALS = 20_000
+_CURVE_SHARES = (0.02, 0.15, 0.3, 0.45, 0.6, 0.7, 0.78, 0.85, 0.9, 0.94, 0.98)
+"""Loads that latencies are simulated at, closer where they rise."""
 
 
 class Latencies(NamedTuple):
@@ -101,6 +103,32 @@ def capacity_at(
         else:
             high = middle
     return low
+
+
+@functools.lru_cache(maxsize=256)
+def latency_curve(
+    single_s: float, offline_per_s: float, max_batch: int, arrival_variation_factor: float = 1.0
+) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:
+    """Return loads of a device up to 98 % of what it serves at most, and the median, 95th and 99th percentile of latency at each.
+
+    Source: ``latencies`` at each load; between them, latencies are interpolated.
+
+    Examples
+    --------
+    >>> loads, (p50, p95, p99) = latency_curve(0.010, 1000.0, 8)
+    >>> loads == tuple(sorted(loads)), round(p50[0], 3), p99[-1] > p99[0]
+    (True, 0.01, True)
+    """
+    most = max_batch / (single_s + (max_batch - 1) / offline_per_s)
+    loads = tuple(most * share for share in _CURVE_SHARES)
+    found = [latencies(load, single_s, offline_per_s, max_batch, arrival_variation_factor) for load in loads]
+    return loads, tuple(tuple(each[which] for each in found) for which in range(3))
+
+
+@formula("count", "parameters of the model that answers + those of the models beside it")
+def held_params(param_count: Draws, beside_param_count: Draws) -> Any:
+    """Parameters that a device holds.  Source: sum of the parts."""
+    return param_count + beside_param_count
 
 
 @formula("per_s", "requests now x yearly factor ^ (months / 12)")

@@ -56,6 +56,8 @@ _PAIRS = (
     _Pair(phase="inference", resource="device power", demand="inference.device_w", supply="inference.device_limit_w", unit="w"),
     _Pair(phase="inference", resource="latency against its objective", demand="inference.latency_p99_s",
           supply="inference.objective_s", unit="s"),
+    _Pair(phase="inference", resource="host link", demand="inference.input_bytes_per_s",
+          supply="inference.host_link_bytes_per_s", unit="bytes_per_s"),
     _Pair(phase="inference", resource="uplink", demand="inference.sent_bytes_per_s",
           supply="inference.uplink_limit_bytes_per_s", unit="bytes_per_s"),
     _Pair(phase="site", resource="power", demand="site.power_w", supply="site.power_limit_w", unit="w"),

@@ -12,9 +12,12 @@ from toolkit.projection.explain import formula
 from toolkit.projection.givens_keys import origin_of
 from toolkit.projection.hardware_facts import accelerators
 from toolkit.projection.purchases import units_bought
+from toolkit.projection.queueing import md1_wait, mdc_wait, mmc_wait
 from toolkit.units import show
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from toolkit.projection.explain import Ledger
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
 
     Draws = NDArray[np.float64]
 
-__all__ = ["derive", "flags_of", "late_stage", "load_of_each", "rate_on_bought"]
+__all__ = [
+    "busy_share", "derive", "devices_in", "flags_of", "joint_wait", "late_stage", "load_of_each", "random_wait", "rate_on_bought",
+]  # fmt: skip
 
 
 @formula("images_per_s", "rate of the devices needed x devices in the whole nodes that are bought / devices needed")
@@ -106,7 +111,55 @@ def _serving(ledger: Ledger, *, is_stream: bool) -> None:
     frames = {"frames_per_s": "inference.frames_per_s"} if is_stream else {}
     ledger.derive("plan.load_per_s", load_of_each, offered_per_s="inference.offered_per_s", bought_count="plan.instance_count",
                   spare_count="inference.spare_count", **frames)  # fmt: skip
+    if not is_stream:
+        _waits(ledger)
     ledger.derive("plan.missed_share", capacity.shortage, needed="plan.load_per_s", available="inference.capacity_per_s")
+
+
+@formula("s", "M/D/c at the medians of each month: one queue before all instances, one request at a time")
+def joint_wait(load_per_s: Draws, bought_count: Draws, spare_count: Draws, single_s: Draws) -> Any:
+    """Mean wait of a request where all instances share a queue; unbounded where only batches keep up.
+
+    Source: Cosmetatos 1975, M/D/c; see queueing.mdc_wait.
+    """
+    return _by_month(mdc_wait, load_per_s, bought_count - spare_count, single_s)
+
+
+@formula("s", "M/M/c at the medians of each month: one queue, requests that take as long as chance has it")
+def random_wait(load_per_s: Draws, bought_count: Draws, spare_count: Draws, single_s: Draws) -> Any:
+    """Mean wait of a request where requests take very different times; unbounded where only batches keep up.
+
+    Source: Kleinrock 1975, Queueing Systems I, section 3.5; see queueing.mmc_wait.
+    """
+    return _by_month(mmc_wait, load_per_s, bought_count - spare_count, single_s)
+
+
+def _by_month(wait: Callable[[int, float, float], float], load_per_s: Draws, server_count: Draws, single_s: Draws) -> Draws:
+    """Return a wait at the medians of each month."""
+    servers, loads = np.median(np.maximum(server_count, 1), axis=0), np.median(load_per_s, axis=0)
+    service_s = float(np.median(single_s))
+    pairs = zip(*np.broadcast_arrays(servers, loads), strict=True)
+    return np.array([[wait(int(count), float(load) * count * service_s, service_s) for count, load in pairs]])
+
+
+@formula("share", "load of an instance x time of one request")
+def busy_share(load_per_s: Draws, single_s: Draws) -> Any:
+    """Share of the time that an instance would be busy, one request at a time; above 1 only batches keep up.
+
+    Source: utilisation law (Denning and Buzen 1978).
+    """
+    return load_per_s * single_s
+
+
+def _waits(ledger: Ledger) -> None:
+    """Enter the waits at the instances that are bought, requests taken one at a time."""
+    enter: Any = ledger.derive
+    shape = {"load_per_s": "plan.load_per_s", "bought_count": "plan.instance_count", "spare_count": "inference.spare_count",
+             "single_s": "inference.single_s"}  # fmt: skip
+    enter("plan.joint_wait_s", joint_wait, **shape)
+    enter("plan.random_wait_s", random_wait, **shape)
+    enter("plan.busy_share", busy_share, load_per_s="plan.load_per_s", single_s="inference.single_s")
+    enter("plan.split_wait_s", md1_wait, load_share="plan.busy_share", service_s="inference.single_s")
 
 
 def late_stage(ledger: Ledger, scenario: Scenario) -> str:

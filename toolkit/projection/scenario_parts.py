@@ -240,6 +240,12 @@ class Inference(_Part):
     """Model, from the hardware facts."""
     accelerator: Annotated[str, named("accelerator")] = "l4"
     """Device, from the hardware facts."""
+    models: tuple[Annotated[str, named("model")], ...] = ()
+    """Further models, from the hardware facts, that each device holds beside ``model``, without a load of their own."""
+    precision: Literal["fp32", "tf32", "bf16", "fp16", "fp8", "int8"] = "int8"
+    """Number format of weights and arithmetic. Default: 8 bits, as the published serving rates have it."""
+    host_link: BytesPerS = 31e9
+    """Link over which a host hands decoded inputs to a device. Default: PCIe 4 x16, 31 GB/s."""
     requests_per_s: PerS | None = None
     """Independent requests; give this or ``streams``."""
     streams: Annotated[int, Field(ge=1, le=10**9)] | None = None
