@@ -111,10 +111,11 @@ def _servers(ledger: Ledger, scenario: Scenario) -> list[dict[str, Any]]:
         rates, is_chosen = device.serving.get(served.model), name == served.accelerator
         if rates is None:
             continue
-        capacity = capacity_at(
+        refusal = _misplaced(served, device)
+        capacity = 0.0 if refusal else capacity_at(
             served.latency_p99, float(rates.single), rates.offline_per_s, served.max_batch, served.arrival_variation_factor
-        )
-        refusal = _unfit(served, device, capacity)
+        )  # fmt: skip
+        refusal = refusal or _too_slow(served, capacity)
         count = _high(ledger, scenario, "inference.instance_count") if is_chosen else float(_instances(served, offered, capacity))
         price = _asked(served.accelerator_hour if is_chosen else None, device)
         cost = None if price is None else price * month_s * count
@@ -122,16 +123,21 @@ def _servers(ledger: Ledger, scenario: Scenario) -> list[dict[str, Any]]:
     return rows
 
 
-def _unfit(served: Inference, device: Accelerator, capacity_per_s: float) -> str:
-    """Return why a device cannot serve at all, or an empty text."""
-    if capacity_per_s <= 0:
-        return f"too slow: one answer takes longer than {show(served.latency_p99, 's')}"
-    if served.streams is not None and capacity_per_s < served.frames_per_s:
-        return f"too slow: {show(capacity_per_s, 'per_s')} is less than one stream of {served.frames_per_s:g} frames"
+def _misplaced(served: Inference, device: Accelerator) -> str:
+    """Return why a device cannot stand where it is to, or an empty text."""
     if served.device_power_limit is not None and device.power > served.device_power_limit:
         return f"too much power: {show(float(device.power), 'w')} of {show(served.device_power_limit, 'w')}"
     if served.placement == "edge" and not device.is_edge:
         return "not made for the edge: it needs a server around it"
+    return ""
+
+
+def _too_slow(served: Inference, capacity_per_s: float) -> str:
+    """Return why a device cannot serve, or an empty text."""
+    if capacity_per_s <= 0:
+        return f"too slow: one answer takes longer than {show(served.latency_p99, 's')}"
+    if served.streams is not None and capacity_per_s < served.frames_per_s:
+        return f"too slow: {show(capacity_per_s, 'per_s')} is less than one stream of {served.frames_per_s:g} frames"
     return ""
 
 

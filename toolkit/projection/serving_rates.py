@@ -155,11 +155,10 @@ def _estimated(inference: Inference, precision: str) -> tuple[float, float]:
     """Return latency of one and rate of many by the roofline, in the middle of its range."""
     macs, bandwidth = models()[inference.model].forward_macs, float(accelerators()[inference.accelerator].memory_bandwidth)
     peak, sample, traffic = _loads(inference, precision)
-    computed = training.device_rate_forward(peak, _UTILISED, macs)  # type: ignore[arg-type]  # plain numbers do as well
-    single = roofline_latency(
-        peak, _UTILISED, _FILLED, macs, traffic_bytes=traffic, bandwidth_bytes_per_s=bandwidth, floor_s=_FLOOR_S  # type: ignore[arg-type]
-    )  # fmt: skip
-    return float(single), float(roofline_rate(computed, sample, bandwidth))  # type: ignore[arg-type]
+    computed = training.device_rate_forward(*(np.asarray(part) for part in (peak, _UTILISED, macs)))
+    memory = {"traffic_bytes": traffic, "bandwidth_bytes_per_s": bandwidth, "floor_s": _FLOOR_S}
+    single = roofline_latency(peak, _UTILISED, _FILLED, macs, **memory)
+    return float(single), float(roofline_rate(computed, sample, bandwidth))
 
 
 def _slower(inference: Inference) -> float:
