@@ -147,6 +147,10 @@ def _instances(served: Inference, offered_per_s: float, capacity_per_s: float) -
     if served.streams is None:
         return math.ceil(offered_per_s / capacity_per_s) + served.spare_instances
     each = max(1, math.floor(capacity_per_s / served.frames_per_s))
+    if served.sites is not None:
+        of_site = math.ceil((served.streams or 0) / served.sites)
+        sites = math.ceil(offered_per_s / served.frames_per_s / of_site - 1e-9)
+        return sites * math.ceil(of_site / each) + served.spare_instances
     return math.ceil(offered_per_s / served.frames_per_s / each) + served.spare_instances
 
 

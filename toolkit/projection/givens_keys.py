@@ -56,7 +56,7 @@ KEY_OF: Final = {
     "training.micro_batch_count": "training.micro_batch_count",
     "inference.spare_count": "inference.spare_instances",
     "inference.stream_count": "inference.streams",
-    "inference.site_count": "inference.sites",
+    "inference.start_site_count": "inference.sites",
     "inference.frames_per_s": "inference.frames_per_s",
     "inference.uploaded_share": "inference.uploaded",
     "inference.uplink_limit_bytes_per_s": "inference.uplink_limit",

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = [
-    "Latencies", "capacity_at", "cost", "device_memory", "energy_per_answer", "held_params", "input_traffic",
-    "instances_for_load", "instances_for_streams", "latencies", "latency_curve", "load_time", "offered", "places_for_loss",
-    "power_of_instances", "scale_out_time", "streams_per_device", "uplink", "usd_per_million",
+    "Latencies", "capacity_at", "cost", "device_memory", "energy_per_answer", "growing_sites", "growing_streams", "held_params",
+    "input_traffic", "instances_for_load", "instances_for_sites", "instances_for_streams", "latencies", "latency_curve",
+    "load_time", "offered", "places_for_loss", "power_of_instances", "scale_out_time", "streams_of_site", "streams_per_device",
+    "uplink", "usd_per_million",
 ]  # fmt: skip
 
 _ARRIVALS = 20_000
@@ -154,6 +155,46 @@ def streams_per_device(capacity_per_s: Draws, frames_per_s: Draws) -> Any:
     return np.floor(capacity_per_s / frames_per_s)
 
 
+@formula("count", "streams now x yearly factor ^ (months / 12), rounded up")
+def growing_streams(stream_count: Draws, yearly_factor: Draws, month_index: Draws) -> Any:
+    """Streams, by month: there is no half one.
+
+    Source: the scenario's growth of the load.
+
+    Examples
+    --------
+    >>> float(growing_streams(400.0, 1.3, 36.0))
+    879.0
+    """
+    return np.ceil(stream_count * yearly_factor ** (month_index / 12) - 1e-9)
+
+
+@formula("count", "streams now / sites now, rounded up")
+def streams_of_site(stream_count: Draws, start_site_count: Draws) -> Any:
+    """Streams of a site.  Source: definition; sites are taken to be alike."""
+    return np.ceil(stream_count / start_site_count)
+
+
+@formula("count", "streams / streams of a site, rounded up")
+def growing_sites(stream_count: Draws, site_stream_count: Draws) -> Any:
+    """Sites, by month: more streams come with more sites.  Source: definition."""
+    return np.ceil(stream_count / site_stream_count)
+
+
+@formula("count", "sites x (streams of a site / streams per device, rounded up) + spare instances")
+def instances_for_sites(site_count: Draws, site_stream_count: Draws, streams_per_device: Draws, spare_count: Draws) -> Any:
+    """Devices that serve exclusive streams where they arise: those of one site share no device with another's.
+
+    Source: definition.
+
+    Examples
+    --------
+    >>> float(instances_for_sites(100.0, 4.0, 3.0, 2.0))
+    202.0
+    """
+    return site_count * np.ceil(site_stream_count / np.maximum(streams_per_device, 1e-9)) + spare_count
+
+
 @formula("count", "streams / streams per device, rounded up, + spare instances")
 def instances_for_streams(stream_count: Draws, streams_per_device: Draws, spare_count: Draws) -> Any:
     """Devices that serve exclusive streams.  Source: definition."""
@@ -187,7 +228,8 @@ def load_time(param_count: Draws, weight_bytes: Draws, read_bytes_per_s: Draws) 
 def places_for_loss(stream_count: Draws, blocked_share: Draws) -> Any:
     """Places for streams that come and go, each of which holds one alone while it lasts.
 
-    Source: Erlang 1917, loss formula B; the mean number of streams that are on is the load in erlangs.
+    Source: Erlang 1917, loss formula B; the mean number of streams that are on is the load in erlangs, of one site where
+    there are several.
 
     Examples
     --------

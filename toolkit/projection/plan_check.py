@@ -113,7 +113,7 @@ def _serving(ledger: Ledger, *, is_stream: bool) -> None:
                   spare_count="inference.spare_count", **frames)  # fmt: skip
     if not is_stream:
         _waits(ledger)
-    ledger.derive("plan.missed_share", capacity.shortage, needed="plan.load_per_s", available="inference.capacity_per_s")
+    ledger.derive("plan.missed_share", capacity.shortage, needed="inference.instance_count", available="plan.instance_count")
 
 
 @formula("s", "M/D/c at the medians of each month: one queue before all instances, one request at a time")

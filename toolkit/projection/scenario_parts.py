@@ -250,6 +250,9 @@ class Inference(_Part):
     """Independent requests; give this or ``streams``."""
     streams: Annotated[int, Field(ge=1, le=10**9)] | None = None
     """Input streams, each of which keeps its place on one device for itself."""
+    sites: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    """Places at which the streams arise, alike in size; those of different places share no device, and more streams come with
+    more places. Default: not known; all streams are taken to arise at one place."""
     frames_per_s: PerS = 30.0
     """Frames of a stream each second."""
     latency_p99: Seconds = 0.05
@@ -277,6 +280,8 @@ class Inference(_Part):
     """Time until a new instance begins to load the model. Default: assumed."""
     accelerator_hour: Usd | None = None
     """Rent of one device for an hour; by default that of the hardware facts, if one is known."""
+    pue: Annotated[float, Field(ge=1, le=3)] | None = None
+    """Facility power over device power where it is served. Default: 1 at the edge, that of ``prices`` in a data center."""
     placement: Literal["datacenter", "edge"] = "datacenter"
     """Where it runs; at the edge each site's streams stay on its own device."""
 
@@ -284,6 +289,8 @@ class Inference(_Part):
     def _one_of(self) -> Inference:
         if (self.requests_per_s is None) == (self.streams is None):
             raise ValueError("give requests_per_s or streams, and not both")
+        if self.sites is not None and self.sites > (self.streams or 0):
+            raise ValueError("sites are places at which streams arise: there are at most as many as streams")
         return self
 
 

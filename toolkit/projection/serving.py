@@ -172,61 +172,45 @@ def _capacity(inference: Inference, title: str, single_s: float, offline_per_s: 
 def _instances(ledger: Ledger, inference: Inference, months: Draws) -> None:
     ledger.give("inference.month_index", "month", months[None, :], source="the calendar", evidence="published")
     if inference.streams is not None:
-        ledger.derive(
-            "inference.start_per_s",
-            _offered_by_streams,
-            stream_count="inference.stream_count",
-            frames_per_s="inference.frames_per_s",
-        )
-        ledger.derive(
-            "inference.streams_per_device_count",
-            formulas.streams_per_device,
-            capacity_per_s="inference.capacity_per_s",
-            frames_per_s="inference.frames_per_s",
-        )
-        ledger.derive(
-            "inference.growing_stream_count",
-            formulas.offered,
-            start_per_s="inference.stream_count",
-            yearly_factor="inference.yearly_factor",
-            month_index="inference.month_index",
-        )
+        _streams(ledger, inference)
+        return
+    growth = {"yearly_factor": "inference.yearly_factor", "month_index": "inference.month_index"}
+    ledger.derive("inference.offered_per_s", formulas.offered, start_per_s="inference.start_per_s", **growth)
     ledger.derive(
-        "inference.offered_per_s",
-        formulas.offered,
-        start_per_s="inference.start_per_s",
-        yearly_factor="inference.yearly_factor",
-        month_index="inference.month_index",
+        "inference.instance_count",
+        formulas.instances_for_load,
+        offered_per_s="inference.offered_per_s",
+        capacity_per_s="inference.capacity_per_s",
+        spare_count="inference.spare_count",
     )
-    if inference.streams is not None:
-        if inference.blocked is not None:
-            ledger.derive(
-                "inference.place_count",
-                formulas.places_for_loss,
-                stream_count="inference.growing_stream_count",
-                blocked_share="inference.blocked_share",
-            )
-        ledger.derive(
-            "inference.uplink_bytes_per_s",
-            formulas.uplink,
-            stream_count="inference.growing_stream_count",
-            stream_bytes_per_s="inference.stream_bytes_per_s",
+
+
+def _streams(ledger: Ledger, inference: Inference) -> None:
+    """Enter streams, which are whole, the places and sites they take, and the devices that serve them."""
+    enter: Any = ledger.derive
+    streams, rate = "inference.growing_stream_count", {"frames_per_s": "inference.frames_per_s"}
+    enter("inference.streams_per_device_count", formulas.streams_per_device, capacity_per_s="inference.capacity_per_s", **rate)
+    enter(streams, formulas.growing_streams, stream_count="inference.stream_count", yearly_factor="inference.yearly_factor",
+          month_index="inference.month_index")  # fmt: skip
+    enter("inference.offered_per_s", _offered_by_streams, stream_count=streams, **rate)
+    enter("inference.uplink_bytes_per_s", formulas.uplink, stream_count=streams,
+          stream_bytes_per_s="inference.stream_bytes_per_s")  # fmt: skip
+    devices = {"streams_per_device": "inference.streams_per_device_count", "spare_count": "inference.spare_count"}
+    places = streams
+    if inference.sites is not None:
+        places = "inference.site_stream_count"
+        enter(
+            places, formulas.streams_of_site, stream_count="inference.stream_count", start_site_count="inference.start_site_count"
         )
-        ledger.derive(
-            "inference.instance_count",
-            formulas.instances_for_streams,
-            stream_count="inference.growing_stream_count" if inference.blocked is None else "inference.place_count",
-            streams_per_device="inference.streams_per_device_count",
-            spare_count="inference.spare_count",
-        )
+        enter("inference.site_count", formulas.growing_sites, stream_count=streams, site_stream_count=places)
+    if inference.blocked is not None:
+        enter("inference.place_count", formulas.places_for_loss, stream_count=places, blocked_share="inference.blocked_share")
+        places = "inference.place_count"
+    if inference.sites is None:
+        enter("inference.instance_count", formulas.instances_for_streams, stream_count=places, **devices)
     else:
-        ledger.derive(
-            "inference.instance_count",
-            formulas.instances_for_load,
-            offered_per_s="inference.offered_per_s",
-            capacity_per_s="inference.capacity_per_s",
-            spare_count="inference.spare_count",
-        )
+        enter("inference.instance_count", formulas.instances_for_sites, site_count="inference.site_count",
+              site_stream_count=places, **devices)  # fmt: skip
 
 
 def _latency_and_power(ledger: Ledger) -> None:
@@ -281,7 +265,7 @@ def _latency_and_power(ledger: Ledger) -> None:
         device_w="inference.device_w",
         idle_share="inference.idle_share",
         load_share="inference.load_share",
-        pue_factor="price.pue_factor",
+        pue_factor="inference.pue_factor",
     )
     reading = "supply.node_bytes_per_s" if "supply.node_bytes_per_s" in ledger.values else "drive.read_bytes_per_s"
     ledger.derive(
