@@ -127,8 +127,10 @@ def draw_whole_projection(screen: Console, projection: Projection) -> None:
             screen.print(Text(sentence))
     screen.print(_order_table(projection))
     for row in plan.alternatives.iter_rows(named=True):
-        if row["verdict"].startswith(("cheaper", "chosen, but")):
+        if row["verdict"].startswith("chosen, but"):
             screen.print(Text(f"{row['phase']}: {row['count']:,.0f} x {row['item']} is {row['verdict']}", style="dim"))
+    for sentence in plan.cheapest:
+        screen.print(Text(sentence, style="dim"))
     screen.print(_quantity_table(projection))
     for flag in projection.flags:
         screen.print(Text(f"! {flag}", style="yellow"))

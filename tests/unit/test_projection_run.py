@@ -237,7 +237,7 @@ def test_storage_alone_can_be_asked() -> None:
         ({"name": "x", "network": {"node_link": "100 GB"}}, "'network.node_link'"),
         ({"name": "x", "prices": {"electricity": "12 cents"}}, "'prices.electricity'"),
         (changed(inference={"latency_p99": "1 us"}), "takes longer than that for a single resnet50"),
-        (changed(inference={"model": "vit_b16"}), "no serving rate of vit_b16"),
+        (changed(inference={"accelerator": "a100_sxm_80gb", "precision": "fp8"}), "has no rate for fp8"),
         (changed(training={"accelerator": "t4", "model": "vit_b16"}), "has no rate for bf16"),
     ],
 )

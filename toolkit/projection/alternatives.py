@@ -28,7 +28,7 @@ _PLANNED: Final = {True: "bandwidth.planned_bytes_per_s", False: "bandwidth.stor
 def alternatives(ledger: Ledger, scenario: Scenario) -> pl.DataFrame:
     """Return every choice with its count, price, power and verdict at the last month.
 
-    Counts are those of the 90th percentile, so that each choice meets the deadline or the objective in nine of ten draws. A
+    Counts are those that do with the probability that the plan is to have. A
     price is that of buying for drives, and of a month's rent for devices; where none is known the choice is not called cheap
     or dear.
     """
@@ -51,19 +51,20 @@ def _row(
     }  # fmt: skip
 
 
-def _p90(ledger: Ledger, name: str) -> float:
-    return float(ledger.percentiles(name)[2][-1])
+def _high(ledger: Ledger, scenario: Scenario, name: str) -> float:
+    """Return a quantity at the last month, with the probability that the plan is to do with."""
+    return float(ledger.quantile(name, scenario.plan.probability)[-1])
 
 
 def _media(ledger: Ledger, scenario: Scenario) -> list[dict[str, Any]]:
     is_given = "bandwidth.planned_bytes_per_s" in ledger.values  # where the supply is, drives beyond it would not help
-    held, read = (_p90(ledger, name) for name in ("storage.capacity_bytes", _PLANNED[is_given]))
+    held, read = (_high(ledger, scenario, name) for name in ("storage.capacity_bytes", _PLANNED[is_given]))
     rows = []
     for name, medium in media().items():
         is_chosen = name == scenario.storage.medium
         least = least_drive_count(scenario.storage.protection, medium)
         needed = max(held / medium.capacity, read / (medium.read * delivery_share(medium)[0]), least)
-        count = _p90(ledger, "storage.drive_count") if is_chosen else float(math.ceil(needed - 1e-9))
+        count = _high(ledger, scenario, "storage.drive_count") if is_chosen else float(math.ceil(needed - 1e-9))
         each = figure(medium, "price")
         price = None if each is None else each * count
         rows.append(_row("storage", name, medium, count, price, "", is_chosen=is_chosen))
@@ -75,8 +76,8 @@ def _trainers(ledger: Ledger, scenario: Scenario) -> list[dict[str, Any]]:
     if trained is None:
         return []
     model, chosen_rate = models()[trained.model], ledger.median("device.rate_images_per_s")
-    chosen, needed = _p90(ledger, "training.gpu_count"), _p90(ledger, "training.memory_bytes")
-    busy_s = min(_p90(ledger, "training.elapsed_s"), trained.deadline) * trained.runs_per_month
+    chosen, needed = _high(ledger, scenario, "training.gpu_count"), _high(ledger, scenario, "training.memory_bytes")
+    busy_s = min(_high(ledger, scenario, "training.elapsed_s"), trained.deadline) * trained.runs_per_month
     rows = []
     for name, device in accelerators().items():
         is_chosen = name == trained.accelerator
@@ -100,33 +101,39 @@ def _servers(ledger: Ledger, scenario: Scenario) -> list[dict[str, Any]]:
     served = scenario.inference
     if served is None:
         return []
-    offered, month_s = _p90(ledger, "inference.offered_per_s"), ledger.median("month_s")
+    offered, month_s = _high(ledger, scenario, "inference.offered_per_s"), ledger.median("month_s")
     rows = []
     for name, device in accelerators().items():
         rates, is_chosen = device.serving.get(served.model), name == served.accelerator
         if rates is None:
             continue
-        capacity = capacity_at(
+        refusal = _misplaced(served, device)
+        capacity = 0.0 if refusal else capacity_at(
             served.latency_p99, float(rates.single), rates.offline_per_s, served.max_batch, served.arrival_variation_factor
-        )
-        refusal = _unfit(served, device, capacity)
-        count = _p90(ledger, "inference.instance_count") if is_chosen else float(_instances(served, offered, capacity))
+        )  # fmt: skip
+        refusal = refusal or _too_slow(served, capacity)
+        count = _high(ledger, scenario, "inference.instance_count") if is_chosen else float(_instances(served, offered, capacity))
         price = _asked(served.accelerator_hour if is_chosen else None, device)
         cost = None if price is None else price * month_s * count
         rows.append(_row("inference", name, device, count, cost, refusal, is_chosen=is_chosen))
     return rows
 
 
-def _unfit(served: Inference, device: Accelerator, capacity_per_s: float) -> str:
-    """Return why a device cannot serve at all, or an empty text."""
-    if capacity_per_s <= 0:
-        return f"too slow: one answer takes longer than {show(served.latency_p99, 's')}"
-    if served.streams is not None and capacity_per_s < served.frames_per_s:
-        return f"too slow: {show(capacity_per_s, 'per_s')} is less than one stream of {served.frames_per_s:g} frames"
+def _misplaced(served: Inference, device: Accelerator) -> str:
+    """Return why a device cannot stand where it is to, or an empty text."""
     if served.device_power_limit is not None and device.power > served.device_power_limit:
         return f"too much power: {show(float(device.power), 'w')} of {show(served.device_power_limit, 'w')}"
     if served.placement == "edge" and not device.is_edge:
         return "not made for the edge: it needs a server around it"
+    return ""
+
+
+def _too_slow(served: Inference, capacity_per_s: float) -> str:
+    """Return why a device cannot serve, or an empty text."""
+    if capacity_per_s <= 0:
+        return f"too slow: one answer takes longer than {show(served.latency_p99, 's')}"
+    if served.streams is not None and capacity_per_s < served.frames_per_s:
+        return f"too slow: {show(capacity_per_s, 'per_s')} is less than one stream of {served.frames_per_s:g} frames"
     return ""
 
 
@@ -136,6 +143,10 @@ def _instances(served: Inference, offered_per_s: float, capacity_per_s: float) -
     if served.streams is None:
         return math.ceil(offered_per_s / capacity_per_s) + served.spare_instances
     each = max(1, math.floor(capacity_per_s / served.frames_per_s))
+    if served.sites is not None:
+        of_site = math.ceil((served.streams or 0) / served.sites)
+        sites = math.ceil(offered_per_s / served.frames_per_s / of_site - 1e-9)
+        return sites * math.ceil(of_site / each) + served.spare_instances
     return math.ceil(offered_per_s / served.frames_per_s / each) + served.spare_instances
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from toolkit.projection.hardware_facts import models
+from toolkit.projection.serving_rates import ROOFLINE_INPUTS
 from toolkit.projection.uncertainty import Given
 
 if TYPE_CHECKING:
@@ -83,8 +84,11 @@ def _training(givens: Givens, calibration: Calibration, training: Training) -> N
 
 def _inference(givens: Givens, calibration: Calibration, inference: Inference) -> None:
     law = calibration.law(f"latency.{inference.model}")
-    if law is None or law.terms["slope_s"] <= 0:
+    known = givens.by_name.get("inference.offline_per_s")
+    if law is None or law.terms["slope_s"] <= 0 or (known is not None and known.evidence == "measured"):
         return
+    for unused in ROOFLINE_INPUTS:
+        givens.by_name.pop(unused, None)
     single_s = max(law.terms["floor_s"], law.terms["fixed_s"] + law.terms["slope_s"])
     _put(givens, law, "inference.single_s", "s", single_s)
     _put(givens, law, "inference.offline_per_s", "per_s", 1 / law.terms["slope_s"])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from toolkit.projection import inference as formulas
 from toolkit.projection.explain import formula
 from toolkit.projection.hardware_facts import accelerators
 from toolkit.units import show
@@ -43,7 +44,12 @@ def sent_up(uplink_bytes_per_s: Draws, uploaded_share: Draws) -> Any:
 def derive(ledger: Ledger, inference: Inference) -> None:
     """Enter what is sent over the uplink, where streams are served; at the edge only the stated share is."""
     if inference.streams is not None:
-        ledger.derive("inference.sent_bytes_per_s", sent_up, uplink_bytes_per_s="inference.uplink_bytes_per_s",
+        uplink = "inference.uplink_bytes_per_s"
+        if inference.sites is not None:  # the uplink that is limited is that of one place
+            uplink = "inference.site_uplink_bytes_per_s"
+            ledger.derive(uplink, formulas.uplink, stream_count="inference.site_stream_count",
+                          stream_bytes_per_s="inference.stream_bytes_per_s")  # fmt: skip
+        ledger.derive("inference.sent_bytes_per_s", sent_up, uplink_bytes_per_s=uplink,
                       uploaded_share="inference.uploaded_share")  # fmt: skip
 
 

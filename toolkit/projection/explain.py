@@ -178,6 +178,14 @@ class Ledger:
             self._percentiles[name] = low, middle, high
         return self._percentiles[name]
 
+    def quantile(self, name: str, share: float) -> Draws:
+        """Return the quantile of a quantity by month that a share of the draws stays within; whole where counts are."""
+        if share == 0.9:
+            return self.percentiles(name)[2]
+        values = self.values[name]
+        found = np.asarray(np.quantile(values, share, axis=0))
+        return np.asarray(np.ceil(found - 1e-9)) if self.unit(name) == "count" and _are_whole(values) else found
+
     def summaries(self) -> dict[str, NodeSummary]:
         """Return every quantity in brief."""
         return {name: self._summary(name) for name in self.values}

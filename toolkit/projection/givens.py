@@ -87,7 +87,7 @@ def gather(
         gather_training(givens, scenario, scenario.training, measured, left_out)
     if scenario.inference is not None:
         check_load(scenario.inference, scenario.horizon_months)
-        gather_inference(givens, scenario.inference)
+        gather_inference(givens, scenario.inference, scenario.prices, measured)
     prices = scenario.prices
     givens.state("price.electricity_usd_per_j", "usd_per_j", prices.electricity)
     givens.state("price.carbon_g_per_j", "g_per_j", prices.carbon, default="published", spread=(0.5, 1.5))

@@ -20,23 +20,22 @@ def gather_costs(givens: Givens, scenario: Scenario) -> None:
     unknown, known = float("nan"), figure(medium, "price")
     price = unknown if known is None else known
     givens.add("price.drive_usd", "usd", price, f"{medium.title}: {medium.price_source or 'needs input'}", "assumed")
-    givens.add(
-        "price.node_usd", "usd", unknown if prices.node is None else prices.node, "stated in the scenario: prices.node", "assumed"
-    )
+    node, source = (unknown, "needs input: prices.node") if prices.node is None else (prices.node, "stated: prices.node")
+    givens.add("price.node_usd", "usd", node, source, "assumed")
     givens.state("price.interest_share", "share", prices.interest)
     givens.state("price.life_s", "s", prices.life)
     givens.state("price.support_share", "share", prices.support)
     for role, name in (("shared", storage.shared_tier), ("archive", storage.archive_tier)):
         if name is not None:
             tier = tiers()[name]
-            named = f"price.{role}_tier"
-            givens.add(f"{named}_usd_per_byte_s", "usd_per_byte_s", tier.stored, *tier.origin("stored"))
-            givens.add(f"{named}_retrieval_usd_per_byte", "usd_per_byte", tier.retrieval, *tier.origin("retrieval"))
-            givens.add(f"{named}_read_usd", "usd", tier.read_usd, *tier.origin("read_usd"))
-            givens.add(f"{named}_write_usd", "usd", tier.write_usd, *tier.origin("write_usd"))
+            part = f"price.{role}_tier"
+            givens.add(f"{part}_usd_per_byte_s", "usd_per_byte_s", tier.stored, *tier.origin("stored"))
+            givens.add(f"{part}_retrieval_usd_per_byte", "usd_per_byte", tier.retrieval, *tier.origin("retrieval"))
+            givens.add(f"{part}_read_usd", "usd", tier.read_usd, *tier.origin("read_usd"))
+            givens.add(f"{part}_write_usd", "usd", tier.write_usd, *tier.origin("write_usd"))
             leaving = figure(tier, "egress")
             source, evidence = tier.origin("egress") if leaving is not None else (f"{tier.title}: needs input", "assumed")
-            givens.add(f"{named}_egress_usd_per_byte", "usd_per_byte", unknown if leaving is None else leaving, source, evidence)
+            givens.add(f"{part}_egress_usd_per_byte", "usd_per_byte", unknown if leaving is None else leaving, source, evidence)
     _links(givens, scenario)
 
 

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = [
-    "Latencies", "capacity_at", "cost", "device_memory", "energy_per_answer", "input_traffic", "instances_for_load",
-    "instances_for_streams", "latencies", "load_time", "offered", "places_for_loss", "power_of_instances", "scale_out_time",
-    "streams_per_device", "uplink", "usd_per_million",
+    "Latencies", "capacity_at", "cost", "device_memory", "energy_per_answer", "growing_sites", "growing_streams", "held_params",
+    "input_traffic", "instances_for_load", "instances_for_sites", "instances_for_streams", "latencies", "latency_curve",
+    "load_time", "offered", "places_for_loss", "power_of_instances", "scale_out_time", "streams_of_site", "streams_per_device",
+    "uplink", "usd_per_million",
 ]  # fmt: skip
 
 _ARRIVALS = 20_000
+_CURVE_SHARES = (0.02, 0.3, 0.55, 0.7, 0.8, 0.87, 0.92, 0.95, 0.98)
+"""Loads that latencies are simulated at, closer where they rise."""
 
 
 class Latencies(NamedTuple):
@@ -63,11 +66,14 @@ def latencies(
     drawn = np.cumsum(gaps)
     arrivals = drawn.tolist()  # looked up one at a time: plain numbers are several times as quick as those of an array
     sizes, ends_s = [], []
-    free_s, first = 0.0, 0
+    free_s, first, each_s = 0.0, 0, 1 / offline_per_s
     while first < _ARRIVALS:
-        start_s = max(free_s, arrivals[first])
-        last = max(first + 1, bisect_right(arrivals, start_s, first, min(first + max_batch, _ARRIVALS)))
-        free_s = start_s + single_s + (last - first - 1) / offline_per_s
+        start_s = arrivals[first]
+        last = first + 1
+        if start_s < free_s:
+            start_s = free_s
+            last = bisect_right(arrivals, start_s, last, min(first + max_batch, _ARRIVALS))
+        free_s = start_s + single_s + (last - first - 1) * each_s
         sizes.append(last - first)
         ends_s.append(free_s)
         first = last
@@ -93,14 +99,42 @@ def capacity_at(
     if single_s > objective_s:
         return 0.0
     most = max_batch / (single_s + (max_batch - 1) / offline_per_s)
-    low, high = 0.0, most
-    for _ in range(14):
+
+    def is_met(load: float) -> bool:
+        return latencies(load, single_s, offline_per_s, max_batch, arrival_variation_factor).p99_s <= objective_s
+
+    near = _CURVE_SHARES[-1] * most  # where the objective is loose, almost all of the rate is within it
+    low, high, halvings = (near, most, 4) if is_met(near) else (0.0, near, 9)
+    for _ in range(halvings):
         middle = (low + high) / 2
-        if latencies(middle, single_s, offline_per_s, max_batch, arrival_variation_factor).p99_s <= objective_s:
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if is_met(middle) else (low, middle)
     return low
+
+
+@functools.lru_cache(maxsize=256)
+def latency_curve(
+    single_s: float, offline_per_s: float, max_batch: int, arrival_variation_factor: float = 1.0
+) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:
+    """Return loads of a device up to 98 % of what it serves at most, and the median, 95th and 99th percentile of latency at each.
+
+    Source: ``latencies`` at each load; between them, latencies are interpolated.
+
+    Examples
+    --------
+    >>> loads, (p50, p95, p99) = latency_curve(0.010, 1000.0, 8)
+    >>> loads == tuple(sorted(loads)), round(p50[0], 3), p99[-1] > p99[0]
+    (True, 0.01, True)
+    """
+    most = max_batch / (single_s + (max_batch - 1) / offline_per_s)
+    loads = tuple(most * share for share in _CURVE_SHARES)
+    found = [latencies(load, single_s, offline_per_s, max_batch, arrival_variation_factor) for load in loads]
+    return loads, tuple(tuple(each[which] for each in found) for which in range(3))
+
+
+@formula("count", "parameters of the model that answers + those of the models beside it")
+def held_params(param_count: Draws, beside_param_count: Draws) -> Any:
+    """Parameters that a device holds.  Source: sum of the parts."""
+    return param_count + beside_param_count
 
 
 @formula("per_s", "requests now x yearly factor ^ (months / 12)")
@@ -119,6 +153,46 @@ def instances_for_load(offered_per_s: Draws, capacity_per_s: Draws, spare_count:
 def streams_per_device(capacity_per_s: Draws, frames_per_s: Draws) -> Any:
     """Streams that keep a device to themselves in turn.  Source: streams are not split over devices."""
     return np.floor(capacity_per_s / frames_per_s)
+
+
+@formula("count", "streams now x yearly factor ^ (months / 12), rounded up")
+def growing_streams(stream_count: Draws, yearly_factor: Draws, month_index: Draws) -> Any:
+    """Streams, by month: there is no half one.
+
+    Source: the scenario's growth of the load.
+
+    Examples
+    --------
+    >>> float(growing_streams(400.0, 1.3, 36.0))
+    879.0
+    """
+    return np.ceil(stream_count * yearly_factor ** (month_index / 12) - 1e-9)
+
+
+@formula("count", "streams now / sites now, rounded up")
+def streams_of_site(stream_count: Draws, start_site_count: Draws) -> Any:
+    """Streams of a site.  Source: definition; sites are taken to be alike."""
+    return np.ceil(stream_count / start_site_count)
+
+
+@formula("count", "streams / streams of a site, rounded up")
+def growing_sites(stream_count: Draws, site_stream_count: Draws) -> Any:
+    """Sites, by month: more streams come with more sites.  Source: definition."""
+    return np.ceil(stream_count / site_stream_count)
+
+
+@formula("count", "sites x (streams of a site / streams per device, rounded up) + spare instances")
+def instances_for_sites(site_count: Draws, site_stream_count: Draws, streams_per_device: Draws, spare_count: Draws) -> Any:
+    """Devices that serve exclusive streams where they arise: those of one site share no device with another's.
+
+    Source: definition.
+
+    Examples
+    --------
+    >>> float(instances_for_sites(100.0, 4.0, 3.0, 2.0))
+    202.0
+    """
+    return site_count * np.ceil(site_stream_count / np.maximum(streams_per_device, 1e-9)) + spare_count
 
 
 @formula("count", "streams / streams per device, rounded up, + spare instances")
@@ -154,7 +228,8 @@ def load_time(param_count: Draws, weight_bytes: Draws, read_bytes_per_s: Draws) 
 def places_for_loss(stream_count: Draws, blocked_share: Draws) -> Any:
     """Places for streams that come and go, each of which holds one alone while it lasts.
 
-    Source: Erlang 1917, loss formula B; the mean number of streams that are on is the load in erlangs.
+    Source: Erlang 1917, loss formula B; the mean number of streams that are on is the load in erlangs, of one site where
+    there are several.
 
     Examples
     --------

@@ -6,16 +6,22 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from toolkit.projection.alternatives import alternatives
+from toolkit.projection.cheapest import with_cheapest
 from toolkit.projection.edge import edge_fit
 from toolkit.projection.hardware_facts import accelerators, cards, figure, media, switches
+from toolkit.projection.plan_check import late_stage
+from toolkit.projection.purchases import items, steps
 from toolkit.projection.result import BOTTLENECK_SCHEMA, PLAN_SCHEMA, Plan
-from toolkit.units import MONTH_S, show
+from toolkit.units import show
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
     from toolkit.projection.explain import Ledger
     from toolkit.projection.scenario import Scenario
 
@@ -23,8 +29,6 @@ __all__ = ["bottlenecks", "make_plan"]
 
 _PREPARED_SHARE = 0.9
 """Load from which a resource counts as about to bind."""
-
-_QUARTER_MONTHS = 3
 
 _EASY_SHARE = 0.5
 """Load below which nothing is said to limit."""
@@ -52,6 +56,8 @@ _PAIRS = (
     _Pair(phase="inference", resource="device power", demand="inference.device_w", supply="inference.device_limit_w", unit="w"),
     _Pair(phase="inference", resource="latency against its objective", demand="inference.latency_p99_s",
           supply="inference.objective_s", unit="s"),
+    _Pair(phase="inference", resource="host link", demand="inference.input_bytes_per_s",
+          supply="inference.host_link_bytes_per_s", unit="bytes_per_s"),
     _Pair(phase="inference", resource="uplink", demand="inference.sent_bytes_per_s",
           supply="inference.uplink_limit_bytes_per_s", unit="bytes_per_s"),
     _Pair(phase="site", resource="power", demand="site.power_w", supply="site.power_limit_w", unit="w"),
@@ -85,72 +91,24 @@ def _row(month: int, phase: str, resource: str, demand: float, supply: float, un
     }  # fmt: skip
 
 
-def make_plan(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any], loads: pl.DataFrame) -> Plan:
-    """Return the plan: whole units that meet the 90th percentile of demand, by the month it is needed."""
+def make_plan(
+    ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any], loads: pl.DataFrame, trial: Callable[[Scenario], Ledger]
+) -> Plan:
+    """Return the plan: whole units that do with the probability asked for, by the month they are needed."""
     makers = (_drives, _devices, _fabric, _instances, _racks)
     frame = pl.DataFrame([row for maker in makers for row in maker(ledger, scenario, months)], schema=PLAN_SCHEMA)
     first, second = _limits(loads)
     summary = _summary(ledger, scenario, months, frame)
+    listed, cheapest = with_cheapest(alternatives(ledger, scenario), scenario, trial)
     return Plan(
         frame=frame,
         summary=summary,
         bottleneck=first,
         next_bottleneck=second,
-        alternatives=alternatives(ledger, scenario),
+        alternatives=listed,
+        cheapest=cheapest,
         edge_fit=edge_fit(ledger, scenario.inference, loads),
     )
-
-
-def _p90(ledger: Ledger, name: str) -> np.ndarray[Any, Any]:
-    return ledger.percentiles(name)[2]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Step:
-    """Units that are added at a month."""
-
-    month: int
-    count: float
-    budget_count: float
-
-
-def _steps(
-    ledger: Ledger, name: str, months: np.ndarray[Any, Any], per_unit: float = 1.0, expected_name: str | None = None
-) -> list[_Step]:
-    """Return when how many units must be added: now, then each quarter in which the 90th percentile has grown past what is there.
-
-    Buying for a quarter ahead at a time is what procurement does; buying at the 90th percentile is what running out costs, and
-    the median is what the purchase is expected to be, which is budgeted: that of ``expected_name``, where what is bought is one
-    count for all draws. ``per_unit`` is how many make one whole unit.
-    """
-    high, middle = ledger.percentiles(name)[2], ledger.percentiles(expected_name or name)[1]
-    wanted = (np.broadcast_to(np.ceil(part / per_unit - 1e-9), months.shape) for part in (high, middle))
-    needed, expected = wanted
-    steps, owned, budgeted = [], 0.0, 0.0
-    for start in range(0, len(months), _QUARTER_MONTHS):
-        goal, plan = (float(part[start : start + _QUARTER_MONTHS].max()) for part in (needed, expected))
-        if goal > owned:
-            steps.append(_Step(month=int(months[start]), count=goal - owned, budget_count=max(0.0, plan - budgeted)))
-            owned, budgeted = goal, max(plan, budgeted)
-    return steps
-
-
-def _items(
-    phase: str, item: str, steps: list[_Step], price: float | None, power_w: float | None, lead_s: float, **why: str
-) -> list[dict[str, Any]]:
-    """Return a line for each step. What is needed sooner than it can come is ordered at once, and the reason says when it comes."""
-    lead_months = math.ceil(lead_s / MONTH_S - 1e-9)
-    lines = []
-    for step in steps:
-        late = "" if step.month >= lead_months else f"; ordered now, it comes at month {lead_months}"
-        lines.append({
-            "phase": phase, "item": item, "count": step.count, "unit_price_usd": price,
-            "price_usd": None if price is None else price * step.count, "power_w": None if power_w is None else power_w * step.count,
-            "needed_by_month": step.month, "reason": why["reason"] + late, "evidence": why["evidence"],
-            "order_by_month": max(0, step.month - lead_months), "budget_count": step.budget_count,
-            "budget_usd": None if price is None else price * step.budget_count,
-        })  # fmt: skip
-    return lines
 
 
 def _drives(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
@@ -162,9 +120,9 @@ def _drives(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) ->
     elif held == least > 1 and ledger.median("storage.capacity_bytes") <= (least - 1) * medium.capacity:
         reason = f"{least:,.0f} drives that the protection lies on, not capacity"
     evidence = ledger.evidence("storage.drive_count")
-    steps = _steps(ledger, "storage.drive_count", months)
+    found = steps(ledger, "storage.drive_count", months, scenario.plan.probability)
     lead_s = scenario.site.drive_lead
-    return _items("storage", medium.title, steps, medium.price, float(medium.power), lead_s, reason=reason, evidence=evidence)
+    return items("storage", medium.title, found, medium.price, float(medium.power), lead_s, reason=reason, evidence=evidence)
 
 
 def _devices(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
@@ -174,14 +132,15 @@ def _devices(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -
     per_node = scenario.training.accelerators_per_node
     power = per_node * float(device.power) + float(scenario.prices.node_power)
     item = f"node of {per_node} x {device.title}"
-    reason = f"a run within {show(scenario.training.deadline, 's')}"
+    stage = late_stage(ledger, scenario)
+    reason = f"a run within {show(scenario.training.deadline, 's')}" + (f", which {stage} holds up" if stage else "")
     evidence = ledger.evidence("training.node_count")
     node, lead_s = scenario.prices.node, scenario.site.node_lead
-    steps = _steps(ledger, "training.node_count", months, expected_name=_expected_nodes(ledger))
-    lines = _items("training", item, steps, node, power, lead_s, reason=reason, evidence=evidence)
+    nodes = steps(ledger, "training.node_count", months, scenario.plan.probability, expected_name=_expected_nodes(ledger))
+    lines = items("training", item, nodes, node, power, lead_s, reason=reason, evidence=evidence)
     spare = "takes the place of a node that is repaired, in 99 of 100 cases"
-    spares = _steps(ledger, "training.spare_node_count", months)
-    return lines + _items("training", f"spare {item}", spares, node, 0.0, lead_s, reason=spare, evidence=evidence)
+    spares = steps(ledger, "training.spare_node_count", months, scenario.plan.probability)
+    return lines + items("training", f"spare {item}", spares, node, 0.0, lead_s, reason=spare, evidence=evidence)
 
 
 def _expected_nodes(ledger: Ledger) -> str:
@@ -192,7 +151,7 @@ def _expected_nodes(ledger: Ledger) -> str:
 
 def _fabric(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
     """Return cards and switches, where there is more than one node to connect."""
-    if scenario.training is None or float(_p90(ledger, "training.node_count").max()) < 2:
+    if scenario.training is None or float(ledger.quantile("training.node_count", scenario.plan.probability).max()) < 2:
         return []
     network, lead_s = scenario.network, scenario.site.network_lead
     card = None if network.nic is None else cards()[network.nic]
@@ -211,7 +170,8 @@ def _fabric(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) ->
         ),
     ):
         power = None if fact is None else figure(fact, "power")
-        lines += _items("network", plain if fact is None else fact.title, _steps(ledger, quantity, months), price,
+        found = steps(ledger, quantity, months, scenario.plan.probability)
+        lines += items("network", plain if fact is None else fact.title, found, price,
                         None if power is None else float(power), lead_s, reason=reason, evidence=ledger.evidence(quantity))  # fmt: skip
     return lines
 
@@ -233,9 +193,9 @@ def _racks(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> 
     reason = (
         f"{per_rack} nodes of {show(node_w, 'w')} in each" if node_w <= site.rack_power else "one node takes more than its power"
     )
-    steps = _steps(ledger, "training.node_count", months, per_rack, _expected_nodes(ledger))
-    return _items(
-        "training", item, steps, None, None, site.node_lead, reason=reason, evidence=ledger.evidence("training.node_count")
+    found = steps(ledger, "training.node_count", months, scenario.plan.probability, per_rack, _expected_nodes(ledger))
+    return items(
+        "training", item, found, None, None, site.node_lead, reason=reason, evidence=ledger.evidence("training.node_count")
     )
 
 
@@ -250,8 +210,8 @@ def _instances(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any])
     )
     reason = f"{served} with 99 % of answers within {show(scenario.inference.latency_p99, 's')}"
     evidence = ledger.evidence("inference.instance_count")
-    steps, lead_s = _steps(ledger, "inference.instance_count", months), scenario.site.node_lead
-    return _items("inference", device.title, steps, None, float(device.power), lead_s, reason=reason, evidence=evidence)
+    found, lead_s = steps(ledger, "inference.instance_count", months, scenario.plan.probability), scenario.site.node_lead
+    return items("inference", device.title, found, None, float(device.power), lead_s, reason=reason, evidence=evidence)
 
 
 def _limits(loads: pl.DataFrame) -> tuple[str, str]:

@@ -20,7 +20,7 @@ __all__ = [
 
 
 _RECURSED: Final = 10_000.0
-"""Offered load up to which Erlang B is counted up server by server."""
+"""Servers, or offered load, up to which Erlang B is counted up server by server."""
 
 
 def erlang_b(server_count: int, offered: float) -> float:
@@ -42,6 +42,8 @@ def erlang_b(server_count: int, offered: float) -> float:
     >>> round(erlang_b(10, 5.0), 4)
     0.0184
     """
+    if server_count > _RECURSED:
+        return _blocked_of_many(server_count, offered)
     blocked = 1.0
     for servers in range(1, server_count + 1):
         blocked = offered * blocked / (servers + offered * blocked)

@@ -78,6 +78,8 @@ class Plan:
     """What would limit next, once that is widened."""
     alternatives: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ALTERNATIVE_SCHEMA))
     """phase, name, item, count, price_usd, power_w, is_chosen, verdict: what else could be taken, and why it was not."""
+    cheapest: tuple[str, ...] = ()
+    """The cheapest choice of each phase that keeps deadline and objective, one sentence each."""
     edge_fit: str = ""
     """Whether the inference device fits at the edge, and what binds; empty where nothing is served there."""
 
@@ -186,6 +188,7 @@ class Projection:
                 "bottleneck": self.plan.bottleneck,
                 "next_bottleneck": self.plan.next_bottleneck,
                 "edge_fit": self.plan.edge_fit,
+                "cheapest": list(self.plan.cheapest),
                 "alternatives": self.plan.alternatives.to_dict(as_series=False),
             },
             "flags": list(self.flags),
@@ -245,7 +248,7 @@ def _plan(facts: Mapping[str, Any]) -> Plan:
     return Plan(
         frame=read("frame", PLAN_SCHEMA), summary=facts["summary"], bottleneck=facts["bottleneck"],
         next_bottleneck=facts["next_bottleneck"], alternatives=read("alternatives", ALTERNATIVE_SCHEMA),
-        edge_fit=facts.get("edge_fit", ""),
+        edge_fit=facts.get("edge_fit", ""), cheapest=tuple(facts.get("cheapest", ())),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from toolkit.errors import ScenarioError, UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet
-from toolkit.projection import growth, siting
+from toolkit.projection import growth, plan_check, siting
 from toolkit.projection.calibrated import apply as apply_calibration
 from toolkit.projection.calibration import newest_calibration
 from toolkit.projection.doubling import doubling_table
@@ -45,6 +45,7 @@ _RESULT_PREFIXES: Final = (
     "curation.",
     "cost.",
     "site.",
+    "plan.",
 )
 _HEADLINES: Final = (
     "storage.capacity_bytes",
@@ -54,6 +55,8 @@ _HEADLINES: Final = (
     "inference.instance_count",
 )
 _SENSITIVITY_ROWS: Final = 8
+_TRIAL_DRAWS: Final = 200
+"""Draws on which another choice is tried."""
 
 
 def project(
@@ -103,8 +106,15 @@ def project(
     givens = gather(asked, facts, measured)
     apply_calibration(givens, asked, newest_calibration(calibration, location))
     ledger, months = drawn(asked, givens, draws, seed)
+
+    def trial(changed: Scenario) -> Ledger:
+        return _tried(
+            changed, facts, measured, newest_calibration(calibration, location), seed=seed, draws=min(draws, _TRIAL_DRAWS)
+        )
+
     if asked.training is not None:
         check_devices(ledger.median("training.gpu_count"))
+    plan_check.derive(ledger, asked, months)
     nodes = ledger.summaries()
     loads = bottlenecks(ledger, asked, months)
     return Projection(
@@ -112,7 +122,7 @@ def project(
         scenario=asked.model_dump(mode="json"),
         months=tuple(int(month) for month in months),
         frame=_frame(nodes, months),
-        plan=make_plan(ledger, asked, months, loads),
+        plan=make_plan(ledger, asked, months, loads, trial),
         doubling=doubling_table(asked, givens.by_name, float(months[-1])),
         sensitivity=_sensitivity(asked, givens, months, ledger.values.get("training.gpu_count")),
         influences=_influences(ledger, givens),
@@ -130,6 +140,26 @@ def drawn(scenario: Scenario, givens: Givens, draws: int, seed: int) -> tuple[Le
     generator = np.random.default_rng(seed)
     values = {name: given.draw(generator, draws) for name, given in givens.by_name.items()}
     return evaluate(scenario, givens.by_name, values, months), months
+
+
+def _tried(
+    scenario: Scenario,
+    facts: DatasetProfile | None,
+    measured: MeasurementSet | None,
+    calibration: Calibration | None,
+    *,
+    seed: int,
+    draws: int,
+) -> Ledger:
+    """Return the last month of a scenario with another choice, on few draws, its plan checked."""
+    givens = gather(scenario, facts, measured)
+    apply_calibration(givens, scenario, calibration)
+    generator = np.random.default_rng(seed)
+    values = {name: given.draw(generator, draws) for name, given in givens.by_name.items()}
+    months = np.array([max(0.0, scenario.horizon_months - 1.0), float(scenario.horizon_months)])
+    ledger = evaluate(scenario, givens.by_name, values, months)
+    plan_check.derive(ledger, scenario, months)
+    return ledger
 
 
 def _profile_of(profile: Any) -> tuple[DatasetProfile | None, Path | None]:
@@ -261,7 +291,7 @@ def _shown(value: float, unit: str, low: float, high: float, *, is_certain: bool
 
 def _flags(scenario: Scenario, profile: DatasetProfile | None, ledger: Ledger, months: np.ndarray[Any, Any]) -> list[str]:
     power = siting.flag_of(ledger, months)
-    flags = [power] if power else []
+    flags = [*plan_check.flags_of(ledger, scenario, months), *([power] if power else [])]
     if profile is not None and scenario.dataset.images is None and profile.image_count < 10_000:
         flags.append(
             f"the profile has {profile.image_count:,} images: the mean size of an image may not hold for a larger collection"

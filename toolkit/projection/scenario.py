@@ -24,6 +24,7 @@ from toolkit.projection.scenario_parts import (
     Network,
     Prices,
     Protection,
+    Purchase,
     Scenario,
     Site,
     Storage,
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "Component", "Curation", "DatasetStart", "Growth", "Inference", "Network", "Prices", "Protection", "Scenario", "Site",
-    "Storage", "Training", "load_scenario", "scenario_problems",
+    "Component", "Curation", "DatasetStart", "Growth", "Inference", "Network", "Prices", "Protection", "Purchase", "Scenario",
+    "Site", "Storage", "Training", "load_scenario", "scenario_problems",
 ]  # fmt: skip
 
 

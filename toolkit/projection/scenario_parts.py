@@ -29,8 +29,8 @@ from toolkit.projection.scenario_types import (
 from toolkit.units import MONTH_S
 
 __all__ = [
-    "Component", "Curation", "DatasetStart", "Growth", "Inference", "Network", "Prices", "Protection", "Scenario", "Site",
-    "Storage", "Training",
+    "Component", "Curation", "DatasetStart", "Growth", "Inference", "Network", "Prices", "Protection", "Purchase", "Scenario",
+    "Site", "Storage", "Training",
 ]  # fmt: skip
 
 
@@ -252,10 +252,19 @@ class Inference(_Part):
     """Model, from the hardware facts."""
     accelerator: Annotated[str, named("accelerator")] = "l4"
     """Device, from the hardware facts."""
+    models: tuple[Annotated[str, named("model")], ...] = ()
+    """Further models, from the hardware facts, that each device holds beside ``model``, without a load of their own."""
+    precision: Literal["fp32", "tf32", "bf16", "fp16", "fp8", "int8"] = "int8"
+    """Number format of weights and arithmetic. Default: 8 bits, as the published serving rates have it."""
+    host_link: BytesPerS = 31e9
+    """Link over which a host hands decoded inputs to a device. Default: PCIe 4 x16, 31 GB/s."""
     requests_per_s: PerS | None = None
     """Independent requests; give this or ``streams``."""
     streams: Annotated[int, Field(ge=1, le=10**9)] | None = None
     """Input streams, each of which keeps its place on one device for itself."""
+    sites: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    """Places at which the streams arise, alike in size; those of different places share no device, and more streams come with
+    more places. Default: not known; all streams are taken to arise at one place."""
     frames_per_s: PerS = 30.0
     """Frames of a stream each second."""
     latency_p99: Seconds = 0.05
@@ -283,6 +292,8 @@ class Inference(_Part):
     """Time until a new instance begins to load the model. Default: assumed."""
     accelerator_hour: Usd | None = None
     """Rent of one device for an hour; by default that of the hardware facts, if one is known."""
+    pue: Annotated[float, Field(ge=1, le=3)] | None = None
+    """Facility power over device power where it is served. Default: 1 at the edge, that of ``prices`` in a data center."""
     placement: Literal["datacenter", "edge"] = "datacenter"
     """Where it runs; at the edge each site's streams stay on its own device."""
 
@@ -290,6 +301,8 @@ class Inference(_Part):
     def _one_of(self) -> Inference:
         if (self.requests_per_s is None) == (self.streams is None):
             raise ValueError("give requests_per_s or streams, and not both")
+        if self.sites is not None and self.sites > (self.streams or 0):
+            raise ValueError("sites are places at which streams arise: there are at most as many as streams")
         return self
 
 
@@ -345,6 +358,13 @@ class Prices(_Part):
     """Support and space each year, as a share of what was paid. Default: assumed."""
 
 
+class Purchase(_Part):
+    """How sure a plan is to be."""
+
+    probability: Annotated[float, quantity("share"), Field(ge=0.5, le=0.999)] = 0.9
+    """Probability with which what is bought is to keep deadline and objective. Default: 90 %, what running out costs."""
+
+
 class Site(_Part):
     """Where machines stand, and how long they take to come."""
 
@@ -383,6 +403,8 @@ class Scenario(_Part):
     """What is served; leave it out if nothing is."""
     prices: Prices = Prices()
     """What power and machines cost."""
+    plan: Purchase = Purchase()
+    """How sure the plan is to be."""
     site: Site = Site()
     """Where machines stand, and how long they take to come."""
 

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from toolkit.errors import ScenarioError
 from toolkit.projection import inference as formulas
-from toolkit.projection.explain import formula
+from toolkit.projection.explain import formula, weakest
 from toolkit.projection.hardware_facts import accelerators
+from toolkit.projection.serving_rates import derive_rates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from toolkit.projection.explain import Ledger
-    from toolkit.projection.hardware_entries import Accelerator
     from toolkit.projection.scenario import Inference
 
     Draws = NDArray[np.float64]
 
-__all__ = ["derive", "latency_high", "latency_median", "latency_tail", "load_share", "on_each", "within_objective"]
+_DEVICE: Final = ("single_s", "offline_per_s", "batch_count", "arrival_variation_factor")
+"""What a queue is simulated for."""
+
+__all__ = ["derive", "latency_high", "latency_median", "latency_tail", "load_share", "on_each", "speed", "within_objective"]
 
 
-@formula("per_s", "bisection over the batch-service queue for the objective x how far that has been off")
-def within_objective(simulated_per_s: Draws, capacity_factor: Draws) -> Any:
+@formula("ratio", "rate of a draw / its median")
+def speed(offline_per_s: Draws) -> Any:
+    """How much faster or slower than in the middle a device is.  Source: definition; the queue is simulated in the middle."""
+    return offline_per_s / np.median(offline_per_s)
+
+
+@formula("per_s", "bisection over the batch-service queue for the objective x how far that has been off x how fast the device is")
+def within_objective(simulated_per_s: Draws, capacity_factor: Draws, speed_factor: Draws | float = 1.0) -> Any:
     """Requests each second that a device answers within the objective.
 
     Source: M/D^b/1 by bisection; MLPerf server results were met within 15 % from single-stream latency and offline rate.
     """
-    return simulated_per_s * capacity_factor
+    return simulated_per_s * capacity_factor * speed_factor
 
 
 @formula("per_s", "requests / (instances - spare)")
@@ -44,41 +53,59 @@ def load_share(load_per_s: Draws, capacity_per_s: Draws) -> Any:
     return load_per_s / capacity_per_s
 
 
-def _latency(load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws, variation: Draws, which: int) -> Draws:
-    """Return latencies at the median load of each month: the queue is simulated once per distinct load."""
-    loads = np.median(load_per_s, axis=0)
-    single, offline, batch = float(np.median(single_s)), float(np.median(offline_per_s)), int(np.median(batch_count))
-    spread = float(np.median(variation))
-    most = batch / (single + (batch - 1) / offline)
-    found = [
-        formulas.latencies(float(f"{min(max(load, 1e-6), most * 0.98):.3g}"), single, offline, batch, spread)[which]
-        for load in loads
-    ]
-    return np.asarray(found, dtype=np.float64)[None, :]
+def _latency(load_per_s: Draws, faster: Draws, which: int, **device: Draws) -> Draws:
+    """Return latencies at a load: a device that is so many times as fast answers as one in the middle at that much less load."""
+    single, offline, batch, variation = (float(np.median(device[name])) for name in _DEVICE)
+    loads, found = formulas.latency_curve(single, offline, int(batch), variation)
+    return np.asarray(np.interp(load_per_s / faster, loads, found[which]) / faster)
 
 
-@formula("s", "median of a simulated batch-service queue at the median load")
+@formula("s", "median of a simulated batch-service queue at the load, by how fast the device is")
 def latency_median(
-    load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws, arrival_variation_factor: Draws
+    load_per_s: Draws,
+    capacity_factor: Draws,
+    speed_factor: Draws,
+    *,
+    single_s: Draws,
+    offline_per_s: Draws,
+    batch_count: Draws,
+    arrival_variation_factor: Draws,
 ) -> Any:
     """Half of the answers come within this.  Source: G/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
-    return _latency(load_per_s, single_s, offline_per_s, batch_count, arrival_variation_factor, 0)
+    return _latency(load_per_s, capacity_factor * speed_factor, 0, single_s=single_s, offline_per_s=offline_per_s,
+                    batch_count=batch_count, arrival_variation_factor=arrival_variation_factor)  # fmt: skip
 
 
-@formula("s", "95th percentile of a simulated batch-service queue at the median load")
+@formula("s", "95th percentile of a simulated batch-service queue at the load, by how fast the device is")
 def latency_high(
-    load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws, arrival_variation_factor: Draws
+    load_per_s: Draws,
+    capacity_factor: Draws,
+    speed_factor: Draws,
+    *,
+    single_s: Draws,
+    offline_per_s: Draws,
+    batch_count: Draws,
+    arrival_variation_factor: Draws,
 ) -> Any:
     """95 of 100 answers come within this.  Source: G/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
-    return _latency(load_per_s, single_s, offline_per_s, batch_count, arrival_variation_factor, 1)
+    return _latency(load_per_s, capacity_factor * speed_factor, 1, single_s=single_s, offline_per_s=offline_per_s,
+                    batch_count=batch_count, arrival_variation_factor=arrival_variation_factor)  # fmt: skip
 
 
-@formula("s", "99th percentile of a simulated batch-service queue at the median load")
+@formula("s", "99th percentile of a simulated batch-service queue at the load, by how fast the device is")
 def latency_tail(
-    load_per_s: Draws, single_s: Draws, offline_per_s: Draws, batch_count: Draws, arrival_variation_factor: Draws
+    load_per_s: Draws,
+    capacity_factor: Draws,
+    speed_factor: Draws,
+    *,
+    single_s: Draws,
+    offline_per_s: Draws,
+    batch_count: Draws,
+    arrival_variation_factor: Draws,
 ) -> Any:
     """99 of 100 answers come within this.  Source: G/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
-    return _latency(load_per_s, single_s, offline_per_s, batch_count, arrival_variation_factor, 2)
+    return _latency(load_per_s, capacity_factor * speed_factor, 2, single_s=single_s, offline_per_s=offline_per_s,
+                    batch_count=batch_count, arrival_variation_factor=arrival_variation_factor)  # fmt: skip
 
 
 @formula("per_s", "streams x frames of a stream each second")
@@ -102,7 +129,9 @@ def derive(ledger: Ledger, inference: Inference, months: Draws) -> None:
         If the device has no published serving rate for the model, or cannot meet the objective even for one request.
     """
     device = accelerators()[inference.accelerator]
-    evidence, source = _enter_rates(ledger, inference, device)
+    derive_rates(ledger)
+    evidence = weakest([ledger.evidence(f"inference.{name}") for name in ("single_s", "offline_per_s")])
+    source = f"bisection over a simulated queue, from latency and rate of {device.title}"
     ledger.give(
         "inference.batch_count",
         "count",
@@ -113,31 +142,16 @@ def derive(ledger: Ledger, inference: Inference, months: Draws) -> None:
     single_s, offline_per_s = (ledger.median(f"inference.{name}") for name in ("single_s", "offline_per_s"))
     capacity = _capacity(inference, device.title, single_s, offline_per_s)
     ledger.give("inference.simulated_per_s", "per_s", np.full((1, 1), capacity), source=source, evidence=evidence)
+    ledger.derive("inference.speed_factor", speed, offline_per_s="inference.offline_per_s")
     ledger.derive(
         "inference.capacity_per_s",
         within_objective,
         simulated_per_s="inference.simulated_per_s",
         capacity_factor="inference.capacity_factor",
+        speed_factor="inference.speed_factor",
     )
     _instances(ledger, inference, months)
     _latency_and_power(ledger)
-
-
-def _enter_rates(ledger: Ledger, inference: Inference, device: Accelerator) -> tuple[str, str]:
-    """Enter the latency of one and the rate of many where they were not calibrated; return their evidence and source."""
-    if "inference.single_s" in ledger.values:
-        return ledger.evidence("inference.single_s"), f"{device.title}: calibrated"
-    served = device.serving.get(inference.model)
-    if served is None:
-        raise ScenarioError(
-            f"'inference.model': no serving rate of {inference.model} on {device.title} is known; "
-            f"there are {', '.join(device.serving) or 'none for this device'}; or calibrate it: tonnage calibrate"
-        )
-    source = f"{device.title}: {device.serving_source}"
-    for name, unit, value in (("single_s", "s", served.single), ("offline_per_s", "per_s", served.offline_per_s)):
-        evidence = "assumed" if name == "single_s" and served.is_single_assumed else "published"
-        ledger.give(f"inference.{name}", unit, np.full((1, 1), float(value)), source=source, evidence=evidence)
-    return "published", source
 
 
 def _capacity(inference: Inference, title: str, single_s: float, offline_per_s: float) -> float:
@@ -158,61 +172,45 @@ def _capacity(inference: Inference, title: str, single_s: float, offline_per_s: 
 def _instances(ledger: Ledger, inference: Inference, months: Draws) -> None:
     ledger.give("inference.month_index", "month", months[None, :], source="the calendar", evidence="published")
     if inference.streams is not None:
-        ledger.derive(
-            "inference.start_per_s",
-            _offered_by_streams,
-            stream_count="inference.stream_count",
-            frames_per_s="inference.frames_per_s",
-        )
-        ledger.derive(
-            "inference.streams_per_device_count",
-            formulas.streams_per_device,
-            capacity_per_s="inference.capacity_per_s",
-            frames_per_s="inference.frames_per_s",
-        )
-        ledger.derive(
-            "inference.growing_stream_count",
-            formulas.offered,
-            start_per_s="inference.stream_count",
-            yearly_factor="inference.yearly_factor",
-            month_index="inference.month_index",
-        )
+        _streams(ledger, inference)
+        return
+    growth = {"yearly_factor": "inference.yearly_factor", "month_index": "inference.month_index"}
+    ledger.derive("inference.offered_per_s", formulas.offered, start_per_s="inference.start_per_s", **growth)
     ledger.derive(
-        "inference.offered_per_s",
-        formulas.offered,
-        start_per_s="inference.start_per_s",
-        yearly_factor="inference.yearly_factor",
-        month_index="inference.month_index",
+        "inference.instance_count",
+        formulas.instances_for_load,
+        offered_per_s="inference.offered_per_s",
+        capacity_per_s="inference.capacity_per_s",
+        spare_count="inference.spare_count",
     )
-    if inference.streams is not None:
-        if inference.blocked is not None:
-            ledger.derive(
-                "inference.place_count",
-                formulas.places_for_loss,
-                stream_count="inference.growing_stream_count",
-                blocked_share="inference.blocked_share",
-            )
-        ledger.derive(
-            "inference.uplink_bytes_per_s",
-            formulas.uplink,
-            stream_count="inference.growing_stream_count",
-            stream_bytes_per_s="inference.stream_bytes_per_s",
+
+
+def _streams(ledger: Ledger, inference: Inference) -> None:
+    """Enter streams, which are whole, the places and sites they take, and the devices that serve them."""
+    enter: Any = ledger.derive
+    streams, rate = "inference.growing_stream_count", {"frames_per_s": "inference.frames_per_s"}
+    enter("inference.streams_per_device_count", formulas.streams_per_device, capacity_per_s="inference.capacity_per_s", **rate)
+    enter(streams, formulas.growing_streams, stream_count="inference.stream_count", yearly_factor="inference.yearly_factor",
+          month_index="inference.month_index")  # fmt: skip
+    enter("inference.offered_per_s", _offered_by_streams, stream_count=streams, **rate)
+    enter("inference.uplink_bytes_per_s", formulas.uplink, stream_count=streams,
+          stream_bytes_per_s="inference.stream_bytes_per_s")  # fmt: skip
+    devices = {"streams_per_device": "inference.streams_per_device_count", "spare_count": "inference.spare_count"}
+    places = streams
+    if inference.sites is not None:
+        places = "inference.site_stream_count"
+        enter(
+            places, formulas.streams_of_site, stream_count="inference.stream_count", start_site_count="inference.start_site_count"
         )
-        ledger.derive(
-            "inference.instance_count",
-            formulas.instances_for_streams,
-            stream_count="inference.growing_stream_count" if inference.blocked is None else "inference.place_count",
-            streams_per_device="inference.streams_per_device_count",
-            spare_count="inference.spare_count",
-        )
+        enter("inference.site_count", formulas.growing_sites, stream_count=streams, site_stream_count=places)
+    if inference.blocked is not None:
+        enter("inference.place_count", formulas.places_for_loss, stream_count=places, blocked_share="inference.blocked_share")
+        places = "inference.place_count"
+    if inference.sites is None:
+        enter("inference.instance_count", formulas.instances_for_streams, stream_count=places, **devices)
     else:
-        ledger.derive(
-            "inference.instance_count",
-            formulas.instances_for_load,
-            offered_per_s="inference.offered_per_s",
-            capacity_per_s="inference.capacity_per_s",
-            spare_count="inference.spare_count",
-        )
+        enter("inference.instance_count", formulas.instances_for_sites, site_count="inference.site_count",
+              site_stream_count=places, **devices)  # fmt: skip
 
 
 def _latency_and_power(ledger: Ledger) -> None:
@@ -228,6 +226,8 @@ def _latency_and_power(ledger: Ledger) -> None:
     )
     queue = {
         "load_per_s": "inference.load_per_s",
+        "capacity_factor": "inference.capacity_factor",
+        "speed_factor": "inference.speed_factor",
         "single_s": "inference.single_s",
         "offline_per_s": "inference.offline_per_s",
         "batch_count": "inference.batch_count",
@@ -244,9 +244,15 @@ def _latency_and_power(ledger: Ledger) -> None:
         batch_count="inference.batch_count",
     )
     ledger.derive(
+        "inference.held_param_count",
+        formulas.held_params,
+        param_count="inference.param_count",
+        beside_param_count="inference.beside_param_count",
+    )
+    ledger.derive(
         "inference.memory_bytes",
         formulas.device_memory,
-        param_count="inference.param_count",
+        param_count="inference.held_param_count",
         weight_bytes="inference.weight_bytes",
         workspace_bytes="inference.workspace_bytes",
         in_flight_count="inference.in_flight_count",
@@ -259,13 +265,13 @@ def _latency_and_power(ledger: Ledger) -> None:
         device_w="inference.device_w",
         idle_share="inference.idle_share",
         load_share="inference.load_share",
-        pue_factor="price.pue_factor",
+        pue_factor="inference.pue_factor",
     )
     reading = "supply.node_bytes_per_s" if "supply.node_bytes_per_s" in ledger.values else "drive.read_bytes_per_s"
     ledger.derive(
         "inference.load_s",
         formulas.load_time,
-        param_count="inference.param_count",
+        param_count="inference.held_param_count",
         weight_bytes="inference.weight_bytes",
         read_bytes_per_s=reading,
     )

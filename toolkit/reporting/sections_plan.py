@@ -55,7 +55,8 @@ def _plan_table(frame: pl.DataFrame) -> Table:
         columns=("what", "count", "by month", "unit price", "price", "power", "why", "known from"),
         rows=text_rows([_plan_row(row) for row in frame.iter_rows(named=True)]),
         numeric=frozenset({1, 2, 3, 4, 5}),
-        note="Counts do in nine draws of ten. A price that nobody gave is shown as 'needs input', and is in no sum.",
+        note="Counts do in as many draws as are asked for, nine in ten unless stated. A price that nobody gave is shown as "
+        "'needs input', and is in no sum.",
         stacked=True,
         shown_count=_PLAN_ROWS,
     )
@@ -84,7 +85,7 @@ def _price(value: float | None) -> str:
 
 def _choices(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> list[Block]:
     """Return for each phase what else could be taken and why it was not: a figure with its table, or the table alone."""
-    blocks: list[Block] = []
+    blocks: list[Block] = [Prose(text=f"{begin(sentence)}.", calm=True) for sentence in projection.plan.cheapest]
     for (phase,), frame in projection.plan.alternatives.group_by("phase", maintain_order=True):
         name = f"choices-{phase}"
         rows = [
