@@ -237,7 +237,7 @@ def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None)
         return
     medium = media()[scenario.storage.medium]
     givens.add("supply.node_bytes_per_s", "bytes_per_s", medium.read, *medium.origin("read"), spread=(0.7, 1.0))
-    given = "no cold read was measured" if measured is not None else "no measurements were given"
+    given = "no read of shards in sequence was proven cold" if measured is not None else "no measurements were given"
     givens.flags.append(f"{given}: storage supply is a vendor's figure for one drive per node; run tonnage measure on the target")
 
 

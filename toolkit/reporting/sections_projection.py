@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from toolkit.reporting.blocks import Block, Cell, Chart, Fold, KeyFact, KeyFacts, Prose, Section, Table, text_rows
-from toolkit.reporting.explanations import details_of, last_month, why_id
+from toolkit.reporting.explanations import details_of, last_month, why_id, why_of
 from toolkit.reporting.figures_projection import projection_figures
+from toolkit.reporting.figures_regimes import resource_words
 from toolkit.reporting.sections_assumptions import assumptions_section
 from toolkit.reporting.sections_plan import costs_section, plan_section
 from toolkit.reporting.sections_what_if import what_if_section
-from toolkit.reporting.wording import DASH, begin, interval, plural, quantity_words
+from toolkit.reporting.wording import DASH, TIMES, begin, interval, plural, quantity_words
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -69,8 +70,18 @@ def answer_facts(projection: Projection, prefix: str = "") -> KeyFacts:
             continue
         value, spread = show(row["p50"], row["unit"]), interval(row["p10"], row["p90"], row["unit"])
         note = f"month {month}" + ("" if spread == value else f": {spread}")
+        if quantity == "training.gpu_count":
+            note += _bought_as(projection)
         items.append(KeyFact(label=label, value=value, note=note, why=why_id(quantity, prefix)))
     return KeyFacts(items=tuple(items))
+
+
+def _bought_as(projection: Projection) -> str:
+    """Return in which whole nodes the plan buys the devices: for nine draws in ten, where the number itself is the median."""
+    nodes = projection.plan.frame.filter((pl.col("phase") == "training") & pl.col("item").str.starts_with("node of "))
+    if nodes.is_empty():
+        return ""
+    return f"; the plan: {show(float(nodes['count'].sum()), 'count')} {TIMES} {nodes['item'][0]}"
 
 
 def _charts(
@@ -145,7 +156,9 @@ def _doubling(projection: Projection, figures: Mapping[str, go.Figure], prefix: 
     for row in projection.doubling.iter_rows(named=True):
         exponent = "unknown" if row["exponent"] is None else f"{row['exponent']:.2f}"
         cells = [show(row[c], row["unit"]) for c in ("x1", "x2", "x4", "x8")]
-        name = Cell(text=begin(str(row["resource"])), below=quantity_words(row["quantity"]))
+        first, comma, way = str(row["resource"]).partition(",")
+        words = f"{resource_words(first, row['unit'])}{comma}{way}"
+        name = Cell(text=begin(words), below=quantity_words(row["quantity"]), why=why_of(projection, row["quantity"], prefix))
         rows.append([name, *cells, exponent, Cell(text=str(row["why"] or ""), quiet=True)])
     columns = ("what", "as it is", "2 times", "4 times", "8 times", "exponent", "why")
     table = Table(caption="What more data does", columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, 6)))
