@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,14 @@ def test_the_sliders_stand_between_the_costs_and_the_doubling() -> None:
     places = [page.index(f'<section id="{name}"') for name in ("costs", "what-if", "doubling")]
     assert places == sorted(places)
     assert 'id="surface-sliders"' in page
+
+
+@pytest.mark.usefixtures("certain")
+def test_numbers_of_every_section_lead_to_how_they_are_made() -> None:
+    page = render(Subjects(projections=(project(scenario_of("lab_one_node")),)))
+    for section in ("plan", "growth", "load", "doubling", "sensitivity"):
+        start = page.index(f'<section id="{section}"')
+        assert 'href="#why-' in page[start : page.index("</section>", start)], section
+    assert '"why":"why-storage-capacity-bytes"' in page
+    links = set(re.findall(r'href="#(why-[^"]+)"', page)) | set(re.findall(r'"why":"(why-[^"]+)"', page))
+    assert sorted(link for link in links if f'id="{link}"' not in page) == []

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from toolkit.projection.explain import Explanation
     from toolkit.projection.result import Projection
 
-__all__ = ["details_of", "last_month", "why_id", "why_of"]
+__all__ = ["details_of", "explained", "last_month", "why_id", "why_of"]
 
 _DEPTH: Final = 5
 _DETAILS_HELD: Final = 160
@@ -25,9 +25,14 @@ def why_id(quantity: str, prefix: str = "") -> str:
     return f"{prefix}why-" + quantity.replace(".", "-").replace("_", "-")
 
 
-def why_of(projection: Projection, quantity: str, prefix: str = "") -> str:
+def explained(projection: Projection) -> frozenset[str]:
+    """Return the quantities that the page explains: what may be linked to its explanation."""
+    return frozenset(_explained(projection)["quantity"].to_list())
+
+
+def why_of(known: frozenset[str], quantity: str, prefix: str = "") -> str:
     """Return the identifier of a quantity's explanation; nothing where the page has none."""
-    return why_id(quantity, prefix) if quantity in _explained(projection)["quantity"] else ""
+    return why_id(quantity, prefix) if quantity in known else ""
 
 
 def _explained(projection: Projection) -> pl.DataFrame:

@@ -45,7 +45,7 @@ HEADLINES: Final = (
 """What is drawn, in the order in which it is read."""
 
 _SYMBOLS: Final = ("circle", "diamond", "square", "triangle-up", "x", "cross", "star", "pentagon")
-_NAME_LETTERS: Final = 32
+_NAME_LETTERS: Final = 60
 _WHISKER: Final = {"thickness": 1.3, "width": 4, "color": INK}
 
 
