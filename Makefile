@@ -9,7 +9,7 @@ INTEROP := .venv-interop
 TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check bench bench-curate bench-memory bench-near bench-near-truth bench-read interop lint types imports lock notebooks \
+.PHONY: help demo install test check bench bench-curate bench-memory bench-near bench-near-truth bench-read bench-report interop lint types imports lock notebooks \
 	sample clean
 
 help: ## show what can be made
@@ -67,6 +67,9 @@ bench-near-truth: $(VENV)/.installed-dev ## near duplicates found and missed on 
 
 bench-read: $(INTEROP)/.installed ## reading and loading beside peers and ceilings, in .venv-interop; writes benchmarks/results/read.json
 	$(INTEROP)/bin/python -m benchmarks.read
+
+bench-report: $(VENV)/.installed-dev ## size of a report's PAGE (default the sample) and its times until painted and drawn
+	$(BIN)/python -m benchmarks.report_page $(PAGE)
 
 notebooks: install ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

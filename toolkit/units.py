@@ -220,7 +220,6 @@ _SYMBOLS: Final = {
     "bytes": "B",
     "bytes_per_s": "B/s",
     "w": "W",
-    "j": "J",
     "flop": "FLOP",
     "flop_per_s": "FLOP/s",
     "pixels": "px",
@@ -252,6 +251,8 @@ def show(value: float | None, unit: str, digits: int = 3) -> str:
     ('40 TB', '15 ms', '90 days', '20 %', '1.23 M images')
     >>> show(None, "bytes"), show(2500, "usd"), show(0.002, "usd_per_s"), show(1.25, "ratio")
     ('unknown', '$2,500', '$7.2/h', '1.25')
+    >>> show(3.97e9, "j"), show(0.012, "j")
+    ('1.1 MWh', '0.012 J')
     """
     if value is None or not math.isfinite(value):
         return "unknown" if value is None or math.isnan(value) else "unbounded"
@@ -300,6 +301,14 @@ def _seconds(value: float, digits: int) -> str:
     return f"{_significant(value / scale, digits)} {label}"
 
 
+def _joules(value: float, digits: int) -> str:
+    """Return an energy in watt hours, as it is metered and paid; one below a watt hour in joules."""
+    in_hours = abs(value) >= _PER_HOUR
+    held = value / _PER_HOUR if in_hours else value
+    scale, prefix = _scale(held)
+    return f"{_significant(held / scale, digits)} {prefix}{'Wh' if in_hours else 'J'}"
+
+
 def _percent(value: float, digits: int) -> str:
     return f"{_significant(value * 100, digits)} %"
 
@@ -308,6 +317,7 @@ _SHOWN: Final[dict[str, Callable[[float, int], str]]] = {
     "share": _percent,
     "usd": _dollars,
     "s": _seconds,
+    "j": _joules,
     "usd_per_s": lambda value, digits: f"{_dollars(value * _PER_HOUR, digits)}/h",
     "usd_per_byte": lambda value, digits: f"{_dollars(value * GB, digits)}/GB",
     "usd_per_byte_s": lambda value, digits: f"{_dollars(value * GB * MONTH_S, digits)}/GB/month",

@@ -12,9 +12,7 @@ import pytest
 from page_visit import Visit
 
 import toolkit
-from toolkit.projection.givens import gather
 from toolkit.projection.result import Projection
-from toolkit.projection.scenario import load_scenario
 from toolkit.projection.what_if import what_if
 from toolkit.units import show
 
@@ -41,48 +39,29 @@ def _move(visit: Visit, name: str, stop: int) -> None:
         slider.press("ArrowRight")
 
 
-@pytest.mark.parametrize("stops", [(0, 0, 0, 0), (9, 4, 8, 0), (7, 2, 5, 6), (3, 3, 2, 7)])
-def test_sliders_moved_by_keyboard_agree_with_python(
-    chromium: Any, page: Path, projection: Projection, stops: tuple[int, ...]
-) -> None:
+STOPS = ((0, 0, 0, 0), (9, 4, 8, 0), (7, 2, 5, 6), (3, 3, 2, 7))
+"""Positions of the sliders; a unit test holds what is shown there against projections made afresh."""
+
+
+def test_sliders_moved_by_keyboard_show_what_was_computed(chromium: Any, page: Path, projection: Projection) -> None:
     found = what_if(projection)
     assert found is not None
-    changed = {given.name.replace(".", "_"): given.stops[stop] for given, stop in zip(found.inputs, stops, strict=True)}
+    assert len(found.outputs) >= 6
     with Visit(chromium, page) as visit:
-        for given, stop in zip(found.inputs, stops, strict=True):
-            _move(visit, given.name, stop)
-        assert len(found.outputs) >= 6
-        for output in found.outputs:
-            shown = visit.page.locator(f"td[data-what='{output.quantity}']")
-            value = found.value(output.quantity, **changed)
-            assert float(shown.get_attribute("data-value")) == pytest.approx(value, rel=0.01)
-            assert shown.inner_text() == show(float(f"{value:.6g}"), output.unit)
+        for stops in STOPS:
+            changed = {given.name.replace(".", "_"): given.stops[stop] for given, stop in zip(found.inputs, stops, strict=True)}
+            for given, stop in zip(found.inputs, stops, strict=True):
+                _move(visit, given.name, stop)
+            for output in found.outputs:
+                shown = visit.page.locator(f"td[data-what='{output.quantity}']")
+                value = found.value(output.quantity, **changed)
+                assert float(shown.get_attribute("data-value")) == pytest.approx(value, rel=1e-5)
+                assert shown.inner_text() == show(float(f"{value:.6g}"), output.unit)
         assert visit.complaints == []
         visit.page.click(".surface button")
         for output in found.outputs:
             shown = visit.page.locator(f"td[data-what='{output.quantity}']")
-            assert float(shown.get_attribute("data-value")) == pytest.approx(found.value(output.quantity), rel=0.01)
-
-
-def test_what_the_sliders_say_is_what_a_projection_of_the_changed_scenario_says(projection: Projection) -> None:
-    found = what_if(projection)
-    assert found is not None
-    scenario = load_scenario(SCENARIO)
-    training = scenario.training
-    assert training is not None
-    storage = scenario.storage.model_copy(update={"protection": type(scenario.storage.protection)(kind="replicas", copies=3)})
-    changes = {"training": training.model_copy(update={"epochs": 40, "deadline": 28 * 86_400.0}), "storage": storage}
-    other = scenario.model_copy(update=changes)
-    certain = {name: given.value for name, given in gather(other, None, None).by_name.items()}
-    assert certain["training.deadline_s"] == 28 * 86_400.0
-    again = toolkit.project(other, draws=2_000)
-    chosen = {"training_epoch_count": 40.0, "training_deadline_s": 28 * 86_400.0, "storage_protection_factor": 3.0}
-    for quantity in ("storage.capacity_bytes", "training.elapsed_s"):
-        assert found.value(quantity, **chosen) == pytest.approx(again.value(quantity), rel=0.05)
-    rebuilt = what_if(again)
-    assert rebuilt is not None
-    for output in rebuilt.outputs:
-        assert found.value(output.quantity, **chosen) == pytest.approx(rebuilt.value(output.quantity), rel=1e-9)
+            assert float(shown.get_attribute("data-value")) == pytest.approx(found.value(output.quantity), rel=1e-5)
 
 
 def _taken(visit: Visit, place: str, kind: str) -> bytes:
@@ -101,7 +80,7 @@ def test_the_numbers_of_a_figure_are_taken_along_as_csv_and_json(chromium: Any, 
         assert float(rows[-1]["images in the dataset"]) == pytest.approx(last)
         assert records[-1]["images in the dataset"] == pytest.approx(last)
         heat = json.loads(_taken(visit, "#figure-doubling", "json"))
-        drives = [row["value"] for row in heat if row["name"] == "Drives"]
+        drives = [row["value"] for row in heat if row["name"] == "Storage capacity"]
         assert drives == pytest.approx(projection.doubling.row(0)[3:7])
 
 

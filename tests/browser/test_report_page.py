@@ -39,6 +39,11 @@ PLOTS = """() => [...document.querySelectorAll("[data-plot]")].map((plot) => ({
 }))"""
 
 
+_AT_PLACE = """(() => {{
+  const top = document.getElementById("{name}").getBoundingClientRect().top;
+  const end = document.documentElement.scrollHeight - innerHeight - scrollY < 2;
+  return (top > -2 && top < 80) || (end && top < innerHeight);
+}})()"""
 AT_ITS_WIDTH = "[...document.querySelectorAll('[data-plot]')].every((plot) => +plot.dataset.width === plot.clientWidth)"
 
 
@@ -103,8 +108,13 @@ def test_a_number_leads_to_its_explanation_by_keyboard(chromium: Any, report: Pa
         assert visit.page.evaluate("document.activeElement.tagName") == "SUMMARY"
 
 
-def test_the_contents_mark_where_one_is(chromium: Any, report: Path) -> None:
-    with Visit(chromium, report) as visit:
+def test_every_link_of_the_contents_leads_to_its_section_and_marks_it(chromium: Any, report: Path) -> None:
+    with Visit(chromium, report, reduced_motion="reduce") as visit:
+        names = visit.page.evaluate("[...document.querySelectorAll('.contents a')].map((link) => link.hash.slice(1))")
+        assert len(names) > 10
+        for name in names:
+            visit.page.click(f".contents a[href='#{name}']")
+            visit.until(f"location.hash === '#{name}' && {_AT_PLACE.format(name=name)}")
         visit.page.click(".contents a[href='#measured']")
         visit.page.wait_for_selector(".contents a[href='#measured'][aria-current]")
         assert visit.page.locator(".contents a[aria-current]").count() == 1

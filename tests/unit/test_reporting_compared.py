@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from toolkit.reporting.figures_scenarios import SCENARIOS_DRAWN, beside_each_oth
 from toolkit.reporting.keeping import keep
 from toolkit.reporting.page import render
 from toolkit.reporting.subjects import Subjects, subjects_of
+from toolkit.reporting.wording import DASH
 
 
 def title(figure: Any) -> str:
@@ -81,7 +83,7 @@ def test_more_scenarios_than_colours_are_in_the_table() -> None:
     assert figure is not None
     assert len(figure.data) == SCENARIOS_DRAWN
     assert "3 scenarios more in the table" in figure.layout.meta["about"]
-    assert max(len(trace.name) for trace in figure.data) <= 32
+    assert max(len(trace.name) for trace in figure.data) <= 60
 
 
 def test_a_quantity_that_begins_at_nothing_has_no_ratio() -> None:
@@ -161,3 +163,22 @@ def test_what_was_compared_before_is_a_subject_too(tmp_path: Path) -> None:
     assert 'id="c1-scenarios"' in page
     (tmp_path / "report.json").write_text(json.dumps(keep(subjects)), encoding="utf-8")
     assert render(subjects_of((tmp_path / "report.json",), Gallery())) == page
+
+
+def test_what_was_asked_has_its_unit_and_nothing_that_says_nothing() -> None:
+    lab = {"dataset": {"image_size": 250_000.0}, "growth": {"kind": "linear", "images_per_month": 5e5, "yearly_factor": 1}}
+    team = {"dataset": {"image_size": 2e6}, "growth": {"kind": "exponential", "images_per_month": 0, "yearly_factor": 1.5}}
+    page = render(Subjects(projections=(scaled("lab", 1.0, scenario=lab), scaled("team", 4.0, scenario=team))))
+    table = text_of(page, "scenarios").partition("What was asked otherwise")[2]
+    rows = {row[0]: row[1:] for row in (re.findall(r">([^<]+)</t[hd]>", row) for row in table.split("<tr>")) if row}
+    assert rows["dataset: image size"] == ["250 kB", "2 MB"]
+    assert rows["growth: images per month"] == ["500,000 images", DASH] or rows["growth: images per month"] == [
+        "500 k images",
+        DASH,
+    ]
+    assert rows["growth: yearly factor"] == [DASH, "1.5"]
+
+
+def test_a_scenarios_number_leads_to_how_it_is_made() -> None:
+    page = render(Subjects(projections=(scaled("lab", 1.0), scaled("team", 4.0))))
+    assert 'href="#why-storage-capacity-bytes"' in page[page.index('<section id="scenarios"') : page.index('<section id="plan"')]

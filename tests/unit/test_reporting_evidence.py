@@ -33,6 +33,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         row |= {"brightness_share": 0.1 + 0.05 * place_in_order, "sharpness_score": 100.0 - place_in_order, "aspect_share": 0.7}
     for row in rows[4:7]:
         row["duplicate_group"] = rows[4]["image_id"]
+    for row, bits in zip(rows[4:7], (0, 0b101, -1), strict=True):  # all 64 bits set is -1 in two's complement
+        row["perceptual_hash"] = bits
     shard = write_shard(store.images_path / "b1-00000.parquet", [pa.Table.from_pylist(rows, schema=IMAGES_SCHEMA)])
     whole = rows[0]["image"]["bytes"]  # type: ignore[index]
     refused = [
@@ -89,9 +91,16 @@ def test_look_alikes_stand_side_by_side_and_extremes_are_ranked(dataset: Dataset
     evidence = gather(dataset, Gallery())
     (group,) = evidence.groups
     assert [picture.name for picture in group] == ["4.jpg", "5.jpg", "6.jpg"]
+    assert "from the first" not in group[0].note
+    assert [picture.note.rpartition(", ")[2] for picture in group[1:]] == [
+        "2 of 64 bits from the first",
+        "64 of 64 bits from the first",
+    ]
     assert [picture.name for picture in evidence.extremes["Darkest"]] == [f"{n}.jpg" for n in range(6)]
     assert [picture.name for picture in evidence.extremes["Lightest"]] == [f"{n}.jpg" for n in (11, 10, 9, 8, 7, 6)]
-    assert evidence.extremes["Darkest"][0].note == "10 %"
+    assert evidence.extremes["Darkest"][0].note == "10 % of white"
+    assert evidence.extremes["Most elongated"][0].note == "sides 1 to 1.4"
+    assert evidence.extremes["Least sharp"][0].note == "sharpness 89"
     assert evidence.extremes["Least contrast"] == ()  # no image has that score
 
 

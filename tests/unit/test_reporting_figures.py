@@ -76,7 +76,7 @@ def test_findings_are_true() -> None:
     figures = toolkit.figures(facts.projection())
     assert "falls short from month 13" in title(figures["bandwidth"])
     assert title(figures["storage"]).endswith("replicas or parity")
-    assert title(figures["doubling"]) == "With 8 times the data: storage 6.77 times and GPUs 8 times"
+    assert title(figures["doubling"]) == "With 8 times the data: storage 6.8 times and GPUs 8 times"
     measured = measurement_figures(facts.measurements())
     assert title(measured["ceilings"]).startswith("Nearest its ceiling: Decode on all cores (85 %)")
     assert "Loader, decoded images" in title(measured["rates"])

@@ -80,6 +80,14 @@ def test_where_a_price_lacks_the_cost_is_named_and_not_drawn(unpriced: Projectio
     assert "Needs your input: price of a node and price of a switch." in page
 
 
+def test_a_single_known_part_of_what_owning_costs_is_a_line_and_named(unpriced: Projection) -> None:
+    only = unpriced.frame.filter(~pl.col("quantity").is_in(["training.cost_usd", "cost.held_usd", "inference.cost_usd"]))
+    figure = cost_by_month(dataclasses.replace(unpriced, frame=only))
+    assert figure is not None
+    assert title(figure).startswith("Of what owning costs only training electricity is known: $")
+    assert not [trace for trace in figure.data if trace.stackgroup]
+
+
 def test_risks_are_the_shares_of_the_draws(priced: Projection, unpriced: Projection) -> None:
     figure = shortages(priced.frame)
     assert figure is not None

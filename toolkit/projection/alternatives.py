@@ -172,6 +172,10 @@ def _verdict(row: dict[str, Any], chosen: dict[str, Any] | None) -> str:
     if row["price_usd"] is None or chosen is None or not chosen["price_usd"]:
         if chosen is None or not chosen["power_w"]:
             return "not compared: no price"
-        return f"not compared by price (needs input); {row['power_w'] / chosen['power_w']:.2g} times the power"
+        return f"not compared by price (needs input); {show(row['power_w'] / chosen['power_w'], 'ratio', 2)} times the power"
     ratio = row["price_usd"] / chosen["price_usd"]
-    return f"rejected: {ratio:.2g} times the price" if ratio >= 1 else f"cheaper: {ratio:.2g} times the price of what was chosen"
+    return (
+        f"rejected: {show(ratio, 'ratio', 2)} times the price"
+        if ratio >= 1
+        else f"cheaper: {show(ratio, 'ratio', 2)} times the price of what was chosen"
+    )

@@ -139,7 +139,7 @@ def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None)
     if found is not None and found.unit == "bytes_per_s" and found.cache_verdict == "cold":
         givens.measure("supply.node_bytes_per_s", "bytes_per_s", found, "shards read in sequence, cold")
         return
-    given = "no cold read was measured" if measured is not None else "no measurements were given"
+    given = "no read of shards in sequence was proven cold" if measured is not None else "no measurements were given"
     givens.flags.append(
         f"{given}: storage supply is what the drives that are bought give by their data sheets; run tonnage measure on the target"
     )

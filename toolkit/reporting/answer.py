@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -12,7 +12,7 @@ from toolkit.projection.explain import EVIDENCE
 from toolkit.reporting.blocks import KeyFact, KeyFacts
 from toolkit.reporting.explanations import last_month
 from toolkit.reporting.sections_projection import answer_facts
-from toolkit.reporting.wording import begin, interval, list_words, plural, sentences, shorten
+from toolkit.reporting.wording import TIMES, interval, list_words, plural, sentences, shorten, without_keys
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ __all__ = [
     "answer_of_measurements",
     "answer_of_projection",
 ]
+
+
+_LINES_NAMED: Final = 3
+"""Lines of a plan that the answer names; the plan's table holds all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,7 @@ def answer_of_projection(projection: Projection, prefix: str = "") -> Answer:
     points = [
         ("When", _when(plan)),
         ("What limits", " ".join(part for part in (plan.bottleneck, plan.next_bottleneck) if part)),
-        ("Edge", plan.edge_fit),
+        ("Edge", without_keys(plan.edge_fit)),
         ("What it costs", _cost(plan)),
         ("How sure", _how_sure(projection)),
     ]
@@ -70,12 +74,21 @@ def _when(plan: Plan) -> str:
     if frame.is_empty():
         return "Nothing has to be bought or rented."
     later = frame.filter(pl.col("needed_by_month") > 0).sort("needed_by_month", "item")
-    now = frame.height - later.height
-    dated = [f"{row['item']} by month {row['needed_by_month']}" for row in later.head(3).iter_rows(named=True)]
-    if later.height > len(dated):
-        dated.append(f"{later.height - len(dated)} more later")
-    parts = [f"{plural(now, 'item')} now" if now else "", ", ".join(dated)]
-    return begin(", then ".join(part for part in parts if part)) + "."
+    now = frame.filter(pl.col("needed_by_month") <= 0)
+    parts = [f"Now: {_named(now)}" if now.height else "", f"Later: {_named(later, dated=True)}" if later.height else ""]
+    return " ".join(f"{part}." for part in parts if part)
+
+
+def _named(frame: pl.DataFrame, *, dated: bool = False) -> str:
+    """Return the first lines of a plan as words, with their month where they are not of now."""
+    rows = list(frame.head(_LINES_NAMED).iter_rows(named=True))
+    words = [
+        f"{show(row['count'], 'count')} {TIMES} {row['item']}" + (f" by month {row['needed_by_month']}" if dated else "")
+        for row in rows
+    ]
+    if frame.height > len(rows):
+        words.append(f"{frame.height - len(rows)} more")
+    return "; ".join(words)
 
 
 def _cost(plan: Plan) -> str:

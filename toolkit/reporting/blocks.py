@@ -109,7 +109,7 @@ class Table:
         if not self.shown_count or len(self.rows) <= self.shown_count + 2:
             return (self,)
         first, rest = self.rows[: self.shown_count], self.rows[self.shown_count :]
-        title = f"{len(rest):,} more: {self.caption[:1].lower()}{self.caption[1:]}"
+        title = f"The other {len(rest):,} rows"
         return (
             dataclasses.replace(self, rows=first, shown_count=0, note=""),
             dataclasses.replace(self, rows=rest, shown_count=0, folded=True, caption=title),

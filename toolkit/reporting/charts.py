@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from toolkit.reporting.design import MUTED, SURFACE, TOP_PX, TRACK, band, new_figure
-from toolkit.reporting.wording import interval, plain, plural
+from toolkit.reporting.wording import begin, interval, plain
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def ranked_bars(
     rows = [(plain(name, 40), count, color) for name, count in shown]
     if rest:
         rows.append((f"{len(rest):,} others together", sum(count for _, count in rest), band(color)))
-    figure = new_figure(finding, about=about or f"{plural(len(ranked), 'bar')} of {unit}, largest first.")
+    figure = new_figure(finding, about=about or f"{begin(unit)}, the most frequent first.")
     total = sum(counts.values())
     figure.add_bar(
         x=[count for _, count, _ in rows], y=list(range(len(rows))), orientation="h", width=0.3,

@@ -35,14 +35,16 @@ _GROUP_PICTURES: Final = 5
 _EXTREMES_SHOWN: Final = 6
 
 _EXTREMES: Final = {
-    "Darkest": ("brightness_share", False, "share"),
-    "Lightest": ("brightness_share", True, "share"),
-    "Least sharp": ("sharpness_score", False, ""),
-    "Least contrast": ("contrast_share", False, "share"),
-    "Most elongated": ("aspect_share", False, "share"),
-    "Fewest pixels": ("pixels", False, "pixels"),
+    "Darkest": ("brightness_share", False, "{} of white"),
+    "Lightest": ("brightness_share", True, "{} of white"),
+    "Least sharp": ("sharpness_score", False, "sharpness {}"),
+    "Least contrast": ("contrast_share", False, "contrast {}"),
+    "Most elongated": ("aspect_share", False, "sides 1 to {}"),
+    "Fewest pixels": ("pixels", False, "{}"),
 }
-"""Contact sheets: the column by which images are ranked, whether from the top, and its unit."""
+"""Contact sheets: the column by which images are ranked, whether from the top, and what is said of its value."""
+
+_HASH_BITS: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +146,11 @@ def _refused_payload(dataset: Dataset, source: str, *, drawn: bool) -> Callable[
 
 
 def _groups(dataset: Dataset, gallery: Gallery) -> tuple[tuple[Picture, ...], ...]:
-    rows = dataset.scan("images").select("source", "duplicate_group", "width_px", "height_px", "size_bytes").collect()
+    rows = (
+        dataset.scan("images")
+        .select("source", "duplicate_group", "width_px", "height_px", "size_bytes", "perceptual_hash")
+        .collect()
+    )
     rows = rows.with_row_index("position").filter(pl.col("duplicate_group").is_not_null())
     large = rows.with_columns(members=pl.len().over("duplicate_group")).filter(pl.col("members") > 1)
     large = large.sort("members", "duplicate_group", "position", descending=[True, False, False])
@@ -152,19 +158,38 @@ def _groups(dataset: Dataset, gallery: Gallery) -> tuple[tuple[Picture, ...], ..
     for _, members in large.group_by("duplicate_group", maintain_order=True):
         if len(groups) == _GROUPS_SHOWN:
             break
-        groups.append(
-            tuple(_kept(dataset, row, gallery, _size_words(row)) for row in members.head(_GROUP_PICTURES).iter_rows(named=True))
-        )
+        first, *others = members.head(_GROUP_PICTURES).iter_rows(named=True)
+        pictures = [_kept(dataset, first, gallery, _size_words(first))]
+        pictures += [_kept(dataset, row, gallery, f"{_size_words(row)}{_apart(first, row)}") for row in others]
+        groups.append(tuple(pictures))
     return tuple(groups)
 
 
+def _apart(one: Mapping[str, object], other: Mapping[str, object]) -> str:
+    """Return by how many bits the hashes of two images differ; nothing where one has none."""
+    hashes = [row["perceptual_hash"] for row in (one, other)]
+    if not all(isinstance(held, int) for held in hashes):
+        return ""
+    bits = ((int(str(hashes[0])) ^ int(str(hashes[1]))) & (2**_HASH_BITS - 1)).bit_count()
+    return f", {bits} of {_HASH_BITS} bits from the first"
+
+
 def _extreme(
-    dataset: Dataset, images: pl.DataFrame, gallery: Gallery, column: str, from_top: bool, unit: str
+    dataset: Dataset, images: pl.DataFrame, gallery: Gallery, column: str, from_top: bool, words: str
 ) -> tuple[Picture, ...]:
     rows = (
         images.filter(pl.col(column).is_not_null()).sort(column, "position", descending=[from_top, False]).head(_EXTREMES_SHOWN)
     )
-    return tuple(_kept(dataset, row, gallery, show(row[column], unit)) for row in rows.iter_rows(named=True))
+    return tuple(
+        _kept(dataset, row, gallery, words.format(_extreme_words(column, row[column]))) for row in rows.iter_rows(named=True)
+    )
+
+
+def _extreme_words(column: str, value: float) -> str:
+    """Return a score as people read it: of the shorter side over the longer one, how many times as long the longer one is."""
+    if column == "aspect_share":
+        return show(1 / value, "ratio", 2) if value else "unbounded"
+    return show(value, "share" if column.endswith("_share") else "pixels" if column == "pixels" else "ratio")
 
 
 def _kept(dataset: Dataset, row: Mapping[str, object], gallery: Gallery, note: str) -> Picture:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from toolkit.projection.explain import Explanation
     from toolkit.projection.result import Projection
 
-__all__ = ["details_of", "last_month", "why_id"]
+__all__ = ["details_of", "explained", "last_month", "why_id", "why_of"]
 
 _DEPTH: Final = 5
 _DETAILS_HELD: Final = 160
@@ -25,6 +25,22 @@ def why_id(quantity: str, prefix: str = "") -> str:
     return f"{prefix}why-" + quantity.replace(".", "-").replace("_", "-")
 
 
+def explained(projection: Projection) -> frozenset[str]:
+    """Return the quantities that the page explains: what may be linked to its explanation."""
+    return frozenset(_explained(projection)["quantity"].to_list())
+
+
+def why_of(known: frozenset[str], quantity: str, prefix: str = "") -> str:
+    """Return the identifier of a quantity's explanation; nothing where the page has none."""
+    return why_id(quantity, prefix) if quantity in known else ""
+
+
+def _explained(projection: Projection) -> pl.DataFrame:
+    """Return the quantities that the page explains, with the last month in which each has a value."""
+    frame = projection.frame.filter(pl.col("p50").is_not_null()).sort("month")
+    return frame.group_by("quantity", maintain_order=True).agg(pl.col("month").last()).head(_DETAILS_HELD)
+
+
 def last_month(projection: Projection) -> int:
     """Return the last month of a projection; 0 when it has none."""
     return max(projection.months, default=0)
@@ -32,11 +48,10 @@ def last_month(projection: Projection) -> int:
 
 def details_of(projection: Projection, prefix: str = "") -> tuple[Detail, ...]:
     """Return the explanation of every quantity in the last month in which it has a value."""
-    frame = projection.frame.filter(pl.col("p50").is_not_null()).sort("month")
-    months = frame.group_by("quantity", maintain_order=True).agg(pl.col("month").last())
+    months = _explained(projection)
     known = set(months["quantity"].to_list())
     details = []
-    for quantity, month in months.head(_DETAILS_HELD).iter_rows():
+    for quantity, month in months.iter_rows():
         tree = projection.explain(quantity, month)
         details.append(_detail(tree, known, prefix, title=f"{begin(quantity_words(str(quantity)))}, month {month}", top=True))
     return tuple(details)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from toolkit.reporting.charts import axis_ticks, finish_rows, row_label
+from toolkit.reporting.charts import axis_ticks, finish_rows, row_label, row_marks
 from toolkit.reporting.design import BLUE, INK, ORANGE, VERMILLION, new_figure
 from toolkit.reporting.wording import begin, list_words, moment, plain, plural, shorten
 
@@ -80,7 +80,7 @@ def _finding(changes: Sequence[VersionChange]) -> str:
 
 def _signed_ticks(top: float, bottom: float) -> dict[str, object]:
     ticks = axis_ticks(top, "images", bottom=-bottom)
-    low, high = -bottom * 1.04 - 0.02 * top, top * 1.04
+    low, high = -bottom * 1.04 - (0.02 * top if bottom else 0), top * 1.04
     ticks["ticktext"] = [str(words).replace("-", _MINUS) for words in _as_list(ticks["ticktext"])]
     return ticks | {"range": [low, max(high, 0.02 * bottom)]}
 
@@ -114,7 +114,7 @@ def states_changed(change: VersionChange) -> go.Figure | None:
         row_label(figure, place, plain(_state_words(row)), note)
     moved = [row["moved"] for row in shown]
     figure.update_xaxes(title_text="change in occurrences", **_signed_ticks(max(0, *moved), max(0, *(-m for m in moved))))
-    figure.add_vline(x=0, line={"color": INK, "width": 1})
+    row_marks(figure, 0, len(shown), INK)
     finish_rows(figure, len(shown))
     return figure
 

@@ -51,7 +51,7 @@ def _choices(phase: str, frame: pl.DataFrame) -> go.Figure | None:
     rows = [row | {"kind": _kind(row, measure, base)} for row in known.sort(measure, "item").iter_rows(named=True)]
     shown = _kept(rows)
     words, unit = _MEASURES[measure]
-    figure = new_figure(_finding(phase, rows, words, base, unit, measure), about=_about(frame, rows, shown, words))
+    figure = new_figure(_finding(phase, rows, words, base, unit, measure), about=_about(phase, frame, rows, shown, words))
     for name, color in _KINDS.items():
         places = [place for place, row in enumerate(shown) if row["kind"] == name]
         if places:
@@ -101,8 +101,10 @@ def _kept(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return first if any(row["is_chosen"] for row in first) else [*first[:-1], *(row for row in rows if row["is_chosen"])]
 
 
-def _about(frame: pl.DataFrame, rows: Sequence[dict[str, Any]], shown: Sequence[dict[str, Any]], words: str) -> str:
+def _about(phase: str, frame: pl.DataFrame, rows: Sequence[dict[str, Any]], shown: Sequence[dict[str, Any]], words: str) -> str:
     parts = ["Each does what the plan asks for in nine draws of ten."]
+    if phase == "training":
+        parts.append("Devices are counted one by one here; the plan buys them in whole nodes.")
     if len(shown) < len(rows):
         parts.append(f"{len(rows) - len(shown)} more stand in the table.")
     missing = frame.height - len(rows)

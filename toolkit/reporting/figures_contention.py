@@ -50,7 +50,13 @@ def contention(found: Sequence[Measurement]) -> go.Figure | None:
     for place, row in enumerate(rows):
         alone, loaded = (show(m.median, "s") for m in row["sides"])
         title = f"Load on {row['words']}, {row['percentile']}"
-        row_label(figure, place, plain(title), f"{alone} alone · {loaded} beside it ({row['ratio']:.2g} times)", above_px=16)
+        row_label(
+            figure,
+            place,
+            plain(title),
+            f"{alone} alone · {loaded} beside it ({show(row['ratio'], 'ratio', 2)} times)",
+            above_px=16,
+        )
     top = max(max(m.median, m.interval_high) for row in rows for m in row["sides"])
     figure.update_xaxes(title_text="time of a batch", **axis_ticks(top, "s"))
     guide_lines(figure, len(rows))
@@ -90,7 +96,7 @@ def _beside(loaded: Measurement, found: Sequence[Measurement]) -> dict[str, Any]
 def _contention_finding(rows: Sequence[dict[str, Any]]) -> str:
     first = rows[0]
     tail = next((row for row in rows if row["load"] == first["load"] and row["percentile"] == "p99"), first)
-    slower = f"a batch at {tail['percentile']} takes {tail['ratio']:.2g} times as long"
+    slower = f"a batch at {tail['percentile']} takes {show(tail['ratio'], 'ratio', 2)} times as long"
     if first["loss"] is None:
         return f"Beside a load on {first['words']} {slower}"
     return f"Beside a load on {first['words']} the loader loses {show(max(0.0, first['loss']), 'share', 2)} of its rate; {slower}"

@@ -54,13 +54,19 @@ def cost_by_month(projection: Projection) -> go.Figure | None:
     if (not lines and not parts) or len(projection.months) < 2:
         return None
     whole = series(frame, "cost.owned_usd")
+    is_alone = whole is None and len(parts) == 1  # a block of one colour would look like all that owning costs
     about = "Areas are medians of what owning costs, drives included; lines are the rent of devices alone."
+    if is_alone:
+        about = "Lines are medians, the band p10 to p90."
     missing = unknown_prices(projection)
     if whole is None and missing:
         about += f" Not drawn, since it needs your input: {list_words(missing)}."
     figure = new_figure(_month_finding(whole, lines, parts), height=390, about=about)
     for name, line in parts.items():
         words = quantity_words(name)
+        if is_alone:
+            add_fan(figure, line.months, line.p10, line.p50, line.p90, name=words, unit="usd", color=_OWNED[name])
+            continue
         figure.add_scatter(
             x=line.months, y=line.p50, stackgroup="owned", name=words, mode="lines", line=stack_line(),
             fillcolor=_OWNED[name], customdata=[show(v, "usd") for v in line.p50],
@@ -72,8 +78,9 @@ def cost_by_month(projection: Projection) -> go.Figure | None:
             x=line.months, y=line.p50, name=words, mode="lines", line={"color": color, "width": 2.5, "dash": dash},
             customdata=[show(v, "usd") for v in line.p50], hovertemplate=f"{words}, month %{{x}}: %{{customdata}}<extra></extra>",
         )  # fmt: skip
+    highs = [value for line in parts.values() for value in line.p90] if is_alone else []
     stacked = [sum(values) for values in zip(*(line.p50 for line in parts.values()), strict=True)]
-    top = max([*stacked, *(value for line in lines.values() for value in line.p50)])
+    top = max([*highs, *stacked, *(value for line in lines.values() for value in line.p50)])
     months_axis(figure, [month for line in (*parts.values(), *lines.values()) for month in line.months])
     figure.update_yaxes(title_text="cost a month (US dollars)", **axis_ticks(top, "usd"))
     figure.update_layout(showlegend=True, legend={"traceorder": "normal"})
@@ -94,9 +101,8 @@ def _month_finding(whole: Series | None, lines: dict[str, Series], parts: dict[s
     month = next(iter((lines or parts).values())).months[-1]
     if rent:
         return f"In month {month} {rent} a month; what owning costs lacks a price"
-    return f"What owning costs lacks a price; in month {month} what is known of it comes to " + show(
-        sum(line.p50[-1] for line in parts.values()), "usd"
-    )
+    known = show(sum(line.p50[-1] for line in parts.values()), "usd")
+    return f"Of what owning costs only {list_words([*map(quantity_words, parts)])} is known: {known} a month in month {month}"
 
 
 def cost_so_far(projection: Projection) -> go.Figure | None:

@@ -63,7 +63,13 @@ def funnel(profile: DatasetProfile) -> go.Figure | None:
     figure = new_figure(finding, about="Each bar is a part of the one above it, and its pieces add up to it.")
     kept = _colored(profile.splits, _SPLIT_COLORS) or [("kept", profile.image_count, BLUE)]
     rows: list[tuple[str, list[tuple[str, int, str]]]] = [
-        (f"{found:,} found", [("images", profile.source_count, BLUE), *_colored(others, _OTHER_COLORS)]),
+        (
+            f"{found:,} found",
+            [
+                ("images", profile.source_count, BLUE),
+                *_colored({_words(kind): count for kind, count in others.items()}, _OTHER_COLORS),
+            ],
+        ),
         (plural(profile.source_count, "image"), [(s, profile.states.get(s, 0), c) for s, c in _STATE_COLORS.items()]),
         (f"{profile.image_count:,} kept", kept),
     ]
@@ -99,7 +105,7 @@ def _reasons_finding(profile: DatasetProfile) -> str:
 
 
 def _words(code: str) -> str:
-    return code.replace("_", " ")
+    return code.replace("_", " ").replace("(", " (")
 
 
 def _leading(noun: str, counts: Mapping[str, int]) -> str:

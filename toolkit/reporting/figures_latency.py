@@ -71,7 +71,7 @@ def latencies(found: Sequence[Measurement]) -> go.Figure | None:
     for name, (color, symbol) in _MARKS.items():
         _add_marks(figure, shown, name, color, symbol)
     for place, row in enumerate(shown):
-        row_label(figure, place, plain(row.name), _note(row), above_px=16)
+        row_label(figure, place, plain(row.name, 90), _note(row), above_px=16)
     everything = [value for row in shown for value in row.values_s.values()]
     figure.update_xaxes(title_text="time of an operation (logarithmic)", **log_ticks(everything, "s"))
     guide_lines(figure, len(shown))
@@ -86,9 +86,9 @@ def _add_marks(figure: go.Figure, rows: Sequence[_Row], name: str, color: str, s
         return
     values = [rows[place].values_s[name] for place in places]
     figure.add_scatter(
-        x=values, y=places, mode="markers", name=name, marker={"color": color, "symbol": symbol, "size": 9, "line": {"width": 2}},
+        x=values, y=places, mode="markers", name=name, hoverinfo="text",
+        marker={"color": color, "symbol": symbol, "size": 9, "line": {"width": 2, "color": color}},
         hovertext=[f"{plain(rows[p].name, 80)}<br>{name}: {show(v, 's')}" for p, v in zip(places, values, strict=True)],
-        hoverinfo="text",
     )  # fmt: skip
 
 

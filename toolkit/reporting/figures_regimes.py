@@ -15,7 +15,7 @@ from toolkit.units import show
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["REGIMES", "is_regime", "ways_of_training"]
+__all__ = ["REGIMES", "is_regime", "resource_words", "ways_of_training"]
 
 REGIMES: Final = ("same samples seen", "same epochs", "compute-optimal")
 """Ways to train on more data, as the doubling table names them behind a resource."""
@@ -25,6 +25,19 @@ _MOST_LOG2: Final = 6
 _CELL_GAP_PX: Final = 28
 _PITCH_PX: Final = 62
 _NAMES: Final = {"training": "training arithmetic"}
+_IN_BYTES: Final = {"drives": "storage capacity"}
+"""What a resource is called where it is counted in bytes: drives are counted in drives elsewhere."""
+
+
+def resource_words(resource: str, unit: str) -> str:
+    """Return a resource of the doubling table as words.
+
+    Examples
+    --------
+    >>> resource_words("drives", "bytes"), resource_words("devices", "count")
+    ('storage capacity', 'devices')
+    """
+    return _IN_BYTES.get(resource, resource) if unit == "bytes" else resource
 
 
 def is_regime() -> pl.Expr:
@@ -38,13 +51,15 @@ def ways_of_training(frame: pl.DataFrame) -> go.Figure | None:
     for row in frame.filter(is_regime()).iter_rows(named=True):
         resource, _, regime = row["resource"].rpartition(", ")
         if row["x1"] and row["x8"] and math.isfinite(row["x1"]) and math.isfinite(row["x8"]):
-            rows.setdefault(_NAMES.get(resource, resource), {})[regime] = row
+            rows.setdefault(resource_words(_NAMES.get(resource, resource), row["unit"]), {})[regime] = row
     whole = {name: cells for name, cells in rows.items() if len(cells) == len(REGIMES)}
     if not whole:
         return None
     factors = [[cells[r]["x8"] / cells[r]["x1"] for r in REGIMES] for cells in whole.values()]
-    shown = [[f"{show(cells[r]['x8'], cells[r]['unit'])} ({f:.3g}{TIMES})" for r, f in zip(REGIMES, line, strict=True)]
-             for cells, line in zip(whole.values(), factors, strict=True)]  # fmt: skip
+    shown = [
+        [f"{show(cells[r]['x8'], cells[r]['unit'])} ({show(f, 'ratio', 2)}{TIMES})" for r, f in zip(REGIMES, line, strict=True)]
+        for cells, line in zip(whole.values(), factors, strict=True)
+    ]
     figure = new_figure(
         _finding(whole), about=f"With {_SCALE} times the data, and how many times as much that is; darker is more."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from toolkit.reporting.charts import finish_rows, guide_lines, log_ticks, row_label
+from toolkit.reporting.charts import finish_rows, guide_lines, log_ticks, row_label, row_marks
 from toolkit.reporting.design import GRAY, GREEN, INK, VERMILLION, new_figure
 from toolkit.reporting.wording import begin, plain, shorten
 from toolkit.units import show
@@ -55,7 +55,7 @@ def ratios_of_runs(found: Comparison) -> go.Figure | None:
     for place, ratio in enumerate(shown):
         row_label(figure, place, plain(ratio.title), f"{_ends(ratio)} ({ratio.ratio:.2g})", above_px=16)
     values = [value for r in shown for value in (r.ratio, r.low_ratio, r.high_ratio) if value and math.isfinite(value)]
-    figure.add_vline(x=1, line={"color": INK, "width": 1, "dash": "dot"})
+    row_marks(figure, 1, len(shown), INK)
     figure.update_xaxes(title_text="B over A (logarithmic)", **log_ticks([*values, 0.8, 1.25], "ratio"))
     guide_lines(figure, len(shown))
     finish_rows(figure, len(shown), pitch_px=40)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from toolkit.reporting.charts import finish_rows, guide_lines, log_ticks, row_label
+from toolkit.reporting.charts import finish_rows, guide_lines, log_ticks, row_label, row_marks
 from toolkit.reporting.design import INK, SEQUENCE, new_figure
 from toolkit.reporting.wording import begin, interval, plain, plural, quantity_words, shorten
 from toolkit.units import show
@@ -45,7 +45,7 @@ HEADLINES: Final = (
 """What is drawn, in the order in which it is read."""
 
 _SYMBOLS: Final = ("circle", "diamond", "square", "triangle-up", "x", "cross", "star", "pentagon")
-_NAME_LETTERS: Final = 32
+_NAME_LETTERS: Final = 60
 _WHISKER: Final = {"thickness": 1.3, "width": 4, "color": INK}
 
 
@@ -125,7 +125,7 @@ def scenarios_side_by_side(found: SideBySide) -> go.Figure | None:
     for row, quantity in enumerate(rows):
         row_label(figure, row, plain(begin(quantity_words(quantity))), _note(found, quantity, drawn), above_px=16)
     ratios = [ratio for quantity in rows for place in drawn if (ratio := found.ratio(quantity, place))]
-    figure.add_vline(x=1, line={"color": INK, "width": 1, "dash": "dot"})
+    row_marks(figure, 1, len(rows), INK)
     figure.update_xaxes(title_text="times the first (logarithmic)", **log_ticks([*ratios, 0.5, 2.0], "ratio"))
     guide_lines(figure, len(rows))
     finish_rows(figure, len(rows), pitch_px=40)

@@ -9,7 +9,7 @@ import polars as pl
 
 from toolkit.reporting.charts import axis_ticks, finish_rows, row_label
 from toolkit.reporting.design import HEAT, INK, PALE, SKY, VERMILLION, new_figure
-from toolkit.reporting.figures_regimes import is_regime
+from toolkit.reporting.figures_regimes import is_regime, resource_words
 from toolkit.reporting.wording import begin, interval, list_words, plain, quantity_words
 from toolkit.units import show
 
@@ -37,10 +37,14 @@ def doubling(frame: pl.DataFrame) -> go.Figure | None:
     if not rows:
         return None
     factors = [[row[c] / row["x1"] for c in _MULTIPLES] for row in rows]
-    firsts = [f"{row['resource']} {row['x8'] / row['x1']:.3g} times" for row in _first_rows(rows)]
+    firsts = [
+        f"{resource_words(row['resource'], row['unit'])} {show(row['x8'] / row['x1'], 'ratio', 2)} times"
+        for row in _first_rows(rows)
+    ]
     figure = new_figure(
         f"With 8 times the data: {list_words(firsts)}",
-        about="The darker, the steeper; an exponent of 1 grows in step with the data, 0 not at all.",
+        about="The darker, the steeper; an exponent of 1 grows in step with the data, 0 not at all. "
+        "Computed with each input at its median: medians over the draws may differ by a few percent.",
     )
     figure.add_heatmap(
         z=[[math.log2(max(f, 1e-9)) for f in line] for line in factors], x=list(_MULTIPLES.values()), y=list(range(len(rows))),
@@ -52,7 +56,7 @@ def doubling(frame: pl.DataFrame) -> go.Figure | None:
     )  # fmt: skip
     for place, row in enumerate(rows):
         exponent = f"{row['exponent']:.2f}" if _finite(row["exponent"]) else "unknown"
-        row_label(figure, place, plain(begin(row["resource"])), f"exponent {exponent}", above_px=28)
+        row_label(figure, place, plain(begin(resource_words(row["resource"], row["unit"]))), f"exponent {exponent}", above_px=28)
     figure.update_xaxes(title_text="amount of data", side="bottom", showgrid=False)
     finish_rows(figure, len(rows), pitch_px=_HEAT_PITCH_PX)
     return figure

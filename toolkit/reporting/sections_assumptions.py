@@ -69,7 +69,7 @@ def _row(row: Mapping[str, Any], moved: Mapping[str, tuple[float, list[str]]]) -
         str(row["shown"] or DASH),
         DASH if moves is None else Cell(text=list_words(moves[1]), quiet=True),
         badge(row["evidence"]),
-        _source(row["source"]),
+        _source(str(row["source"] or ""), str(row["evidence"] or "")),
     ]
 
 
@@ -83,7 +83,8 @@ def _strength(evidence: str) -> int:
     return EVIDENCE.index(evidence) if evidence in EVIDENCE else len(EVIDENCE)
 
 
-def _source(source: object) -> Cell:
-    text = str(source or "")
+def _source(text: str, evidence: str) -> Cell:
+    if evidence == "assumed" and text.startswith("stated in the scenario"):  # growth and prices: nobody can state what will be
+        text = text.replace("stated in the scenario", "supposed by the scenario", 1)
     link = next((word.strip("().,;") for word in text.split() if word.startswith("https://")), "")
     return Cell(text=text, quiet=True, href=link)

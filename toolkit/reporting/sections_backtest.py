@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Notes, Prose, Section, Table, text_rows
-from toolkit.reporting.charts import finish_rows, guide_lines, row_label
+from toolkit.reporting.charts import finish_rows, guide_lines, row_label, row_marks
 from toolkit.reporting.design import BLUE, GRAY, VERMILLION, new_figure
 from toolkit.reporting.wording import begin, interval, moment, plain, plural
 from toolkit.units import show
@@ -83,7 +83,7 @@ def _ratios(found: Backtest) -> go.Figure | None:
         row_label(figure, row, plain(score.title), words, above_px=15)
     ratios = [p.value / p.p50 for p in usable]
     margin = max(max(ratios) - min(ratios), 0.1) * 0.06
-    figure.add_vline(x=1, line={"color": GRAY, "width": 1, "dash": "dot"})
+    row_marks(figure, 1, len(scores), GRAY)
     figure.update_xaxes(
         title_text="measured over predicted", tickformat=".0%", range=[min(ratios) - margin, max(ratios) + margin]
     )

@@ -60,7 +60,10 @@ def _came_in(profile: DatasetProfile, figures: dict[str, go.Figure], prefix: str
 def _balance(profile: DatasetProfile) -> Table:
     rows: list[tuple[str, str]] = [(f"images: {state}", f"{count:,}") for state, count in profile.states.items()]
     rows += [("images found, the sum of these", f"{profile.source_count:,}")]
-    rows += [(f"other files: {kind}", f"{count:,}") for kind, count in sorted(profile.other_files.items())]
+    rows += [
+        (f"other files: {kind.replace('_', ' ').replace('(', ' (')}", f"{count:,}")
+        for kind, count in sorted(profile.other_files.items())
+    ]
     total = profile.source_count + sum(profile.other_files.values())
     rows += [("everything found", f"{total:,}")]
     rows += [(f"split: {split}", f"{count:,}") for split, count in profile.splits.items()]

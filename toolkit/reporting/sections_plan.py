@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from toolkit.reporting.blocks import Block, Cell, Chart, Notes, Prose, Section, Table, text_rows
-from toolkit.reporting.explanations import last_month, why_id
+from toolkit.reporting.explanations import explained, last_month, why_of
 from toolkit.reporting.figures_costs import unknown_prices
 from toolkit.reporting.figures_risks import RISKS
 from toolkit.reporting.sections_assumptions import badge
@@ -26,6 +26,9 @@ __all__ = ["costs_section", "plan_section"]
 
 _PLAN_ROWS: Final = 6
 _CHOICE_ROWS: Final = 5
+_COUNTED: Final = {"storage": "storage.drive_count", "inference": "inference.instance_count"}
+"""The quantity that a phase's items are counted by; nodes are told by their name."""
+
 _COSTS: Final = ("cost.", "training.electricity_usd", "training.cost_usd", "inference.cost_usd", "inference.million_usd")
 
 
@@ -41,7 +44,7 @@ def plan_section(projection: Projection, figures: Mapping[str, go.Figure], prefi
         unpriced = f", without {plural(len(plan.unpriced_items), 'item')} that nobody gave a price for"
         lead += (unpriced if plan.unpriced_items else "") + "."
         blocks += [Chart(id=f"{prefix}{name}", figure=figures[name]) for name in ("quarters", "budget") if name in figures]
-        blocks.append(_plan_table(plan.frame))
+        blocks.append(_plan_table(projection, prefix))
     blocks += _choices(projection, figures, prefix)
     blocks += _risks(projection, figures, prefix)
     if projection.flags:
@@ -49,11 +52,12 @@ def plan_section(projection: Projection, figures: Mapping[str, go.Figure], prefi
     return Section(id=f"{prefix}plan", title="What to buy or rent, and when", short="Plan", lead=lead, blocks=tuple(blocks))
 
 
-def _plan_table(frame: pl.DataFrame) -> Table:
+def _plan_table(projection: Projection, prefix: str) -> Table:
+    known = explained(projection)
     return Table(
         caption="The plan",
         columns=("what", "count", "by month", "unit price", "price", "power", "why", "known from"),
-        rows=text_rows([_plan_row(row) for row in frame.iter_rows(named=True)]),
+        rows=text_rows([_plan_row(row, known, prefix) for row in projection.plan.frame.iter_rows(named=True)]),
         numeric=frozenset({1, 2, 3, 4, 5}),
         note="Counts do in as many draws as are asked for, nine in ten unless stated. A price that nobody gave is shown as "
         "'needs input', and is in no sum.",
@@ -62,14 +66,15 @@ def _plan_table(frame: pl.DataFrame) -> Table:
     )
 
 
-def _plan_row(row: Mapping[str, Any]) -> list[object]:
+def _plan_row(row: Mapping[str, Any], known: frozenset[str], prefix: str) -> list[object]:
+    counted = "training.node_count" if str(row["item"]).startswith("node of ") else _COUNTED.get(str(row["phase"]), "")
     month, order, budget = row["needed_by_month"], row["order_by_month"], row["budget_count"]
     when = DASH if month is None else "now" if month <= 0 else str(month)
     ordered = "" if order is None or order == month else f"order {'now' if order <= 0 else f'in {order}'}"
     budgeted = "" if budget is None or budget == row["count"] else f"{show(budget, 'count')} budgeted"
     return [
         Cell(text=begin(str(row["item"])), below=str(row["phase"] or "")),
-        Cell(text=show(row["count"], "count"), below=budgeted),
+        Cell(text=show(row["count"], "count"), below=budgeted, why=why_of(known, counted, prefix)),
         Cell(text=when, below=ordered),
         _price(row["unit_price_usd"]),
         _price(row["price_usd"]),
@@ -129,13 +134,17 @@ def costs_section(projection: Projection, figures: Mapping[str, go.Figure], pref
     frame = projection.frame.filter(pl.any_horizontal(pl.col("quantity").str.starts_with(start) for start in _COSTS))
     if frame.is_empty():
         return None
-    month = last_month(projection)
+    month, known = last_month(projection), explained(projection)
     rows = []
     for (quantity,), lines in frame.group_by("quantity", maintain_order=True):
         ends = {row["month"]: row for row in lines.iter_rows(named=True)}
         cells = [_cost(ends.get(when)) for when in (0, month)]
         rows.append(
-            [Cell(text=begin(quantity_words(str(quantity))), why=why_id(str(quantity), prefix)), *cells, _spread(ends.get(month))]
+            [
+                Cell(text=begin(quantity_words(str(quantity))), why=why_of(known, str(quantity), prefix)),
+                *cells,
+                _spread(ends.get(month)),
+            ]
         )
     columns = ("what", "month 0", f"month {month}", f"p10 to p90, month {month}")
     table = Table(caption="Every cost, medians", columns=columns, rows=text_rows(rows), numeric=frozenset({1, 2, 3}), folded=True)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from toolkit.reporting.blocks import Block, Cell, Chart, Fold, KeyFact, KeyFacts, Prose, Section, Table, text_rows
-from toolkit.reporting.explanations import details_of, last_month, why_id
+from toolkit.reporting.explanations import details_of, explained, last_month, why_of
 from toolkit.reporting.figures_projection import projection_figures
+from toolkit.reporting.figures_regimes import resource_words
 from toolkit.reporting.sections_assumptions import assumptions_section
 from toolkit.reporting.sections_plan import costs_section, plan_section
 from toolkit.reporting.sections_what_if import what_if_section
-from toolkit.reporting.wording import DASH, begin, interval, plural, quantity_words
+from toolkit.reporting.wording import DASH, TIMES, begin, interval, plural, quantity_words
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def projection_sections(projection: Projection, prefix: str = "") -> dict[str, S
         "load": _load(projection, figures, prefix),
         "costs": costs_section(projection, figures, prefix),
         "doubling": _doubling(projection, figures, prefix),
-        "sensitivity": _sensitivity(figures, prefix),
+        "sensitivity": _sensitivity(projection, figures, prefix),
         "what-if": what_if_section(projection, prefix),
         "assumptions": assumptions_section(projection, prefix),
         "formulas": _formulas(projection, prefix),
@@ -60,7 +61,7 @@ def answer_facts(projection: Projection, prefix: str = "") -> KeyFacts:
         "inference.instance_count": "inference instances",
         "inference.latency_p99_s": "99 % answered within",
     }
-    month = last_month(projection)
+    month, known = last_month(projection), explained(projection)
     rows = {row["quantity"]: row for row in projection.frame.filter(pl.col("month") == month).iter_rows(named=True)}
     items = []
     for quantity, label in wanted.items():
@@ -69,15 +70,48 @@ def answer_facts(projection: Projection, prefix: str = "") -> KeyFacts:
             continue
         value, spread = show(row["p50"], row["unit"]), interval(row["p10"], row["p90"], row["unit"])
         note = f"month {month}" + ("" if spread == value else f": {spread}")
-        items.append(KeyFact(label=label, value=value, note=note, why=why_id(quantity, prefix)))
+        if quantity == "training.gpu_count":
+            note += _bought_as(projection)
+        items.append(KeyFact(label=label, value=value, note=note, why=why_of(known, quantity, prefix)))
     return KeyFacts(items=tuple(items))
 
 
+def _bought_as(projection: Projection) -> str:
+    """Return in which whole nodes the plan buys the devices: for nine draws in ten, where the number itself is the median."""
+    nodes = projection.plan.frame.filter((pl.col("phase") == "training") & pl.col("item").str.starts_with("node of "))
+    if nodes.is_empty():
+        return ""
+    return f"; the plan: {show(float(nodes['count'].sum()), 'count')} {TIMES} {nodes['item'][0]}"
+
+
+_DRAWN: Final = {
+    "growth": "dataset.images",
+    "storage": "storage.capacity_bytes",
+    "bandwidth": "bandwidth.storage_demand_bytes_per_s",
+    "compute": "training.gpu_count",
+    "elapsed": "training.elapsed_s",
+    "cost": "training.cost_usd",
+    "latency": "inference.latency_p99_s",
+    "latency-load": "inference.capacity_per_s",
+}
+"""The quantity that a figure draws, to whose explanation it leads."""
+
+
 def _charts(
-    figures: Mapping[str, go.Figure], prefix: str, names: Mapping[str, Table | None], half: frozenset[str]
+    projection: Projection, figures: Mapping[str, go.Figure], prefix: str, names: Mapping[str, Table | None], half: frozenset[str]
 ) -> list[Block]:
+    known = explained(projection)
+    drawn = _DRAWN | {
+        f"{kind}-{name.replace('.', '-').replace('_', '-')}": name for name in known for kind in ("tornado", "influence")
+    }
     return [
-        Chart(id=f"{prefix}{name}", figure=figures[name], table=table, half=name in half)
+        Chart(
+            id=f"{prefix}{name}",
+            figure=figures[name],
+            table=table,
+            half=name in half,
+            why=why_of(known, drawn.get(name, ""), prefix),
+        )
         for name, table in names.items()
         if name in figures
     ]
@@ -88,7 +122,7 @@ def _growth(projection: Projection, figures: Mapping[str, go.Figure], prefix: st
         "growth": _months_table(projection, "dataset.", "The dataset by month, medians", prefix),
         "storage": _months_table(projection, "storage.", "Storage by month, medians", prefix),
     }
-    blocks = _charts(figures, prefix, tables, frozenset())
+    blocks = _charts(projection, figures, prefix, tables, frozenset())
     blocks += [table for name, table in tables.items() if table is not None and name not in figures]
     if not blocks:
         blocks = [Prose(text="The projection says nothing of images or storage.", calm=True)]
@@ -105,10 +139,11 @@ def _load(projection: Projection, figures: Mapping[str, go.Figure], prefix: str)
         "elapsed": None,
         "cost": None,
         "latency": None,
+        "latency-load": None,
     }
     more = [("network.", "Network"), ("training.", "Training"), ("inference.", "Inference")]
-    small = [name for name in ("compute", "elapsed", "cost", "latency") if name in figures]
-    blocks = _charts(figures, prefix, tables, frozenset(small[: len(small) // 2 * 2]))
+    small = [name for name in ("compute", "elapsed", "cost", "latency", "latency-load") if name in figures]
+    blocks = _charts(projection, figures, prefix, tables, frozenset(small[: len(small) // 2 * 2]))
     blocks += [tables["bandwidth"]] if tables["bandwidth"] and "bandwidth" not in figures else []
     found = [_months_table(projection, start, f"{noun} by month, medians", prefix) for start, noun in more]
     blocks += [table for table in found if table is not None]
@@ -126,11 +161,12 @@ def _months_table(projection: Projection, start: str, caption: str, prefix: str)
     months = sorted(frame["month"].unique().to_list())
     step = max(-(-(len(months) - 1) // (_MONTHS_SHOWN - 1)), 1)
     picked = sorted({*months[::step], months[-1]})
+    known = explained(projection)
     rows: list[list[object]] = []
     for (quantity,), lines in frame.group_by("quantity", maintain_order=True):
         unit = lines["unit"][0]
         by_month = {row["month"]: row for row in lines.iter_rows(named=True)}
-        cells: list[object] = [Cell(text=quantity_words(str(quantity)), why=why_id(str(quantity), prefix))]
+        cells: list[object] = [Cell(text=quantity_words(str(quantity)), why=why_of(known, str(quantity), prefix))]
         cells += [_median(by_month[m], unit) if m in by_month else DASH for m in picked]
         last = by_month.get(picked[-1])
         cells.append(DASH if last is None or last["p50"] is None else interval(last["p10"], last["p90"], unit))
@@ -146,15 +182,17 @@ def _median(row: Mapping[str, Any], unit: str) -> str:
 
 
 def _doubling(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
-    rows = []
+    rows, known = [], explained(projection)
     for row in projection.doubling.iter_rows(named=True):
         exponent = "from nothing" if row["exponent"] is None else f"{row['exponent']:.2f}"
         cells = [show(row[c], row["unit"]) for c in ("x1", "x2", "x4", "x8")]
-        name = Cell(text=begin(str(row["resource"])), below=quantity_words(row["quantity"]))
+        first, comma, way = str(row["resource"]).partition(",")
+        words = f"{resource_words(first, row['unit'])}{comma}{way}"
+        name = Cell(text=begin(words), below=quantity_words(row["quantity"]), why=why_of(known, row["quantity"], prefix))
         rows.append([name, *cells, exponent, Cell(text=str(row["why"] or ""), quiet=True)])
     columns = ("what", "as it is", "2 times", "4 times", "8 times", "exponent", "why")
     table = Table(caption="What more data does", columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, 6)))
-    blocks = _charts(figures, prefix, {"doubling": table, "regimes": None}, frozenset())
+    blocks = _charts(projection, figures, prefix, {"doubling": table, "regimes": None}, frozenset())
     blocks = blocks if "doubling" in figures else [*blocks, table]
     if not rows:
         blocks = [Prose(text="The projection holds no doubling table.", calm=True)]
@@ -162,14 +200,14 @@ def _doubling(projection: Projection, figures: Mapping[str, go.Figure], prefix: 
     return Section(id=f"{prefix}doubling", title="If the data doubles", short="Doubling", lead=lead, blocks=tuple(blocks))
 
 
-def _sensitivity(figures: Mapping[str, go.Figure], prefix: str) -> Section:
+def _sensitivity(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
     tornadoes = [name for name in figures if name.startswith("tornado-")]
     beside = {name: name.replace("tornado-", "influence-") for name in tornadoes}
     paired = [part for name in tornadoes if beside[name] in figures for part in (name, beside[name])]
     alone = [name for name in tornadoes if name not in paired]
     alone += [name for name in figures if name.startswith("influence-") and name not in paired]
     half = frozenset([*paired, *alone[len(alone) % 2 :]])
-    blocks = _charts(figures, prefix, dict.fromkeys([*paired, *alone]), half)
+    blocks = _charts(projection, figures, prefix, dict.fromkeys([*paired, *alone]), half)
     if not blocks:
         blocks = [Prose(text="No input moves a result: each is known, or none was varied.", calm=True)]
     lead = "Each input goes from its low to its high value while the others stay: what to find out first."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.projection.contrasting import contrast
 from toolkit.reporting.blocks import Block, Cell, Chart, Prose, Section, Table, text_rows
+from toolkit.reporting.explanations import explained, why_of
 from toolkit.reporting.figures_scenarios import (
     HEADLINES,
     SideBySide,
@@ -14,19 +15,19 @@ from toolkit.reporting.figures_scenarios import (
     beside_in_contrast,
     scenarios_side_by_side,
 )
+from toolkit.reporting.scenario_words import does_apply, key_words, stated
 from toolkit.reporting.wording import DASH, begin, plural, quantity_words, shorten
 from toolkit.units import show
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from toolkit.projection.contrasting import Contrast
     from toolkit.projection.result import Projection
 
 __all__ = ["contrast_sections", "scenario_section"]
 
-_NAME_LETTERS: Final = 32
-_CELL_LETTERS: Final = 160
+_NAME_LETTERS: Final = 60
 _CHANGES_OPEN: Final = 6
 _TITLE: Final = "Scenarios side by side"
 _APART: Final = "*"
@@ -37,16 +38,19 @@ def scenario_section(projections: Sequence[Projection]) -> Section | None:
     if len(projections) < 2:
         return None
     found = beside_each_other(projections)
-    return _section(found, _asked([contrast(projections[0], other) for other in projections[1:]], found), "")
+    first, *others = projections
+    asked = _asked([contrast(first, other) for other in others], found)
+    known = explained(first)
+    return _section(found, asked, "", lambda quantity: why_of(known, quantity))
 
 
 def contrast_sections(found: Contrast, prefix: str) -> dict[str, Section]:
     """Return the section of two projections that were held side by side already."""
     both = beside_in_contrast(found)
-    return {"scenarios": _section(both, _asked([found], both), prefix)}
+    return {"scenarios": _section(both, _asked([found], both), prefix, lambda _: "")}
 
 
-def _section(found: SideBySide, asked: Table, prefix: str) -> Section:
+def _section(found: SideBySide, asked: Table, prefix: str, why: Callable[[str], str]) -> Section:
     figure = scenarios_side_by_side(found)
     headlines = [name for name in HEADLINES if name in found.values]
     others = sorted((name for name in found.values if name not in headlines), key=lambda name: -_distance(found, name))
@@ -54,9 +58,9 @@ def _section(found: SideBySide, asked: Table, prefix: str) -> Section:
     if figure is None:
         blocks.append(Prose(text="The scenarios have no quantity in common that could be compared.", calm=True))
     if headlines:
-        blocks.append(_quantities(found, headlines, "The headlines of each scenario, medians", folded=False))
+        blocks.append(_quantities(found, headlines, "The headlines of each scenario, medians", why, folded=False))
     if others:
-        blocks.append(_quantities(found, others, "Every other quantity, the largest difference first", folded=True))
+        blocks.append(_quantities(found, others, "Every other quantity, the largest difference first", why, folded=True))
     blocks.append(asked if asked.rows else Prose(text="Nothing was asked otherwise: the scenarios are alike.", calm=True))
     lead = (
         f"{plural(len(found.names), 'scenario')} at month {found.month}, the last that all of them have; ratios are to the first."
@@ -70,18 +74,18 @@ def _distance(found: SideBySide, quantity: str) -> float:
     return max((abs(math.log(ratio)) if ratio > 0 else math.inf for ratio in ratios if ratio is not None), default=0.0)
 
 
-def _quantities(found: SideBySide, quantities: Sequence[str], caption: str, *, folded: bool) -> Table:
+def _quantities(found: SideBySide, quantities: Sequence[str], caption: str, why: Callable[[str], str], *, folded: bool) -> Table:
     first, *others = (shorten(name, _NAME_LETTERS) for name in found.names)
     columns = ("quantity", first, *(part for name in others for part in (name, "times")))
     rows: list[list[object]] = []
     for quantity in quantities:
-        cells: list[object] = [Cell(text=begin(quantity_words(quantity))), _value(found, quantity, 0)]
+        cells: list[object] = [Cell(text=begin(quantity_words(quantity)), why=why(quantity)), _value(found, quantity, 0)]
         for place in range(1, len(found.names)):
             cells += [_value(found, quantity, place), _ratio(found, quantity, place)]
         rows.append(cells)
     return Table(
         caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, len(columns))), folded=folded,
-        is_for_screens=folded, note=f"{_APART} marks ranges from p10 to p90 that lie apart.",
+        is_for_screens=folded, stacked=True, note=f"{_APART} marks ranges from p10 to p90 that lie apart.",
     )  # fmt: skip
 
 
@@ -105,39 +109,23 @@ def _asked(contrasts: Sequence[Contrast], found: SideBySide) -> Table:
         for key, first, other in each.changes:
             if key != "name":
                 keys.setdefault(key, {})[place] = (first, other)
+    kinds = _values(keys.get("growth.kind", {}), found)
     rows = []
     for key, differing in keys.items():
-        first = next(iter(differing.values()))[0]
-        values = [first, *(differing[place][1] if place in differing else first for place in range(1, len(found.names)))]
-        rows.append([Cell(text=key.replace("_", " ").replace(".", ": ")), *(_stated(value) for value in values)])
+        cells = [
+            stated(key, value) if does_apply(key, kind) else DASH
+            for value, kind in zip(_values(differing, found), kinds, strict=True)
+        ]
+        if set(cells) != {DASH}:
+            rows.append([Cell(text=key_words(key)), *cells])
     return Table(
         caption="What was asked otherwise", columns=("key", *(shorten(name, _NAME_LETTERS) for name in found.names)),
         rows=text_rows(rows), shown_count=_CHANGES_OPEN, stacked=True, named=True,
-        note="Numbers in base units: bytes, seconds, watts, US dollars.",
+        note=f"'{DASH}': what says nothing for that kind of growth.",
     )  # fmt: skip
 
 
-def _stated(value: Any) -> str:
-    """Return what a scenario says under a key as words."""
-    if value is None:
-        return "not stated"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return shorten(_words(value), _CELL_LETTERS)
-
-
-def _words(value: Any) -> str:
-    """Return plain JSON types as words.
-
-    Examples
-    --------
-    >>> _words([{"name": "clips", "sample_count": 2.5e6}]), _words([]), _words(0.9)
-    ('name clips, sample count 2.5 M', 'none', '0.9')
-    """
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return show(value, "count" if float(value).is_integer() else "")
-    if isinstance(value, list | tuple):
-        return "; ".join(map(_words, value)) or "none"
-    if isinstance(value, dict):
-        return ", ".join(f"{str(name).replace('_', ' ')} {_words(part)}" for name, part in value.items()) or "none"
-    return str(value)
+def _values(differing: dict[int, tuple[Any, Any]], found: SideBySide) -> list[Any]:
+    """Return what each scenario says under a key: None where nothing differs, or nothing is stated."""
+    first = next(iter(differing.values()), (None, None))[0]
+    return [first, *(differing[place][1] if place in differing else first for place in range(1, len(found.names)))]

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from toolkit.errors import ScenarioError
 from toolkit.projection.what_if import WhatIf, WhatIfInput, what_if
 from toolkit.reporting.blocks import Prose, Section, Surface
+from toolkit.reporting.explanations import explained, why_of
 from toolkit.reporting.wording import begin, quantity_words
 from toolkit.units import show
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from toolkit.projection.result import Projection
 
 __all__ = ["what_if_facts", "what_if_section"]
@@ -38,12 +41,13 @@ def what_if_section(projection: Projection, prefix: str) -> Section | None:
         return Section(id=f"{prefix}what-if", title="What if", short="What if", lead="", blocks=(calm,))
     if found is None or not found.outputs:
         return None
-    surface = Surface(id=f"{prefix}sliders", facts=what_if_facts(found))
+    known = explained(projection)
+    surface = Surface(id=f"{prefix}sliders", facts=what_if_facts(found, lambda quantity: why_of(known, quantity, prefix)))
     lead = "Move a slider: the numbers follow at once, in this page and without a server."
     return Section(id=f"{prefix}what-if", title="What if", short="What if", lead=lead, blocks=(surface,))
 
 
-def what_if_facts(found: WhatIf) -> dict[str, Any]:
+def what_if_facts(found: WhatIf, why: Callable[[str], str] = lambda _: "") -> dict[str, Any]:
     """Return sliders and results as the plain JSON that the page's script reads."""
     return {
         "month": found.month,
@@ -63,6 +67,7 @@ def what_if_facts(found: WhatIf) -> dict[str, Any]:
                 "name": output.quantity,
                 "words": begin(quantity_words(output.quantity)),
                 "unit": output.unit,
+                "why": why(output.quantity),
                 "on": list(output.depends_on),
                 "values": [_short(value) for value in output.values],
             }

@@ -21,6 +21,7 @@ __all__ = [
     "quantity_words",
     "shorten",
     "visible",
+    "without_keys",
 ]
 
 DASH: Final = "\u2013"
@@ -101,6 +102,20 @@ def list_words(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
 
 
+_KEY: Final = re.compile(r"\b([a-z]+)\.([a-z]+(?:_[a-z0-9]+)+)\b")
+
+
+def without_keys(text: str) -> str:
+    """Return a sentence in which keys of a scenario are words.
+
+    Examples
+    --------
+    >>> without_keys("It needs input: inference.device_power_limit. It takes 1.5 W.")
+    'It needs input: device power limit of inference. It takes 1.5 W.'
+    """
+    return _KEY.sub(lambda found: f"{found[2].replace('_', ' ')} of {found[1]}", text)
+
+
 def moment(stamp: str) -> str:
     """Return an ISO 8601 time in UTC as people write it, to the minute.
 
@@ -113,7 +128,7 @@ def moment(stamp: str) -> str:
 
 
 _NUMBER_UNIT: Final = re.compile(
-    r"(?<=\d) (?=(?:[kMGTPE]?(?:B|W|J|px|FLOP|b)(?:/s)?|%|/s|[mµn]?s|min|h|days|years|months|images)(?![\w]))"
+    r"(?<=\d) (?=(?:[kMGTPE]?(?:B|Wh|W|J|px|FLOP|b)(?:/s)?|%|/s|[mµn]?s|min|h|days|years|months|images)(?![\w]))"
 )
 
 

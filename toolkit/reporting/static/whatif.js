@@ -53,7 +53,9 @@
         const row = element("tr");
         const change = before === null || now === null || before === 0 ? null : now / before - 1;
         const words = change === null ? "–" : Math.abs(change) < 0.0005 ? "the same" : `${change > 0 ? "+" : "−"}${significant(Math.abs(change) * 100)} %`;
-        row.append(element("th", output.words, { scope: "row" }), element("td", show(before, output.unit), { class: "number" }));
+        const name = element("th", output.why ? undefined : output.words, { scope: "row" });
+        if (output.why) name.append(element("a", output.words, { href: `#${output.why}`, class: "why" }));
+        row.append(name, element("td", show(before, output.unit), { class: "number" }));
         row.append(element("td", show(now, output.unit), { class: "number", "data-what": output.name, "data-value": now }));
         row.append(element("td", words, { class: `number ${words === "the same" || change === null ? "" : change > 0 ? "more" : "less"}` }));
         return row;
