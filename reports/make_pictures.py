@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 2_500_000
 WIDTH_PX, HEIGHT_PX = 1440, 900
+MARGIN_PX = 20
 FIGURES = {"report-storage": ("figure-p2-storage", "figure-storage"), "report-law": ("figure-law-1", "figure-ceilings")}
 """Pictures by the figure that they show: the first of them that the page has."""
 SHOWN = ("figure-law-1", "figure-utilisation", "figure-contention", "figure-bottlenecks", "figure-storage", "figure-changes")
@@ -53,7 +54,11 @@ def take(browser: Browser, page: Path, folder: Path) -> list[Path]:
         figure.locator(".main-svg").first.wait_for()  # figures are drawn as they come into view
         tab.wait_for_timeout(600)
         written.append(folder / f"{name}.png")
-        figure.screenshot(path=written[-1])
+        box = figure.bounding_box()
+        assert box is not None
+        left, top = (max(box[side] - MARGIN_PX, 0) for side in ("x", "y"))
+        right, bottom = (box[side] + box[size] + MARGIN_PX for side, size in (("x", "width"), ("y", "height")))
+        tab.screenshot(path=written[-1], clip={"x": left, "y": top, "width": right - left, "height": bottom - top})
     context.close()
     return written
 
