@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import polars as pl
 from rich.table import Table
 from rich.text import Text
 
-from toolkit.reporting.wording import begin, interval, plural, quantity_words, shorten, visible
+from toolkit.reporting.headlines import headline_months, headlines, purchases
+from toolkit.reporting.wording import plural, shorten, visible
 from toolkit.units import show
 
 if TYPE_CHECKING:
+    import polars as pl
     from rich.console import Console
 
     from toolkit.projection.result import Projection
 
 __all__ = ["draw_projection", "draw_whole_projection"]
 
-_HEADLINES: Final = (
-    "dataset.images", "storage.capacity_bytes", "storage.drive_count", "bandwidth.storage_demand_bytes_per_s",
-    "bandwidth.storage_supply_bytes_per_s", "training.gpu_count", "training.elapsed_s", "training.cost_usd", "network.transfer_s",
-    "inference.instance_count", "inference.latency_p99_s",
-)  # fmt: skip
 _SUMMARY_LINES: Final = 6
 _SENTENCE_LINES: Final = 2
 _ITEMS: Final = 10
+_ITEM_LETTERS: Final = 36
 _FLAGS: Final = 2
 
 
@@ -60,57 +57,29 @@ def _clipped(text: str, width: int, lines: int) -> Text:
 
 
 def _headline_table(projection: Projection) -> Table:
-    first, last = projection.months[0], projection.months[-1]
-    rows = {(row["quantity"], row["month"]): row for row in projection.frame.iter_rows(named=True) if row["p50"] is not None}
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("", no_wrap=True)
-    months = list(dict.fromkeys((first, last)))
-    for month in months:
+    for month in headline_months(projection):
         table.add_column("now" if month == 0 else f"month {month}", justify="right", no_wrap=True)
     table.add_column("p10 to p90", style="dim", no_wrap=True)
-    for quantity in _HEADLINES:
-        found = [rows.get((quantity, month)) for month in months]
-        if any(row is not None for row in found):
-            values = ["" if row is None else show(row["p50"], row["unit"]) for row in found]
-            table.add_row(begin(quantity_words(quantity)), *values, _spread(found[-1]))
+    for headline in headlines(projection):
+        table.add_row(headline.words, *headline.shown, headline.spread)
     return table
-
-
-def _spread(row: dict[str, Any] | None) -> str:
-    if row is None:
-        return ""
-    spread = interval(row["p10"], row["p90"], row["unit"])
-    return "" if spread == show(row["p50"], row["unit"]) else spread
 
 
 def _item_table(frame: pl.DataFrame) -> Table:
-    """Return what is bought, an item a line, over all its orders; the dearest first where there are many."""
-    items = frame.group_by("phase", "item", maintain_order=True).agg(
-        pl.col("count").sum(), pl.col("price_usd").sum(), pl.col("power_w").sum(), pl.col("needed_by_month").min().alias("first"),
-        pl.col("needed_by_month").max().alias("last"), pl.col("price_usd").null_count().alias("unpriced"),
-        pl.col("power_w").null_count().alias("unpowered"),
-    )  # fmt: skip
-    shown = items if len(items) <= _ITEMS else items.sort("price_usd", descending=True).head(_ITEMS - 1)
+    found, rest_count = purchases(frame, _ITEMS)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("the plan", no_wrap=True)
-    table.add_column("", no_wrap=True, overflow="ellipsis", max_width=36)
+    table.add_column("", no_wrap=True, overflow="ellipsis", max_width=_ITEM_LETTERS)
     for column in ("count", "price", "power", "needed"):
         table.add_column(column, justify="right", no_wrap=True)
-    for row in shown.iter_rows(named=True):
-        price = "needs input" if row["unpriced"] else show(row["price_usd"], "usd")
-        power = "needs input" if row["unpowered"] else show(row["power_w"], "w")
-        item = Text(shorten(visible(" ".join(row["item"].split())), 36))
-        table.add_row(row["phase"], item, f"{row['count']:,.0f}", price, power, _when(row["first"], row["last"]))
-    if len(items) > len(shown):
-        table.add_row("", f"and {plural(len(items) - len(shown), 'more item')}")
+    for bought in found:
+        item = Text(shorten(visible(" ".join(bought.item.split())), _ITEM_LETTERS))
+        table.add_row(bought.phase, item, bought.shown_count, bought.shown_price, bought.shown_power, bought.when)
+    if rest_count:
+        table.add_row("", f"and {plural(rest_count, 'more item')}")
     return table
-
-
-def _when(first: int | None, last: int | None) -> str:
-    if first is None or last is None:
-        return ""
-    start = "now" if first == 0 else f"month {first}"
-    return start if first == last else f"{start} to month {last}"
 
 
 def draw_whole_projection(screen: Console, projection: Projection) -> None:

@@ -63,6 +63,8 @@ def _address(server: subprocess.Popen[bytes], runtime: Path, log: Path, token: s
     pytest.fail(log.read_text())
 
 
+@pytest.mark.browser
+@pytest.mark.notebook
 @pytest.mark.timeout(240)
 def test_a_notebook_runs_in_jupyterlab_and_draws_its_figures(chromium: Any, address: str) -> None:
     asked: list[str] = []

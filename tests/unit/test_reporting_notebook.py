@@ -13,6 +13,7 @@ import pytest
 import reporting_facts as facts
 from conftest import ROOT
 
+import toolkit
 from toolkit.reporting import notebook
 
 NOUNS = [
@@ -43,6 +44,18 @@ def test_a_noun_shows_as_a_small_table(draw: Callable[[object], str], noun: obje
     assert len(html) < 20_000
     assert "plotly" not in html
     assert html.count("<table") == html.count("</table>") <= 1
+
+
+def test_a_projection_is_its_headlines_and_a_plan_a_row_for_each_item(draw: Callable[[object], str]) -> None:
+    projection = toolkit.project(ROOT / "sample_data" / "scenarios" / "vision_team_100tb.yaml", draws=10)
+    html = draw(projection)
+    assert html.index("Storage capacity") < html.index("GPUs for training") < html.index("Inference instances")
+    assert html.count("<tr>") <= 13
+    assert re.search(r">[\d.]+ TB</td>", html)
+    bought = draw(projection.plan)
+    assert bought.count("NVMe SSD") == 1
+    assert "now to month 36" in bought
+    assert "needs input" in bought
 
 
 def test_hostile_names_are_escaped(draw: Callable[[object], str]) -> None:

@@ -62,7 +62,9 @@ def validate(
 
 
 @scenario_app.command("init")
-def scenario_init(path: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file to write; it must not exist.")]) -> None:
+def scenario_init(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file to write; it must not exist.")], as_json: AsJson = False
+) -> None:
     """Write a scenario with every key, its unit, its default and where that comes from, to be filled in."""
     from toolkit.projection.scenario_pages import scenario_template
 
@@ -71,20 +73,21 @@ def scenario_init(path: Annotated[Path, typer.Argument(metavar="FILE", help="YAM
             file.write(scenario_template())
     except FileExistsError as fault:
         raise UsageError(f"'{path}' exists already; name a new file") from fault
-    print_line(str(path))
+    print_json({"file": str(path)}) if as_json else print_line(str(path))
 
 
 @scenario_app.command("check")
-def scenario_check(path: ScenarioFile) -> None:
+def scenario_check(path: ScenarioFile, as_json: AsJson = False) -> None:
     """Check a scenario; every problem at once, a line each, and exit 2 if there is any."""
     from toolkit.projection.scenario import scenario_problems
 
-    problems = scenario_problems(path)
-    for problem in problems:
-        print_line(problem)
+    problems = list(scenario_problems(path))
+    if as_json:
+        print_json({"file": path, "is_valid": not problems, "problems": problems})
+    else:
+        print_line("\n".join(problems) or f"'{path}' is a scenario")
     if problems:
         raise typer.Exit(2)
-    print_line(f"'{path}' is a scenario")
 
 
 @scenario_app.command("explain")

@@ -163,7 +163,9 @@ def project(  # noqa: PLR0917 -- the options of a command
     if out is not None:
         projection.save(out)
     if explain is not None:
-        print_line(str(projection.explain(explain, month)))
+        found = projection.explain(explain, month)
+        at_month = projection.months[-1] if month is None else month
+        print_json({"quantity": explain, "month": at_month} | found.to_dict()) if as_json else print_line(str(found))
     elif as_json:
         print_json(projection.to_dict())
     else:
@@ -187,12 +189,16 @@ def report(
     figures: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write every figure into this folder.")] = None,
     figure_format: Annotated[str, typer.Option("--format", help="Pictures of --figures: svg or png.")] = "svg",
     paper: Annotated[str, typer.Option(help="What a PDF is printed on: A4 or Letter.")] = "A4",
+    as_json: AsJson = False,
 ) -> None:
     """Write one self-contained page about datasets, measurements and projections; or its PDF, facts, numbers, figures."""
     import toolkit
 
     targets = out or ([] if figures is not None else [Path("report.html")])
     toolkit.report(*places, out=targets, figures=figures, figure_format=figure_format, paper=paper)
+    if as_json:
+        print_json({"written": [str(target) for target in targets], "figures": None if figures is None else str(figures)})
+        return
     for written in [*targets, *([figures] if figures is not None else [])]:
         print_line(str(written))
 

@@ -6,6 +6,7 @@ beside the values what went in. Explanations are built from summaries (p10, p50,
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -78,6 +79,22 @@ class Explanation:
         lines: list[str] = []
         self._draw(lines, 0, set())
         return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types: the quantity and all that it rests on, each once, inputs by name; what is unknown is null."""
+        found: dict[str, Explanation] = {}
+        waiting = [self]
+        while waiting:
+            quantity = waiting.pop(0)
+            if quantity.name not in found:
+                found[quantity.name] = quantity
+                waiting += quantity.inputs
+        return {"quantities": [quantity._plain() for quantity in found.values()]}
+
+    def _plain(self) -> dict[str, Any]:
+        names = ("name", "unit", "formula", "source", "evidence")
+        value = self.value if math.isfinite(self.value) else None
+        return {name: getattr(self, name) for name in names} | {"value": value, "inputs": [given.name for given in self.inputs]}
 
     def _draw(self, lines: list[str], depth: int, drawn: set[str]) -> None:
         line = f"{'  ' * depth}{self.name} = {show(self.value, self.unit)}"

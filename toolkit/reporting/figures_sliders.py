@@ -72,8 +72,9 @@ class _Rows:
         changed = {} if given is None else {given.name.replace(".", "_"): stop}
         bars = []
         for output, now in zip(self.found.outputs, self.now, strict=True):
-            ratio = _ratio(self.found.value(output.quantity, **changed), self.found.value(output.quantity))
-            value = None if ratio is None else now * ratio
+            given_value, stated_value = self.found.value(output.quantity, **changed), self.found.value(output.quantity)
+            ratio = _ratio(given_value, stated_value)
+            value = now * ratio if ratio is not None else given_value if math.isfinite(given_value) else None
             if value is not None and output.unit == "count":
                 value = float(math.ceil(value - 1e-9))
             times = "" if ratio is None or abs(ratio - 1) < 5e-4 else f" ({ratio:.3g} times)"

@@ -9,7 +9,8 @@ import sys
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.reporting.wording import interval, list_words, plural, quantity_words, visible
+from toolkit.reporting.headlines import headline_months, headlines, purchases
+from toolkit.reporting.wording import interval, list_words, plural, visible
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -115,27 +116,23 @@ def _measurement(m: Measurement) -> str:
 
 
 def _projection(projection: Projection) -> str:
-    month = max(projection.months, default=0)
-    rows = [
-        (
-            quantity_words(row["quantity"]),
-            "needs input" if row["p50"] is None else show(row["p50"], row["unit"]),
-            "" if row["p50"] is None else interval(row["p10"], row["p90"], row["unit"]),
-            row["evidence"],
-        )
-        for row in projection.frame.iter_rows(named=True)
-        if row["month"] == month
-    ]
-    columns = (f"month {month}", "median", "p10 to p90", "known from")
-    return _page(f"Projection {projection.name}", projection.plan.summary, rows, columns, note=projection.plan.bottleneck)
+    months = ["now" if month == 0 else f"month {month}" for month in headline_months(projection)]
+    rows = [(headline.words, *headline.shown, headline.spread, headline.evidence) for headline in headlines(projection)]
+    limits = " ".join(part for part in (projection.plan.bottleneck, projection.plan.next_bottleneck) if part)
+    count = projection.frame["quantity"].n_unique()
+    note = f"{limits} {plural(count, 'quantity', 'quantities')} in all: .frame; what is bought: .plan; why: .explain(name)."
+    columns = ("medians", *months, "p10 to p90", "known from")
+    return _page(f"Projection {projection.name}", projection.plan.summary, rows, columns, note=note.strip())
 
 
 def _plan(plan: Plan) -> str:
+    found, rest_count = purchases(plan.frame, _ROWS)
     rows = [
-        (row["item"], show(row["count"], "count"), _price(row["price_usd"]), _month(row["needed_by_month"]), row["reason"] or "")
-        for row in plan.frame.iter_rows(named=True)
+        (bought.item, bought.phase, bought.shown_count, bought.shown_price, bought.shown_power, bought.when) for bought in found
     ]
-    return _page("Plan", plan.summary, rows, ("what", "count", "price", "by month", "why"), note=plan.bottleneck)
+    more = f"{plural(rest_count, 'more item')}. " if rest_count else ""
+    note = f"{more}{plan.bottleneck} Every order, with why: .frame."
+    return _page("Plan", plan.summary, rows, ("what", "for", "count", "price", "power", "needed"), note=note)
 
 
 def _backtest(found: Backtest) -> str:
@@ -169,14 +166,6 @@ def _scenario(scenario: Scenario) -> str:
     if scenario.inference is not None:
         rows.append(("inference", f"{scenario.inference.model} on {scenario.inference.accelerator}"))
     return _page(f"Scenario {scenario.name}", f"{plural(scenario.horizon_months, 'month')} ahead.", rows)
-
-
-def _price(value: float | None) -> str:
-    return "needs input" if value is None else show(value, "usd")
-
-
-def _month(value: int | None) -> str:
-    return "" if value is None else str(value)
 
 
 _FORMATTERS: Final[dict[tuple[str, str], Callable[[Any], str]]] = {

@@ -11,7 +11,7 @@ import reporting_facts as facts
 
 import toolkit
 from toolkit.projection.result import Projection
-from toolkit.projection.what_if import WhatIf, what_if
+from toolkit.projection.what_if import WhatIf, WhatIfInput, WhatIfOutput, what_if
 from toolkit.units import show
 
 STORED = {
@@ -86,6 +86,18 @@ def test_one_slider_is_seen_at_a_time_and_the_menu_puts_all_back(trained: Projec
         assert change["x"] == [[1.0] * len(found.outputs)]
         assert [layout[f"sliders[{i}].visible"] for i in range(4)] == [i == place for i in range(4)]
         assert [layout[f"sliders[{i}].active"] for i in range(4)] == [given.base_index for given in found.inputs]
+
+
+def test_a_result_that_is_nothing_now_is_shown_as_it_becomes(trained: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = WhatIfInput(name="storage.protection_factor", unit="ratio", stops=(1.0, 2.0, 3.0), base_index=0)
+    output = WhatIfOutput(quantity="storage.capacity_bytes", unit="bytes", depends_on=(0,), values=(0.0, 5e12, math.nan))
+    found = WhatIf(month=trained.months[-1], inputs=(given,), outputs=(output,))
+    monkeypatch.setattr("toolkit.reporting.figures_sliders.what_if", lambda projection: found)
+    figure = toolkit.figures(trained)["what-if"]
+    assert [shown_at(figure, 0, stop)["storage.capacity_bytes"] for stop in (1, 2)] == [
+        (5e12, "5 TB", None),
+        (None, "unknown", None),
+    ]
 
 
 def test_nothing_to_change_or_an_older_file_has_no_such_figure() -> None:
