@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +12,8 @@ from toolkit.reporting.wording import plural, shorten, visible
 from toolkit.units import show
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
     from rich.console import Console
 
@@ -142,7 +144,7 @@ def _quantity_table(projection: Projection) -> Table:
     return table
 
 
-def _ends(row: dict[str, Any], unit: str) -> list[str]:
+def _ends(row: Mapping[str, Any], unit: str) -> list[str]:
     """Return a median and its interval; what rests on a price or a rate that nobody gave needs input."""
     if row["p50"] is None:
         return ["needs input", ""]
