@@ -25,7 +25,7 @@ from toolkit.measurement.invocation import Job
 from toolkit.measurement.plans import plan_named
 from toolkit.measurement.probes import Bench
 from toolkit.measurement.subject import Subject
-from toolkit.measurement.values import values_of
+from toolkit.measurement.values import value_line, values_of
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,18 @@ def test_the_first_batch_of_each_epoch_is_not_counted_and_a_gain_is_not_hidden(
     )
     (loss,) = [m for m in found_by(search_contention, dataset, works=["transfer"]) if m.metric == "contention.transfer_loss"]
     assert loss.median == pytest.approx(-1 / 8)
+
+
+def test_the_interval_of_a_loss_goes_by_what_is_kept() -> None:
+    """Of rates of which 1.02, 0.98 and 0.9 are kept: below nought at one end, and never all at the other."""
+    lines = [
+        value_line("contention.loss", "", "share", 1 - kept, conditions={}, elapsed_s=1.0) | {"invocation": n, "order": 0}
+        for n, kept in enumerate((1.02, 0.98, 0.9))
+    ]
+    (loss,) = values_of(lines)
+    assert loss.median == pytest.approx(0.02)
+    assert loss.interval_low < 0
+    assert 0.1 < loss.interval_high < 0.25
 
 
 @pytest.mark.parametrize("load", LOADS)

@@ -119,7 +119,7 @@ def search_contention(bench: Bench, job: Job, say: Callable[..., None], works: S
         alone = before + take(window_s)
         lines = [*_lines(work, "none", load, alone, conditions), *_lines(work, load, load, beside, conditions)]
         loss_share = 1 - _rate(beside) / _rate(alone)
-        title = f"What it loses beside a load on {load}: {work.title[0].lower()}{work.title[1:]}"
+        title = f"Loss beside a load on {load}: {work.title}"
         lines.append(_line(f"{work.prefix}loss", title, "share", loss_share, {"load": load, **conditions}, beside))
         for line in lines:
             say("value", invocation=job.invocation, order=order, **line)
