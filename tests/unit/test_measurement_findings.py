@@ -162,7 +162,7 @@ def test_a_loop_tells_its_waiting_its_processors_and_its_headspace() -> None:
     )  # fmt: skip
     lines = [line(cached, n, 0, images=800 * (n + 1)) for n in range(3)]
     lines += [line(fed, n, 1, images=100 * (n + 1), waited_s=0.075) for n in range(3)]
-    lines += [line(CORE, n, 2, images=200) for n in range(3)]
+    lines += [line(CORE, n, 2, elapsed_s=0.4, images=200) for n in range(3)]
     measured = found([CORE, cached, fed, waits, spent], lines)
     headspace = measured["loader.headspace"]
     assert (headspace.median, headspace.interval_low, headspace.interval_high) == pytest.approx((8, 8, 8))
@@ -171,7 +171,7 @@ def test_a_loop_tells_its_waiting_its_processors_and_its_headspace() -> None:
     seconds = measured["loader.cpu_per_image"]
     assert seconds.median == pytest.approx(0.1 / 200)
     assert seconds.ceiling is not None
-    assert seconds.ceiling.value == pytest.approx(0.1 / 200)
+    assert seconds.ceiling.value == pytest.approx(0.1 / 200)  # the codec's processor time, not its time on a busy wall
 
 
 def test_a_window_is_short_by_what_its_own_stage_asks_for() -> None:
