@@ -181,6 +181,14 @@ def test_a_window_is_short_by_what_its_own_stage_asks_for() -> None:
     assert "short_window" not in found([long], [line(long, 0, -1, payload_bytes=10, elapsed_s=0.3)])["read.first_touch"].flags
 
 
+@pytest.mark.parametrize(("cpu_s", "is_bound"), [(0.15, False), (0.19, True)])
+def test_many_reads_in_flight_are_bound_by_processors_when_all_cores_are_busy(cpu_s: float, is_bound: bool) -> None:
+    deep = ceiling("ceiling.device_read", "bytes_per_s", cache="cold", depth=16)
+    taken = line(deep, 0, 0, payload_bytes=10, cache="cold")
+    taken["window"]["cpu_s"] = cpu_s
+    assert ("cpu_bound" in found([deep], [taken], core_count=2)["ceiling.device_read"].flags) == is_bound
+
+
 @pytest.mark.parametrize(
     ("client_cpu_s", "server_cpu_s", "is_bound"), [(0.05, 0.05, False), (0.19, None, True), (0.02, 0.19, True)]
 )
