@@ -139,12 +139,12 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(place: Path, 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--preset", "resnet50-h100"], "presets: accelerators are emulated where utilisation is measured, but only read, decode"),
+        (["--preset", "resnet50-h100"], "presets: accelerators are emulated where utilisation is measured, and this run measures read, decode"),
         (["--step-time", "12 ms", "--step-images", "8"], "step_time_s, step_images: accelerators are emulated"),
         (["--only", "utilisation", "--step-images", "8"], "give its time as well"),
         (["--token", "secret"], "token: of the place that a transfer goes to, but none is named"),
         (["--storage-option", "region=x"], "storage_options: of the place that a transfer goes to, but none is named"),
-        (["--only", ""], "nothing cannot be measured; choose from read"),
+        (["--only", ""], "only names nothing to measure; choose from read"),
     ],
 )  # fmt: skip
 def test_what_would_be_ignored_is_refused(

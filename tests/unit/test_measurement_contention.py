@@ -18,13 +18,14 @@ from measured_dataset import build
 
 from toolkit.dataset.reading import open_dataset
 from toolkit.measurement import compute, contention
+from toolkit.measurement.caches import can_prove
 from toolkit.measurement.compute import convolution, search_compute
 from toolkit.measurement.contention import LOADS, search_contention
 from toolkit.measurement.invocation import Job
 from toolkit.measurement.plans import plan_named
 from toolkit.measurement.probes import Bench
 from toolkit.measurement.subject import Subject
-from toolkit.measurement.values import values_of
+from toolkit.measurement.values import value_line, values_of
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,11 @@ def test_a_cold_read_and_a_transfer_are_disturbed_too_and_few_operations_are_sai
             assert ("few_operations" in tail.flags) == is_few
             assert "few_operations" not in middle.flags
         assert named[f"contention.{name}_loss", load, None].median < 1
+    read, sent = named["contention.read_rate", "disk", None], named["contention.transfer_rate", "network", None]
+    assert read.cache_verdict == ("cold" if can_prove(dataset) else "unverified")
+    assert sent.cache_verdict == ""
+    assert sent.samples[0].cpu_s > 0
+    assert "is_provable" not in read.conditions
 
 
 def test_the_first_batch_of_each_epoch_is_not_counted_and_a_gain_is_not_hidden(
@@ -108,7 +114,7 @@ def test_the_first_batch_of_each_epoch_is_not_counted_and_a_gain_is_not_hidden(
 
     slow = Slow()
     bench = SimpleNamespace(subject=SimpleNamespace(warm=lambda: None, dataset=SimpleNamespace(loader=lambda **_: slow)))
-    monkeypatch.setattr(contention, "time", SimpleNamespace(perf_counter=lambda: slow.now_s))
+    monkeypatch.setattr(contention, "time", SimpleNamespace(perf_counter=lambda: slow.now_s, process_time=lambda: 0.0))
     took = contention.batch_times(bench, 8, 2.5)  # type: ignore[arg-type]
     assert took.times_s == pytest.approx([0.01] * len(took.times_s))
     assert took.amount_count == 8 * len(took.times_s) >= 48
@@ -121,6 +127,18 @@ def test_the_first_batch_of_each_epoch_is_not_counted_and_a_gain_is_not_hidden(
     )
     (loss,) = [m for m in found_by(search_contention, dataset, works=["transfer"]) if m.metric == "contention.transfer_loss"]
     assert loss.median == pytest.approx(-1 / 8)
+
+
+def test_the_interval_of_a_loss_goes_by_what_is_kept() -> None:
+    """Of rates of which 1.02, 0.98 and 0.9 are kept: below nought at one end, and never all at the other."""
+    lines = [
+        value_line("contention.loss", "", "share", 1 - kept, conditions={}, elapsed_s=1.0) | {"invocation": n, "order": 0}
+        for n, kept in enumerate((1.02, 0.98, 0.9))
+    ]
+    (loss,) = values_of(lines)
+    assert loss.median == pytest.approx(0.02)
+    assert loss.interval_low < 0
+    assert 0.1 < loss.interval_high < 0.25
 
 
 @pytest.mark.parametrize("load", LOADS)

@@ -162,7 +162,7 @@ def test_a_loop_tells_its_waiting_its_processors_and_its_headspace() -> None:
     )  # fmt: skip
     lines = [line(cached, n, 0, images=800 * (n + 1)) for n in range(3)]
     lines += [line(fed, n, 1, images=100 * (n + 1), waited_s=0.075) for n in range(3)]
-    lines += [line(CORE, n, 2, images=200) for n in range(3)]
+    lines += [line(CORE, n, 2, elapsed_s=0.4, images=200) for n in range(3)]
     measured = found([CORE, cached, fed, waits, spent], lines)
     headspace = measured["loader.headspace"]
     assert (headspace.median, headspace.interval_low, headspace.interval_high) == pytest.approx((8, 8, 8))
@@ -171,7 +171,7 @@ def test_a_loop_tells_its_waiting_its_processors_and_its_headspace() -> None:
     seconds = measured["loader.cpu_per_image"]
     assert seconds.median == pytest.approx(0.1 / 200)
     assert seconds.ceiling is not None
-    assert seconds.ceiling.value == pytest.approx(0.1 / 200)
+    assert seconds.ceiling.value == pytest.approx(0.1 / 200)  # the codec's processor time, not its time on a busy wall
 
 
 def test_a_window_is_short_by_what_its_own_stage_asks_for() -> None:
@@ -179,6 +179,14 @@ def test_a_window_is_short_by_what_its_own_stage_asks_for() -> None:
     lines = [line(long, 0, -1, payload_bytes=10, elapsed_s=0.2)]
     assert "short_window" in found([long], lines)["read.first_touch"].flags
     assert "short_window" not in found([long], [line(long, 0, -1, payload_bytes=10, elapsed_s=0.3)])["read.first_touch"].flags
+
+
+@pytest.mark.parametrize(("cpu_s", "is_bound"), [(0.15, False), (0.19, True)])
+def test_many_reads_in_flight_are_bound_by_processors_when_all_cores_are_busy(cpu_s: float, is_bound: bool) -> None:
+    deep = ceiling("ceiling.device_read", "bytes_per_s", cache="cold", depth=16)
+    taken = line(deep, 0, 0, payload_bytes=10, cache="cold")
+    taken["window"]["cpu_s"] = cpu_s
+    assert ("cpu_bound" in found([deep], [taken], core_count=2)["ceiling.device_read"].flags) == is_bound
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_unknown_names_are_answered_with_the_known() -> None:
         plan_named("slow")
     with pytest.raises(UsageError, match="'network' cannot be measured; choose from read, decode, loader, transfer"):
         families_named(["read", "network"])
-    with pytest.raises(UsageError, match="nothing cannot be measured"):
+    with pytest.raises(UsageError, match="only names nothing to measure; choose from read"):
         families_named([])
     assert families_named(None) == FAMILIES
     assert families_named("decode") == ("decode",)

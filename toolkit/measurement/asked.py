@@ -39,8 +39,8 @@ def options_of(
     named = ", ".join(name for name, is_asked in asked.items() if is_asked)
     if named and not emulates:
         raise UsageError(
-            f"{named}: accelerators are emulated where utilisation is measured, but only {', '.join(families)} is; "
-            "add utilisation to only"
+            f"{named}: accelerators are emulated where utilisation is measured, and this run measures {', '.join(families)}; "
+            "name utilisation in only"
         )
     if step_images is not None and step_s is None:
         raise UsageError("step_images is how many images your step takes; give its time as well, by step_time_s")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from toolkit.measurement.accesses import RowGroupRead
+from toolkit.measurement.caches import can_prove, proof_of
 from toolkit.measurement.environment import core_count
 from toolkit.measurement.flags import FEW_OPERATIONS
 from toolkit.measurement.transfer import HttpRange
@@ -56,12 +57,19 @@ class _Took:
     """In which they came."""
     times_s: Sequence[float]
     """How long each operation took."""
+    cpu_s: float = 0.0
+    """CPU time of this process meanwhile."""
+    device_bytes: int | None = None
+    """What came from the device meanwhile; None where the kernel does not say."""
 
     def __add__(self, other: _Took) -> _Took:
+        known = self.device_bytes is not None and other.device_bytes is not None
         return _Took(
             amount_count=self.amount_count + other.amount_count,
             elapsed_s=self.elapsed_s + other.elapsed_s,
             times_s=[*self.times_s, *other.times_s],
+            cpu_s=self.cpu_s + other.cpu_s,
+            device_bytes=(self.device_bytes or 0) + (other.device_bytes or 0) if known else None,
         )
 
 
@@ -111,7 +119,7 @@ def search_contention(bench: Bench, job: Job, say: Callable[..., None], works: S
         alone = before + take(window_s)
         lines = [*_lines(work, "none", load, alone, conditions), *_lines(work, load, load, beside, conditions)]
         loss_share = 1 - _rate(beside) / _rate(alone)
-        title = f"What it loses beside a load on {load}: {work.title[0].lower()}{work.title[1:]}"
+        title = f"Loss beside a load on {load}: {work.title}"
         lines.append(_line(f"{work.prefix}loss", title, "share", loss_share, {"load": load, **conditions}, beside))
         for line in lines:
             say("value", invocation=job.invocation, order=order, **line)
@@ -135,10 +143,15 @@ def _line(
     name: str, title: str, unit: str, value: float, conditions: Mapping[str, Any], took: _Took, flags: Sequence[str] = ()
 ) -> dict[str, Any]:
     is_images = "batch_size" in conditions
+    size_bytes = 0 if is_images else round(took.amount_count)
+    facts = {name: value for name, value in conditions.items() if name != "is_provable"}
+    cache = None
+    if "cache" in conditions:
+        cache = proof_of(str(conditions["cache"]), took.device_bytes, size_bytes, is_provable=bool(conditions["is_provable"]))
     return value_line(
-        f"contention.{name}", title, unit, value, conditions=conditions, elapsed_s=took.elapsed_s, flags=flags, limits=_LIMITS,
-        operations=len(took.times_s), images=round(took.amount_count) if is_images else 0,
-        payload_bytes=0 if is_images else round(took.amount_count),
+        f"contention.{name}", title, unit, value, conditions=facts, elapsed_s=took.elapsed_s, cpu_s=took.cpu_s, flags=flags,
+        limits=_LIMITS, operations=len(took.times_s), images=round(took.amount_count) if is_images else 0,
+        payload_bytes=size_bytes, cache=cache,
     )  # fmt: skip
 
 
@@ -153,14 +166,19 @@ def _taker(name: str, bench: Bench) -> tuple[dict[str, Any], Callable[[float], _
         conditions = {"output": f"{_RESIZE_PX} px", "batch_size": size, "workers": core_count()}
         return conditions, partial(batch_times, bench, size)
     if name == "read":
-        return {"cache": "cold", "threads": 1}, partial(_probed, RowGroupRead(bench.subject, "cold", 1))
+        is_provable = can_prove(bench.subject.scratch or bench.subject.dataset.location.path)
+        conditions = {"cache": "cold", "threads": 1, "is_provable": is_provable}
+        return conditions, partial(_probed, RowGroupRead(bench.subject, "cold", 1))
     conditions = {"path": "loopback", "range_bytes": MIB, "streams": 1}
     return conditions, partial(_probed, HttpRange(bench.subject, bench.server, MIB, 1))
 
 
 def _probed(probe: Probe, window_s: float) -> _Took:
     window = run_window(probe, window_s)
-    return _Took(amount_count=window.tally.payload_bytes, elapsed_s=window.elapsed_s, times_s=list(probe.times_s()))
+    return _Took(
+        amount_count=window.tally.payload_bytes, elapsed_s=window.elapsed_s, times_s=list(probe.times_s()), cpu_s=window.cpu_s,
+        device_bytes=window.device_bytes,
+    )  # fmt: skip
 
 
 def _beside(load: str, bench: Bench, take: Callable[[], _Took]) -> _Took:
@@ -187,7 +205,7 @@ def batch_times(bench: Bench, size: int, window_s: float) -> _Took:
     Where an epoch is one batch there is no other, and it is counted.
     """
     times_s: list[float] = []
-    begun_s, epoch = time.perf_counter(), 0
+    begun_s, epoch, cpu_s = time.perf_counter(), 0, time.process_time()
     bench.subject.warm()
     with bench.subject.dataset.loader(batch_size=size, resize_px=_RESIZE_PX, drop_last=True) as loader:
         skipped_count = 1 if len(loader) > 1 else 0
@@ -204,4 +222,5 @@ def batch_times(bench: Bench, size: int, window_s: float) -> _Took:
             batches.close()  # type: ignore[attr-defined]
             times_s += taken[skipped_count:]
             epoch += 1
-    return _Took(amount_count=size * len(times_s), elapsed_s=sum(times_s), times_s=times_s)
+    cpu_s = time.process_time() - cpu_s
+    return _Took(amount_count=size * len(times_s), elapsed_s=sum(times_s), times_s=times_s, cpu_s=cpu_s)

@@ -109,17 +109,17 @@ def _loop_flags(stage: Stage, samples: Sequence[Sample], environment: Mapping[st
 def _is_busy(stage: Stage, samples: Sequence[Sample], environment: Mapping[str, Any]) -> bool:
     """Return whether processors, and not the device or the link that was meant, had the work of most windows.
 
-    Of a transfer either end counts: its processors cannot be busier than its streams, nor than its cores.
+    They cannot be busier than the members of the loop, nor than there are cores. Of a transfer either end counts.
     """
-    members = int(stage.conditions.get("threads", stage.conditions.get("streams", 1)))
+    members = int(next((stage.conditions[name] for name in ("threads", "streams", "depth") if name in stage.conditions), 1))
+    most = min(members, int(environment.get("core_count") or members))
     wires = [(sample.wire, sample.elapsed_s) for sample in samples if sample.wire is not None]
     if wires:
-        most = min(members, int(environment.get("core_count") or members))
         ends = [max(wire.client_cpu_s, wire.server_cpu_s or 0.0) / elapsed_s / most for wire, elapsed_s in wires]
         return statistics.median(ends) > _BUSY_SHARE
     if stage.conditions.get("cache") != "cold":
         return False
-    return statistics.median(sample.cpu_s / sample.elapsed_s / members for sample in samples) > _BUSY_SHARE
+    return statistics.median(sample.cpu_s / sample.elapsed_s / most for sample in samples) > _BUSY_SHARE
 
 
 def _cache_flags(stage: Stage, samples: Sequence[Sample], environment: Mapping[str, Any]) -> list[str]:

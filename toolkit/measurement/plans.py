@@ -131,7 +131,9 @@ def families_named(only: Sequence[str] | None) -> tuple[str, ...]:
     asked = [name for name in ([only] if isinstance(only, str) else [str(name).strip() for name in only]) if name]
     known = (*FAMILIES, *SEARCHED_FAMILIES)
     unknown = [name for name in asked if name not in known]
-    if unknown or not asked:
-        named = ", ".join(f"'{name}'" for name in unknown) or "nothing"
+    if not asked:
+        raise UsageError(f"only names nothing to measure; choose from {', '.join(known)}, or leave it out")
+    if unknown:
+        named = ", ".join(f"'{name}'" for name in unknown)
         raise UsageError(f"only: {named} cannot be measured; choose from {', '.join(known)}")
     return tuple(name for name in known if name in asked)

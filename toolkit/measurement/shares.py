@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from toolkit.facts import Ceiling
-from toolkit.measurement.statistics import ratio_interval
+from toolkit.measurement.statistics import median_interval, ratio_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,16 +30,35 @@ def with_ceiling(measurement: Measurement, rule: CeilingRule, known: Sequence[Me
     if rule.metric == "ceiling.device_read" and measurement.cache_verdict in {"warm", "mixed"}:
         return measurement  # what came from the cache is not held against the device
     best = max(settings, key=lambda m: m.median)
-    value = _converted(measurement, best.median * rule.parallel_count)
+    limits = _limits(measurement, best, rule.parallel_count)
+    value = (
+        median_interval(limits)[0]
+        if _is_processor_time(measurement)
+        else _converted(measurement, best.median * rule.parallel_count)
+    )
     ceiling = Ceiling(metric=rule.metric, value=value, explanation=rule.explanation)
     is_passed = passes(measurement, value)
-    limits = {
-        invocation: [_converted(measurement, value * rule.parallel_count) for value in values]
-        for invocation, values in by_invocation(best).items()
-    }
     flags = measurement.flags + (("ceiling_understated",) if is_passed else ())
     limited = dataclasses.replace(measurement, ceiling=ceiling, flags=flags)
     return dataclasses.replace(limited, ceiling_share_interval=share_interval(limited, limits))
+
+
+def _is_processor_time(measurement: Measurement) -> bool:
+    return measurement.metric.endswith("cpu_per_image")
+
+
+def _limits(measurement: Measurement, best: Measurement, parallel_count: int) -> dict[int, list[float]]:
+    """Return the values of a ceiling's windows, by invocation, in the unit of a measurement; of processor time their own."""
+    if not _is_processor_time(measurement):
+        return {
+            invocation: [_converted(measurement, value * parallel_count) for value in values]
+            for invocation, values in by_invocation(best).items()
+        }
+    spent: dict[int, list[float]] = {}
+    for sample in best.samples:
+        if sample.images:
+            spent.setdefault(sample.invocation, []).append(sample.cpu_s / sample.images)
+    return spent
 
 
 def by_invocation(measurement: Measurement) -> dict[int, list[float]]:
@@ -73,8 +92,6 @@ def share_interval(measurement: Measurement, limits: Mapping[int, Sequence[float
 
 def _converted(measurement: Measurement, rate: float) -> float:
     """Return a ceiling's rate in the unit of the measurement."""
-    if measurement.metric.endswith("_per_image"):
-        return 1 / rate if rate else 0.0
     if measurement.unit == "s":
         images = sum(sample.images for sample in measurement.samples) / max(1, sum(s.operations for s in measurement.samples))
         return images / rate if rate else 0.0

@@ -67,9 +67,7 @@ def _measurement(lines: Sequence[Mapping[str, Any]], extra: dict[str, Any]) -> M
     by_invocation: dict[int, list[float]] = {}
     for sample in samples:
         by_invocation.setdefault(sample.invocation, []).append(sample.value)
-    median, low, high = median_interval(by_invocation)
-    if lines[0]["unit"] == "share":
-        high = min(high, max(1.0, median))
+    median, low, high = _interval(lines[0], by_invocation)
     flags = ["few_invocations"] if len(by_invocation) < MIN_BOOTSTRAP_INVOCATIONS else []
     flags += dict.fromkeys(flag for line in lines for flag in line["flags"])
     first = lines[-1]
@@ -79,6 +77,15 @@ def _measurement(lines: Sequence[Mapping[str, Any]], extra: dict[str, Any]) -> M
         samples=samples, median=median, interval_low=low, interval_high=high, bytes_per_image=first["bytes_per_image"],
         ceiling=_ceiling(ceilings), flags=tuple(flags), limits=first["limits"],
     )  # fmt: skip
+
+
+def _interval(line: Mapping[str, Any], by_invocation: Mapping[int, Sequence[float]]) -> tuple[float, float, float]:
+    """Return the median and its interval; of a loss by way of what is kept, which is a ratio of rates and never negative."""
+    if line["metric"].endswith("loss"):
+        kept, low, high = median_interval({n: [1 - value for value in values] for n, values in by_invocation.items()})
+        return 1 - kept, 1 - high, 1 - low
+    median, low, high = median_interval(by_invocation)
+    return median, low, min(high, max(1.0, median)) if line["unit"] == "share" else high
 
 
 def _ceiling(found: Sequence[Mapping[str, Any]]) -> Ceiling | None:
