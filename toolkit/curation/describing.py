@@ -10,6 +10,7 @@ import polars as pl
 
 from toolkit.curation.card import dataset_card
 from toolkit.dataset.croissant import croissant
+from toolkit.dataset.findings import read_finding
 from toolkit.dataset.labels import RARE_COUNT, label_report
 from toolkit.units import show
 
@@ -66,7 +67,11 @@ def describe(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> No
     listed = told(notes) + _label_notes(label_report(dataset))
     listed.append(f"Written {datetime.now(UTC).isoformat(timespec='seconds')}.")
     shards = dataset.shards["name"].to_list()
-    card = dataset_card(dataset.profile, recipe, label_splits, shards=shards, notes=listed, licences=licences)
+    bridges = read_finding(dataset, "bridges").filter("is_kept").lazy().select("image_id")
+    bridge_count = images.join(bridges, on="image_id", how="semi").select(pl.len()).collect(engine="streaming").item()
+    card = dataset_card(
+        dataset.profile, recipe, label_splits, shards=shards, bridge_count=bridge_count, notes=listed, licences=licences
+    )
     _write(dataset.location.path / "README.md", card)
     _write(dataset.location.path / "croissant.json", json.dumps(croissant(dataset), indent=1, ensure_ascii=False) + "\n")
 
