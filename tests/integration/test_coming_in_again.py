@@ -170,6 +170,17 @@ def test_members_of_a_compressed_tar_come_in_again_by_one_reading(streamed: Path
     assert list((few.location.path / "_tonnage" / "staging").glob("*")) == []
 
 
+def test_two_compressed_tars_of_one_name_are_told_apart(client: Client, tmp_path: Path) -> None:
+    small = {"small.jpg": jpeg(4, (32, 24))}
+    packed(tmp_path / "one" / "s.tar.gz", small | {"a.jpg": jpeg(1)})
+    packed(tmp_path / "two" / "s.tar.gz", {"a.jpg": jpeg(2), "in!side/a.jpg": jpeg(3)})
+    sources = [tmp_path / "one" / "s.tar.gz", tmp_path / "two" / "s.tar.gz"]
+    few = toolkit.curate(sources, tmp_path / "few", {"filters": {"aspect_share": {"at_least": 0.7}}}, client)
+    every = toolkit.redecide(few, {}, scheduler=client)
+    assert every.state.curation["absent_image_count"] == 0
+    assert len(every) == 4
+
+
 def test_the_command_says_what_could_not_be_had(streamed: Path, client: Client, tmp_path: Path) -> None:
     packed(tmp_path / "raw" / "s.tar.gz", {"a.jpg": jpeg(1), "small.jpg": jpeg(4, (32, 24))})
     few = toolkit.curate(tmp_path / "raw", tmp_path / "few", {"filters": {"aspect_share": {"at_least": 0.7}}}, client)
@@ -212,12 +223,16 @@ def words_of(place: Path) -> str:
 
 
 def test_a_purge_forgets_the_names_of_what_lay_beside_too(sources: Path, client: Client, tmp_path: Path) -> None:
-    dataset = toolkit.curate(sources / "raw", tmp_path / "dataset", scheduler=client)
-    names = ("images/a.jpg", "masks/a.png", "images/c.jpg", "labels/c.txt")
+    put(tmp_path / "alone.jpg", jpeg(9))
+    dataset = toolkit.curate([sources / "raw", tmp_path / "alone.jpg"], tmp_path / "dataset", scheduler=client)
+    places = {"raw": "/where/raw", "alone.jpg": "/where/alone.jpg"}
+    put(tmp_path / "dataset" / "_tonnage" / "sources.json", json.dumps(places))
+    names = ("images/a.jpg", "masks/a.png", "images/c.jpg", "labels/c.txt", "alone.jpg")
     before = words_of(tmp_path / "dataset")
     assert all(name in before for name in names)
-    toolkit.remove(dataset, "source LIKE '%/a.jpg' OR source LIKE '%/c.jpg'", purge=True)
+    toolkit.remove(dataset, "source LIKE '%/a.jpg' OR source LIKE '%/c.jpg' OR source = 'alone.jpg'", purge=True)
     after = words_of(tmp_path / "dataset")
     assert [name for name in names if name in after] == []
     assert "masks/b.png" in after
+    assert "/where/raw" in after
     assert verify(dataset.location).problems == ()
