@@ -43,10 +43,11 @@ _SENTENCES: Final = {
 _NAMED_CLASSES: Final = 20
 """Classes without an image that a card names."""
 
-_OF_REVISIONS: Final = (
-    "late_bridge_count", "misfit_mask_count", "absent_image_count", "absent_occurrence_count", "lost_boxes_image_count",
-)  # fmt: skip
-"""Counts that ``redecide`` and ``retry`` take anew; others are of the last batch."""
+_OF_KIND: Final = {
+    "redecide": ("late_bridge_count", "misfit_mask_count", "absent_image_count"),
+    "retry": ("late_bridge_count", "misfit_mask_count", "absent_occurrence_count", "lost_boxes_image_count"),
+}
+"""Counts that these kinds of version take anew; others are of the last batch."""
 
 
 def told(notes: Mapping[str, float]) -> list[str]:
@@ -56,7 +57,7 @@ def told(notes: Mapping[str, float]) -> list[str]:
 
 def revision_notes(dataset: Dataset) -> list[str]:
     """Return what whoever has decided anew, or tried refusals again, should know of the version that came of it."""
-    return told({name: dataset.state.curation.get(name, 0.0) for name in _OF_REVISIONS})
+    return told({name: dataset.state.curation.get(name, 0.0) for name in _OF_KIND.get(dataset.state.kind, ())})
 
 
 def describe(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> None:
