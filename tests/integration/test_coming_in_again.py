@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 import toolkit
 from toolkit.cli import app
+from toolkit.curation.describing import revision_notes
 from toolkit.curation.sources import streams
 from toolkit.dataset.reading import Dataset
 from toolkit.dataset.verify import verify
@@ -170,17 +171,31 @@ def test_members_of_a_compressed_tar_come_in_again_by_one_reading(streamed: Path
     assert list((few.location.path / "_tonnage" / "staging").glob("*")) == []
 
 
-def test_the_command_says_what_could_not_be_had(streamed: Path, client: Client, tmp_path: Path) -> None:
+def test_two_compressed_tars_of_one_name_are_told_apart(client: Client, tmp_path: Path) -> None:
+    small = {"small.jpg": jpeg(4, (32, 24))}
+    packed(tmp_path / "one" / "s.tar.gz", small | {"a.jpg": jpeg(1)})
+    packed(tmp_path / "two" / "s.tar.gz", {"a.jpg": jpeg(2), "in!side/a.jpg": jpeg(3)})
+    sources = [tmp_path / "one" / "s.tar.gz", tmp_path / "two" / "s.tar.gz"]
+    few = toolkit.curate(sources, tmp_path / "few", {"filters": {"aspect_share": {"at_least": 0.7}}}, client)
+    every = toolkit.redecide(few, {}, scheduler=client)
+    assert every.state.curation["absent_image_count"] == 0
+    assert len(every) == 4
+
+
+def test_the_command_says_what_could_not_be_had(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     packed(tmp_path / "raw" / "s.tar.gz", {"a.jpg": jpeg(1), "small.jpg": jpeg(4, (32, 24))})
     few = toolkit.curate(tmp_path / "raw", tmp_path / "few", {"filters": {"aspect_share": {"at_least": 0.7}}}, client)
     (tmp_path / "raw" / "s.tar.gz").unlink()
     (tmp_path / "all.yaml").write_text("{}")
-    options = ["--redecide", "--recipe", str(tmp_path / "all.yaml"), "--scheduler", client.scheduler.address]
-    done = CliRunner().invoke(app, ["curate", str(few.location.path), *options])
+    monkeypatch.setattr(
+        "toolkit.curation.revising.revival.engine", lambda *_, **__: pytest.fail("a cluster was started for nothing")
+    )
+    done = CliRunner().invoke(app, ["curate", str(few.location.path), "--redecide", "--recipe", str(tmp_path / "all.yaml")])
     assert done.exit_code == 0, done.output
     told = "1 images that the rules let in can be had no more, and stay out: their sources are gone or other."
     assert done.stdout.splitlines()[-1] == told
     assert f"- {told}" in (few.location.path / "README.md").read_text(encoding="utf-8")
+    assert revision_notes(toolkit.remove(few, "state = 'kept'")) == [], "these are not of that version"
 
 
 def test_large_refusals_of_a_compressed_tar_are_tried_again_and_those_that_are_gone_are_counted(
@@ -212,12 +227,16 @@ def words_of(place: Path) -> str:
 
 
 def test_a_purge_forgets_the_names_of_what_lay_beside_too(sources: Path, client: Client, tmp_path: Path) -> None:
-    dataset = toolkit.curate(sources / "raw", tmp_path / "dataset", scheduler=client)
-    names = ("images/a.jpg", "masks/a.png", "images/c.jpg", "labels/c.txt")
+    put(tmp_path / "alone.jpg", jpeg(9))
+    dataset = toolkit.curate([sources / "raw", tmp_path / "alone.jpg"], tmp_path / "dataset", scheduler=client)
+    places = {"raw": "/where/raw", "alone.jpg": "/where/alone.jpg"}
+    put(tmp_path / "dataset" / "_tonnage" / "sources.json", json.dumps(places))
+    names = ("images/a.jpg", "masks/a.png", "images/c.jpg", "labels/c.txt", "alone.jpg")
     before = words_of(tmp_path / "dataset")
     assert all(name in before for name in names)
-    toolkit.remove(dataset, "source LIKE '%/a.jpg' OR source LIKE '%/c.jpg'", purge=True)
+    toolkit.remove(dataset, "source LIKE '%/a.jpg' OR source LIKE '%/c.jpg' OR source = 'alone.jpg'", purge=True)
     after = words_of(tmp_path / "dataset")
     assert [name for name in names if name in after] == []
     assert "masks/b.png" in after
+    assert "/where/raw" in after
     assert verify(dataset.location).problems == ()

@@ -54,6 +54,9 @@ def test_a_late_bridge_is_named_and_can_be_left_out_of_train_afterwards(bridged)
     assert (bridge["split"], bridge["other_split"], bridge["is_kept"]) == ("train", "test", True)
     assert kept.profile.curation["late_bridge_count"] == 1
     assert "in train, near to group" in tonnage("findings", place, "bridges").out
+    assert "\n1 images lie near to one of another split (`tonnage findings" in (place / "README.md").read_text(encoding="utf-8")
+    toolkit.compact(place)
+    assert "\n1 images lie near to one of another split (`tonnage findings" in (place / "README.md").read_text(encoding="utf-8")
     assert verify(place).problems == ()
     rules = rules | {"near_duplicates": {"distance": 8}, "late_bridges": "exclude_from_train"}
     left = toolkit.redecide(place, rules, workers=1)

@@ -62,7 +62,10 @@ def test_look_alikes_of_several_splits_are_listed_counted_on_the_card_and_known_
     assert bridges(near) == BOTH_WAYS
     assert near.profile.curation["late_bridge_count"] == 4
     assert (near.profile.near_duplicate_group_count, near.profile.straddling_group_count) == (2, 2)
-    assert "2 groups, 2 of them in several splits (`tonnage findings DATASET bridges`)" in card.read_text(encoding="utf-8")
+    told = (
+        "2 groups, 2 of them in several splits.\n4 images lie near to one of another split (`tonnage findings DATASET bridges`)."
+    )
+    assert told in card.read_text(encoding="utf-8")
     assert verify(place).problems == ()
     assert toolkit.redecide(place, NEAR).version == near.version, "nothing changes, so there is no version"
 

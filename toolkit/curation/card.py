@@ -34,6 +34,7 @@ def dataset_card(
     label_splits: pl.DataFrame,
     *,
     shards: Sequence[str],
+    bridge_count: int = 0,
     notes: Sequence[str] = (),
     licences: Sequence[str] = (),
 ) -> str:
@@ -49,6 +50,8 @@ def dataset_card(
         ``label``, ``split``, ``image_count`` of the images kept.
     shards : sequence of str
         Names of the version's shards, each of which begins with its split.
+    bridge_count : int
+        Images kept that are listed as near to one of another split.
     notes : sequence of str
         Sentences about the last batch that a reader should know.
     licences : sequence of str
@@ -58,7 +61,7 @@ def dataset_card(
         _front_matter(profile, shards, licences),
         f"# {_plain(profile.name)}\n",
         _summary(profile),
-        _section("What came in", _incoming(profile)),
+        _section("What came in", _incoming(profile, bridge_count)),
         _section("What was not kept", _table(("reason", "occurrences"), _by_count(profile.reasons))),
         _section("Formats", _table(("format", "images"), _by_count(profile.formats))),
         _section("Splits", _splits(profile, label_splits, recipe)),
@@ -109,16 +112,17 @@ def _summary(profile: DatasetProfile) -> str:
     )
 
 
-def _incoming(profile: DatasetProfile) -> str:
+def _incoming(profile: DatasetProfile, bridge_count: int) -> str:
     rows = [(state, f"{count:,}") for state, count in profile.states.items()]
     rows.append(("**found**", f"**{profile.source_count:,}**"))
     others = _table(("other files", "count"), _by_count(profile.other_files))
     torn_count = profile.straddling_group_count
-    straddling = f"{torn_count:,} of them in several splits (`tonnage findings DATASET bridges`)"
     groups = (
-        f"{profile.near_duplicate_image_count:,} of the images kept look like another: "
-        f"{profile.near_duplicate_group_count:,} groups, {straddling if torn_count else 'each within one split'}.\n"
+        f"{profile.near_duplicate_image_count:,} of the images kept look like another: {profile.near_duplicate_group_count:,} "
+        f"groups, {f'{torn_count:,} of them in several splits' if torn_count else 'each within one split'}.\n"
     )
+    if bridge_count:
+        groups += f"{bridge_count:,} images lie near to one of another split (`tonnage findings DATASET bridges`).\n"
     return "\n".join(part for part in (_table(("state", "occurrences"), rows), groups, others) if part)
 
 

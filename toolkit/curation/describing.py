@@ -10,6 +10,7 @@ import polars as pl
 
 from toolkit.curation.card import dataset_card
 from toolkit.dataset.croissant import croissant
+from toolkit.dataset.findings import read_finding
 from toolkit.dataset.labels import RARE_COUNT, label_report
 from toolkit.units import show
 
@@ -43,10 +44,11 @@ _SENTENCES: Final = {
 _NAMED_CLASSES: Final = 20
 """Classes without an image that a card names."""
 
-_OF_REVISIONS: Final = (
-    "late_bridge_count", "misfit_mask_count", "absent_image_count", "absent_occurrence_count", "lost_boxes_image_count",
-)  # fmt: skip
-"""Counts that ``redecide`` and ``retry`` take anew; others are of the last batch."""
+_OF_KIND: Final = {
+    "redecide": ("late_bridge_count", "misfit_mask_count", "absent_image_count"),
+    "retry": ("late_bridge_count", "misfit_mask_count", "absent_occurrence_count", "lost_boxes_image_count"),
+}
+"""Counts that these kinds of version take anew; others are of the last batch."""
 
 
 def told(notes: Mapping[str, float]) -> list[str]:
@@ -56,7 +58,7 @@ def told(notes: Mapping[str, float]) -> list[str]:
 
 def revision_notes(dataset: Dataset) -> list[str]:
     """Return what whoever has decided anew, or tried refusals again, should know of the version that came of it."""
-    return told({name: dataset.state.curation.get(name, 0.0) for name in _OF_REVISIONS})
+    return told({name: dataset.state.curation.get(name, 0.0) for name in _OF_KIND.get(dataset.state.kind, ())})
 
 
 def describe(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> None:
@@ -67,7 +69,11 @@ def describe(dataset: Dataset, recipe: Recipe, notes: Mapping[str, float]) -> No
     listed = told(notes) + _label_notes(label_report(dataset))
     listed.append(f"Written {datetime.now(UTC).isoformat(timespec='seconds')}.")
     shards = dataset.shards["name"].to_list()
-    card = dataset_card(dataset.profile, recipe, label_splits, shards=shards, notes=listed, licences=licences)
+    bridges = read_finding(dataset, "bridges").filter("is_kept").lazy().select("image_id")
+    bridge_count = images.join(bridges, on="image_id", how="semi").select(pl.len()).collect(engine="streaming").item()
+    card = dataset_card(
+        dataset.profile, recipe, label_splits, shards=shards, bridge_count=bridge_count, notes=listed, licences=licences
+    )
     _write(dataset.location.path / "README.md", card)
     _write(dataset.location.path / "croissant.json", json.dumps(croissant(dataset), indent=1, ensure_ascii=False) + "\n")
 

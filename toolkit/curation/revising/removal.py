@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -243,6 +244,7 @@ def _forget(dataset: Dataset, rows: pl.DataFrame, masks: pl.Series) -> None:
     for folder in ("staging", "reports", "locators"):
         _forget_sources(store.private_path / folder, rows)
     _forget_beside(store.private_path / "others", rows["source"], masks)
+    _forget_places(store.private_path / "sources.json", rows["source"])
 
 
 def _forget_sources(folder: Path, rows: pl.DataFrame) -> None:
@@ -267,3 +269,11 @@ def _forget_beside(folder: Path, removed: pl.Series, masks: pl.Series) -> None:
         held = pl.read_parquet(path, glob=False)
         named = [not stems.isdisjoint([*sidecar_stems(key), *mask_stems(key)]) for key in held["source"]]
         held.filter(~pl.Series(named, dtype=pl.Boolean) & ~pl.col("source").is_in(masks.implode())).write_parquet(path)
+
+
+def _forget_places(path: Path, removed: pl.Series) -> None:
+    """Rewrite which place each name stands for without the files that were named by themselves and are removed."""
+    if path.exists():
+        places = json.loads(path.read_text(encoding="utf-8"))
+        kept = {name: place for name, place in places.items() if name not in set(removed)}
+        path.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")

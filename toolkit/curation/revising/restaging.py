@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from toolkit.curation.sources.files import etag_of
 from toolkit.curation.sources.streams import staged_path, stream_items
-from toolkit.curation.sources.units import SourceUnit, printable
+from toolkit.curation.sources.units import SourceUnit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["lay_down_again"]
+
+_OF_TAR: Final = re.compile(r"(?i)^.*?\.(?:tar\.(?:gz|bz2|xz|zst)|tgz|tbz2|txz)(?:~\d+)?(?=!)")
+"""What of a member's key is that of the tar; a second source of one name ends in ``~2``."""
 
 
 def lay_down_again(locators: Iterable[str], staging: Path) -> None:
@@ -33,8 +37,7 @@ def lay_down_again(locators: Iterable[str], staging: Path) -> None:
     for locator in locators:
         place = json.loads(locator)
         if place["kind"] == "tar_stream":
-            name = printable(Path(place["path"]).name)[0]
-            member = "!" + place["source"].partition(f"{name}!")[2]
+            member = _OF_TAR.sub("", place["source"])
             of_tar = wanted.setdefault((place["path"], place["etag"]), {})
             of_tar.setdefault(member, set()).add(place["source"])
     for (path, etag), members in wanted.items():

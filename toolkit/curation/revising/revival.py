@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -22,7 +24,6 @@ from toolkit.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from toolkit.curation.masks import Misfit
     from toolkit.curation.recipe import Recipe
@@ -79,7 +80,7 @@ def revive(
     tasks, found = _from_shards(dataset, entering, name, staging)
     rest = entering.join(found, on="row", how="anti", maintain_order="left")
     places = known_locators(dataset.store, rest)
-    packable = rest.join(places, on=["source", "batch"], how="inner", maintain_order="left")
+    packable = _reachable(rest.join(places, on=["source", "batch"], how="inner", maintain_order="left"))
     absent = rest.join(packable, on="row", how="anti").select("row")
     if packable.is_empty():
         return Revival(tasks=tasks, shards=(), absent=absent, misfits=none)
@@ -99,6 +100,14 @@ def revive(
         absent=pl.concat([absent, gone]),
         misfits=_misfits(packable.select("row", "source"), [*unplaced_masks(batch), *packed.misfits]),
     )
+
+
+def _reachable(placed: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows whose file, archive or table is there, as far as a look tells: no cluster is started for the others."""
+    found = [json.loads(locator) for locator in placed["locator"]]
+    paths = {place["path"] for place in found if place["kind"] != "remote"}
+    gone = {path for path in paths if not Path(path).exists()}
+    return placed.filter(pl.Series([place["path"] not in gone for place in found], dtype=pl.Boolean))
 
 
 def _misfits(packable: pl.DataFrame, misfits: Sequence[Misfit]) -> pl.DataFrame:
