@@ -1,4 +1,4 @@
-"""docs/json.md lists the keys that commands print with --json: each is there, and none is left out."""
+"""docs/json.md lists the keys that scripts may count on: whatever stands there, the commands print with --json."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def test_the_nouns_have_the_keys_of_the_page() -> None:
     }  # fmt: skip
     for section, noun in nouns.items():
         keys = noun.to_dict()
-        assert documented(section) == set(keys), section
+        assert documented(section) <= set(keys), section
+        assert len(documented(section)) > 4
         assert f"`{keys['schema']}`" in PAGE
 
 
@@ -82,12 +83,13 @@ def test_commands_about_a_dataset_print_the_keys_of_the_page(
         verb, *flags = command.split(" --")
         quiet = ["--quiet"] if verb == "export" else []
         found = printed(*verb.split(), *arguments, *(f"--{flag}" for flag in flags), *quiet)
-        assert set(found) == page[command], command
+        assert page[command], command
+        assert page[command] <= set(found), command
     refused = printed("quarantine", "list", dataset)["refusals"][0]["source"]
     shown = printed("quarantine", "show", dataset, refused)
-    assert set(shown) == page["quarantine show"]
+    assert page["quarantine show"] <= set(shown)
     assert {"advice", "is_retryable"} <= set(shown["refusals"][0])
-    assert set(printed("show", dataset)) == documented("A dataset")
+    assert documented("A dataset") <= set(printed("show", dataset))
 
 
 def test_commands_about_scenarios_print_the_keys_of_the_page(
@@ -100,15 +102,15 @@ def test_commands_about_scenarios_print_the_keys_of_the_page(
     assert printed("scenario", "init", begun) == {"file": begun}
     assert printed("scenario", "check", STATED) == {"file": STATED, "is_valid": True, "problems": []}
     checked = printed("scenario", "check", str(wrong), code=2)
-    assert set(checked) == page["scenario check"]
+    assert page["scenario check"] <= set(checked)
     assert not checked["is_valid"]
     assert "horizon_months" in checked["problems"][0]
     for command in ("scenario explain", "hardware list", "validate"):
         arguments = [STATED] if command == "scenario explain" else []
-        assert set(printed(*command.split(), *arguments)) == page[command], command
-    assert set(printed("compare", str(small), str(small))) == documented("Two projections")
+        assert page[command] <= set(printed(*command.split(), *arguments)), command
+    assert documented("Two projections") <= set(printed("compare", str(small), str(small)))
     why = printed("project", str(small), "--explain", "storage.capacity_bytes")
-    assert set(why) == documented("Why a number")
+    assert documented("Why a number") <= set(why)
     names = [entry["name"] for entry in why["quantities"]]
     assert names[0] == why["quantity"] == "storage.capacity_bytes"
     assert len(names) == len(set(names)) > 5
@@ -120,7 +122,7 @@ def test_a_report_tells_what_it_wrote(printed: Callable[..., dict[str, Any]], tm
     out = [str(tmp_path / name) for name in ("numbers.parquet", "facts.json")]
     found = printed("report", str(projection), "--out", out[0], "--out", out[1])
     assert found == {"written": out, "figures": None}
-    assert set(found) == commands()["report"]
+    assert commands()["report"] <= set(found)
 
 
 def test_every_command_takes_json_and_stands_in_the_page() -> None:
