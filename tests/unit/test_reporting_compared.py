@@ -182,3 +182,12 @@ def test_what_was_asked_has_its_unit_and_nothing_that_says_nothing() -> None:
 def test_a_scenarios_number_leads_to_how_it_is_made() -> None:
     page = render(Subjects(projections=(scaled("lab", 1.0), scaled("team", 4.0))))
     assert 'href="#why-storage-capacity-bytes"' in page[page.index('<section id="scenarios"') : page.index('<section id="plan"')]
+
+
+def test_whiskers_of_scenarios_end_inside_the_axis() -> None:
+    figure = scenarios_side_by_side(beside_each_other([scaled("lab", 1.0), scaled("team", 400.0)]))
+    assert figure is not None
+    low, high = (10**end for end in figure.layout.xaxis.range)
+    for trace in figure.data:
+        for ratio, plus, minus in zip(trace.x, trace.error_x.array, trace.error_x.arrayminus, strict=True):
+            assert low < ratio - minus <= ratio + plus < high

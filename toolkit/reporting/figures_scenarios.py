@@ -124,9 +124,9 @@ def scenarios_side_by_side(found: SideBySide) -> go.Figure | None:
         _add_scenario(figure, found, rows, place)
     for row, quantity in enumerate(rows):
         row_label(figure, row, plain(begin(quantity_words(quantity))), _note(found, quantity, drawn), above_px=16)
-    ratios = [ratio for quantity in rows for place in drawn if (ratio := found.ratio(quantity, place))]
+    ends = [end for quantity in rows for place in drawn for end in _ends(found, quantity, place)]
     row_marks(figure, 1, len(rows), INK)
-    figure.update_xaxes(title_text="times the first (logarithmic)", **log_ticks([*ratios, 0.5, 2.0], "ratio"))
+    figure.update_xaxes(title_text="times the first (logarithmic)", **log_ticks([*ends, 0.5, 2.0], "ratio"))
     guide_lines(figure, len(rows))
     finish_rows(figure, len(rows), pitch_px=40)
     figure.update_layout(showlegend=True, height=figure.layout.height + 24)
@@ -152,6 +152,14 @@ def _add_scenario(figure: go.Figure, found: SideBySide, rows: Sequence[str], pla
             "arrayminus": [max(ratio - max(low, ratio * 0.01), 0.0) for (low, _), (*_, ratio) in zip(ends, points, strict=True)],
         },
     )  # fmt: skip
+
+
+def _ends(found: SideBySide, quantity: str, place: int) -> list[float]:
+    """Return the ends of a whisker and its middle as multiples of the first scenario; nothing where there is no ratio."""
+    ratio, first, other = found.ratio(quantity, place), found.values[quantity][0], found.values[quantity][place]
+    if not ratio or first is None or other is None:
+        return []
+    return [max(other[0] / first[1], ratio * 0.01), ratio, max(other[2] / first[1], ratio)]
 
 
 def _shown(found: SideBySide, quantity: str, place: int) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["latency", "latency_against_load"]
 
 _LINES: Final = {"median request": (BLUE, "solid"), "99th percentile": (VERMILLION, "dash")}
-_LOADS: Final = (0.05, 0.15, 0.3, 0.45, 0.6, 0.7, 0.78, 0.84, 0.89, 0.93, 0.96, 0.98)
+_LOADS: Final = (0.05, 0.15, 0.3, 0.45, 0.6, 0.7, 0.78, 0.84, 0.89, 0.93, 0.96, 0.98, 0.99, 0.997)
 """Shares of the most that a device can answer; closer together where latency turns up."""
 
 

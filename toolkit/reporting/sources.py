@@ -28,7 +28,7 @@ def source_of(subject: Any) -> str:
     """Return in a line where the numbers about a subject come from."""
     if isinstance(subject, DatasetEvidence):
         profile = subject.profile
-        return f"Counted in the dataset {shorten(profile.name, _LONGEST)}, version {profile.version}."
+        return f"Counted in the dataset '{shorten(profile.name, _LONGEST)}', version {profile.version}."
     if isinstance(subject, VersionChange):
         return f"Counted in versions {subject.old_version} and {subject.new_version} of the dataset."
     if isinstance(subject, MeasurementSet | Backtest):
