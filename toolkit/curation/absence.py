@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from toolkit.curation.frames import FRAME_SUFFIX
 from toolkit.curation.history import KnownSources
-from toolkit.curation.roots import SourceRoots
+from toolkit.curation.roots import SourceRoots, is_familiar
 from toolkit.curation.sources import OtherFile, discover
 from toolkit.curation.sources.units import printable
 from toolkit.errors import MissingError, UsageError
@@ -55,7 +56,7 @@ def vanished(dataset: Dataset, sources: Sequence[str | os.PathLike[str]]) -> pl.
     UsageError
         If a place is none of the dataset's sources.
     """
-    known = SourceRoots(dataset.store, dataset, KnownSources(dataset).has_some)
+    known = SourceRoots(dataset.store, dataset, partial(is_familiar, KnownSources(dataset)))
     roots = known.named(_there(sources))
     if stray := next((root.place for root in roots if not root.is_known), None):
         raise UsageError(f"'{stray}' is no source of '{dataset.location}'; its sources are {known}")
