@@ -29,11 +29,14 @@ _BLOCK: Final = 65_536
 
 
 def superseded(dataset: Dataset) -> pl.LazyFrame:
-    """Return the rows of the catalog whose source came again with other bytes in a later batch."""
+    """Return the rows of the catalog whose source came again with other bytes in a later batch.
+
+    One that could not be read then, a host that did not answer for example, has replaced nothing.
+    """
     numbers = {state.batch: state.version for state in dataset.store.states()}
     number = pl.col("batch").replace_strict(numbers, default=-1, return_dtype=pl.Int64)
     catalog = dataset.scan("catalog").with_columns(number=number)
-    latest = catalog.group_by("source").agg(latest=pl.col("number").max())
+    latest = catalog.filter(pl.col("sha256").is_not_null()).group_by("source").agg(latest=pl.col("number").max())
     return catalog.join(latest, on="source").filter(pl.col("number") < pl.col("latest")).drop("number", "latest")
 
 
