@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlencode
 import polars as pl
 
 from toolkit.curation.sources import SourceUnit, discover
-from toolkit.curation.sources.discovery import base_name
+from toolkit.curation.sources.discovery import base_name, numbered_names
 from toolkit.curation.sources.units import printable
 from toolkit.locations import Location
 
@@ -99,9 +99,7 @@ class SourceRoots:
         return roots
 
     def _root(self, place: Location, used: set[str]) -> Root:
-        base = base_name(place)
-        numbered = itertools.chain([base], (f"{base}~{number}" for number in itertools.count(2)))
-        for name in (name for name in numbered if name not in used):
+        for name in (name for name in numbered_names(base_name(place)) if name not in used):
             owner = self._places.get(name)
             if owner is None and not self._is_in_catalog(name):
                 return Root(place=place, name=name, is_known=False)
