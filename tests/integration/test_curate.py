@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 
 import numpy as np
 import polars as pl
@@ -21,7 +22,9 @@ from distributed import Client, LocalCluster
 from PIL import Image
 
 import toolkit
+from toolkit.curation.history import KnownSources
 from toolkit.curation.revising.removal import removable
+from toolkit.curation.sources import OtherFile, discover
 from toolkit.errors import MissingError, RefusedShareError, UsageError
 
 TRUTH = json.loads((SAMPLE / "TRUTH.json").read_text(encoding="utf-8"))
@@ -458,3 +461,16 @@ def test_another_recipe_without_new_images_is_not_passed_over_in_silence(client,
     caplog.clear()
     toolkit.curate(raw, place, {"max_frames": 5}, client)
     assert "curate the sources into a new dataset" in caplog.text
+
+
+def test_archives_of_one_name_are_read_once_each(client, tmp_path):
+    place = tmp_path / "dataset"
+    for number, folder in enumerate("ab"):
+        image = save(tmp_path / folder / "in.jpg", photo(number))
+        with tarfile.open(tmp_path / folder / "x.tar.gz", "w:gz") as archive:
+            archive.add(image, "in.jpg")
+        toolkit.curate(tmp_path / folder / "x.tar.gz", place, scheduler=client)
+    assert kept(toolkit.open_dataset(place)) == ["x.tar.gz!in.jpg", "x~2.tar.gz!in.jpg"]
+    known = KnownSources(toolkit.open_dataset(place))
+    for unit in discover([tmp_path / "b" / "x.tar.gz"], names=["x~2.tar.gz"]):
+        assert isinstance(unit, OtherFile) or known.unread(unit) is None

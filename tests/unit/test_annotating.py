@@ -12,12 +12,14 @@ from typing import Any
 
 import polars as pl
 import pytest
+from distributed.scheduler import KilledWorker
 
 from toolkit.curation import annotating
 from toolkit.curation.annotating import Annotations, NoteTask, read_annotation_files, read_notes
 from toolkit.curation.annotations import annotation_lines, blocks
 from toolkit.curation.sources import OtherFile, discover
 from toolkit.curation.sources import files as whole_files
+from toolkit.errors import DatasetError
 
 
 def given(*paths: Path) -> pl.DataFrame:
@@ -54,6 +56,16 @@ def test_what_is_more_than_a_little_is_read_on_the_workers(tmp_path: Path) -> No
     assert len(found.frame) == 6_003
 
 
+def test_what_a_worker_died_of_is_read_here_and_any_other_fault_is_told(tmp_path: Path) -> None:
+    much = csv_of(tmp_path / "much.csv", 6_000)
+    died = KilledWorker("task", None, 3)  # type: ignore[no-untyped-call]
+    lost = SimpleNamespace(stream=lambda _, tasks: ((task, died) for task in tasks))
+    assert len(read_annotation_files(lost, given(much), tmp_path).frame) == 6_000  # type: ignore[arg-type]
+    broken = SimpleNamespace(stream=lambda _, tasks: ((task, OSError("no")) for task in tasks))
+    with pytest.raises(DatasetError, match="nothing was committed"):
+        read_annotation_files(broken, given(much), tmp_path)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 def test_a_table_larger_than_is_read_whole_is_read_in_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
@@ -88,6 +100,13 @@ def test_a_table_that_is_damaged_far_down_says_nothing_and_is_named(tmp_path: Pa
     found, _ = read(tmp_path, path)
     assert found.unread == ("raw/m.jsonl",)
     assert found.frame.is_empty()
+
+
+def test_a_file_of_one_endless_line_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "_LINE_BYTES", 1_000)
+    path = tmp_path / "m.csv"
+    path.write_bytes(b"file_name,label\na.jpg,cat\n" + b"x" * 2_000)
+    assert read(tmp_path, path)[0].unread == ("raw/m.csv",)
 
 
 def test_a_table_in_an_archive_is_read_in_blocks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -227,6 +227,11 @@ def test_yolo_polygons_and_key_points_become_their_boxes():
     assert yolo_boxes("0 0.25 0.1 0.75 0.2 0.5 0.9\n") == [(10, 3, 20, 24)]
     assert yolo_boxes("0 0.25 0.1 0.75 0.1 0.75 0.9 0.25 0.9\n") == [(10, 3, 20, 24)]
     assert yolo_boxes("0 0.5 0.5 0.25 0.2 0.4 0.5 2 0.6 0.5 0\n") == [(15, 12, 10, 6)]
+    mixed = read("raw/labels/a.txt", "0 0.5 0.5 0.25 0.2 0.93\n0 0.25 0.1 0.75 0.2 0.5 0.9\n")
+    assert mixed["metadata"][0].to_list() == [
+        {"key": "yolo_points", "value": '[{"box": 1, "shares": [0.25, 0.1, 0.75, 0.2, 0.5, 0.9]}]'}
+    ]
+    assert read("raw/labels/a.txt", "0 0.5 0.5 0.25 0.2\n")["metadata"].to_list() == [None]
 
 
 @pytest.mark.parametrize(

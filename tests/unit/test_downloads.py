@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from web_server import web_server
 
 from toolkit.curation.download_rates import download_rates
-from toolkit.curation.sources import Item, SourceUnit, downloads
+from toolkit.curation.sources import Item, SourceUnit, autoindex, downloads
 from toolkit.curation.sources.access import Access
 from toolkit.curation.sources.autoindex import links, list_web
 from toolkit.curation.sources.fetching import read_remote, with_shared_hosts
@@ -104,6 +105,22 @@ def test_a_page_is_listed_whole_though_one_of_its_files_does_not_answer(tmp_path
         web.moved = {"/x": f"{other.url}/"}
         with pytest.raises(UsageError, match="sends to another host"):
             list(list_web(Location.of(f"{web.url}/x/"), access))
+
+
+def test_a_host_is_asked_for_no_more_at_once_than_the_recipe_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, count: int) -> None:
+            counts.append(count)
+            super().__init__(count)
+
+    monkeypatch.setattr(autoindex, "ThreadPoolExecutor", Pool)
+    with web_server() as web:
+        web.files, web.headers, web.moved = {"/x/": b""}, {"/x/": {"Content-Type": "text/html"}}, {"/x": "/x/"}
+        for count in (2, 100):
+            assert list(list_web(Location.of(f"{web.url}/x"), dataclasses.replace(QUICK, per_host_count=count))) == []
+    assert counts == [2, 8]
 
 
 def test_a_folder_that_cannot_be_listed_is_one_refusal_of_its_source(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ def test_what_was_read_is_passed_over_and_what_changed_is_not() -> None:
     assert sources.unread(unit(0, 999)) is None
     assert sources.unread(unit(1, 2_000, 3)) == unit(2_000)
     assert sources.unread(unit(5, etag="1-2")) == unit(5, etag="1-2")
-    assert sources.has_some(unit(5, 2_000))
-    assert not sources.has_some(unit(2_000))
+    assert sources.recognised(unit(5, 2_000)) == (1, 1)
+    assert sources.recognised(unit(5, 6, etag="1-2")) == (2, 0)
     assert KnownSources(None).unread(unit(1)) == unit(1)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
+import polars as pl
 import pytest
 
-from toolkit.curation.roots import SourceRoots
+from toolkit.curation.history import KnownSources
+from toolkit.curation.roots import SourceRoots, is_familiar
 from toolkit.curation.sources import source_names
+from toolkit.curation.sources.files import etag_of
 from toolkit.dataset.tables import DatasetStore
+from toolkit.locations import Location
 
 
 @pytest.mark.parametrize(
@@ -20,13 +26,13 @@ from toolkit.dataset.tables import DatasetStore
     ],
 )
 def test_a_place_is_the_same_however_it_is_written_or_signed(tmp_path: Path, one: str, other: str) -> None:
-    roots = SourceRoots(DatasetStore(tmp_path), None, lambda _: False).named([one, other])
+    roots = SourceRoots(DatasetStore(tmp_path), None, lambda *_: False).named([one, other])
     assert len(roots) == 1
 
 
 def test_addresses_that_ask_for_other_things_are_other_places_and_what_they_ask_is_not_written(tmp_path: Path) -> None:
     (tmp_path / "_tonnage").mkdir()
-    roots = SourceRoots(DatasetStore(tmp_path), None, lambda _: False)
+    roots = SourceRoots(DatasetStore(tmp_path), None, lambda *_: False)
     named = roots.named(["https://h/get?id=1", "https://h/get?id=word", "https://h/get"])
     assert [root.name for root in named] == ["get", "get~2", "get~3"]
     roots.remember(named)
@@ -37,3 +43,40 @@ def test_addresses_that_ask_for_other_things_are_other_places_and_what_they_ask_
 
 def test_a_folder_that_bears_a_number_keeps_others_from_it() -> None:
     assert [name for _, name in source_names(["a/x~2", "a/x", "b/x"])] == ["x~2", "x", "x~3"]
+
+
+class Catalog:
+    def scan(self, _: str) -> pl.LazyFrame:
+        return pl.LazyFrame({"source": ["photos/a.jpg"]})
+
+
+def test_a_name_that_an_earlier_release_used_is_taken_by_no_place_that_is_not_familiar(tmp_path: Path) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def familiar(place: Location, name: str) -> bool:
+        asked.append((place.name, name))
+        return place.url == "s3://mine/photos"
+
+    roots = SourceRoots(DatasetStore(tmp_path), Catalog(), familiar)  # type: ignore[arg-type]
+    named = {root.place.url: (root.name, root.is_known) for root in roots.named(["s3://yours/photos", "s3://mine/photos"])}
+    assert named == {"s3://yours/photos": ("photos~2", False), "s3://mine/photos": ("photos", True)}
+    assert asked == [("photos", "photos")] * 2
+
+
+@pytest.mark.parametrize(("changed_count", "familiar"), [(0, True), (1, True), (2, False), (3, False)])
+def test_a_place_is_familiar_if_more_of_its_files_are_the_same_than_changed(
+    tmp_path: Path, changed_count: int, familiar: bool
+) -> None:
+    names = [f"{number}.jpg" for number in range(4)]
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    etags = [etag_of((tmp_path / name).stat()) for name in names]
+    for name in names[:changed_count]:
+        os.utime(tmp_path / name, (1, 1))
+    (tmp_path / "new.jpg").write_bytes(b"")
+    rows = {"source": [f"x/{name}" for name in names], "source_etag": etags, "sha256": names, "state": ["kept"] * 4}
+    nothing = pl.lit(None, pl.String)
+    catalog = pl.DataFrame(rows).with_columns(source_member=nothing, reason=nothing).lazy()
+    known = KnownSources(SimpleNamespace(scan=lambda _: catalog))  # type: ignore[arg-type]
+    assert is_familiar(known, Location.of(tmp_path), "x") is familiar
+    assert not is_familiar(known, Location.of(tmp_path), "y")

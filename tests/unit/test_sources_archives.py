@@ -374,3 +374,12 @@ def test_an_archive_that_is_not_read_is_refused_with_its_reason(tmp_path: Path, 
     refused = occurrences["raw/d.RAR"].refusal
     assert refused is not None
     assert "RAR" in refused.message
+
+
+def test_a_zip_that_claims_more_than_there_is_anywhere_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
+    path = zipped(tmp_path / "raw" / "x.zip", {"a.gif": GIF * 50}, zipfile.ZIP_STORED)
+    size = struct.pack("<Q", len(GIF) * 50)
+    assert path.read_bytes().count(size) > 2
+    path.write_bytes(path.read_bytes().replace(size, struct.pack("<Q", 2**63 + 5)))
+    assert reasons(found(tmp_path / "raw")[0]) == {"raw/x.zip": "corrupt_container"}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from toolkit.curation.frames import FRAME_SUFFIX
 from toolkit.curation.history import KnownSources
-from toolkit.curation.roots import SourceRoots
+from toolkit.curation.roots import SourceRoots, is_familiar
 from toolkit.curation.sources import OtherFile, discover
 from toolkit.curation.sources.units import printable
 from toolkit.errors import MissingError, UsageError
@@ -28,11 +29,14 @@ _BLOCK: Final = 65_536
 
 
 def superseded(dataset: Dataset) -> pl.LazyFrame:
-    """Return the rows of the catalog whose source came again with other bytes in a later batch."""
+    """Return the rows of the catalog whose source came again with other bytes in a later batch.
+
+    One that could not be read then, a host that did not answer for example, has replaced nothing.
+    """
     numbers = {state.batch: state.version for state in dataset.store.states()}
     number = pl.col("batch").replace_strict(numbers, default=-1, return_dtype=pl.Int64)
     catalog = dataset.scan("catalog").with_columns(number=number)
-    latest = catalog.group_by("source").agg(latest=pl.col("number").max())
+    latest = catalog.filter(pl.col("sha256").is_not_null()).group_by("source").agg(latest=pl.col("number").max())
     return catalog.join(latest, on="source").filter(pl.col("number") < pl.col("latest")).drop("number", "latest")
 
 
@@ -55,7 +59,7 @@ def vanished(dataset: Dataset, sources: Sequence[str | os.PathLike[str]]) -> pl.
     UsageError
         If a place is none of the dataset's sources.
     """
-    known = SourceRoots(dataset.store, dataset, KnownSources(dataset).has_some)
+    known = SourceRoots(dataset.store, dataset, partial(is_familiar, KnownSources(dataset)))
     roots = known.named(_there(sources))
     if stray := next((root.place for root in roots if not root.is_known), None):
         raise UsageError(f"'{stray}' is no source of '{dataset.location}'; its sources are {known}")

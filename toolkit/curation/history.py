@@ -78,11 +78,11 @@ class KnownSources:
         is_passing &= pl.col("reason").is_in(sorted(PASSING))
         self._passing = _hashed(every.filter(is_passing), "source", "reason")
         self._seen = every.filter(is_known & ~is_passing.fill_null(value=False))
-        whole = self._seen.with_columns(
-            source=pl.col("source").str.replace(FRAME_SUFFIX, "")
-        )  # a file is read for all its frames
+        file = pl.col("source").str.replace(FRAME_SUFFIX, "")  # a file is read for all its frames
+        self._whole = self._seen.with_columns(source=file)
         self._containers: _Hashes | None = None
-        self._by_etag = _Hashes(_hashed(whole, "source", "source_etag"))
+        self._names: _Hashes | None = None
+        self._by_etag = _Hashes(_hashed(self._whole, "source", "source_etag"))
         members = self._seen.filter(pl.col("source_member").is_not_null())
         containers = members.with_columns(source=pl.col("source").str.extract(_STREAM)).unique(["source", "source_etag"])
         self._streams = _Hashes(_hashed(containers, "source", "source_etag"))
@@ -105,9 +105,14 @@ class KnownSources:
         fresh = tuple(item for item, is_known in zip(unit.items, known, strict=True) if not is_known)
         return dataclasses.replace(unit, items=fresh) if fresh else None
 
-    def has_some(self, unit: SourceUnit) -> bool:
-        """Return whether an earlier batch has read a unit, or some of its items, as they are now."""
-        return any(self._read(unit))
+    def recognised(self, unit: SourceUnit) -> tuple[int, int]:
+        """Return of how many items of a unit an earlier batch knows the name, and of how many of these the very file as well."""
+        same_count = sum(self._read(unit))
+        if not unit.items or not len(self._by_etag):
+            return same_count, same_count
+        if self._names is None:
+            self._names = _Hashes(_hashed(self._whole.with_columns(nothing=pl.lit("")), "source", "nothing"))
+        return sum(self._names.have([item.source for item in unit.items], [""] * len(unit.items))), same_count
 
     def _read(self, unit: SourceUnit) -> list[bool]:
         """Return what of a unit an earlier batch has read: one answer per item, or one for a unit that is read as a whole."""

@@ -14,6 +14,7 @@ import os
 import shutil
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -42,7 +43,7 @@ from toolkit.curation.labelling import Labelling, label_images, table_hints
 from toolkit.curation.matching import without_known
 from toolkit.curation.others import OtherFiles
 from toolkit.curation.places import check_examination, check_places, check_workers
-from toolkit.curation.roots import SourceRoots
+from toolkit.curation.roots import SourceRoots, is_familiar
 from toolkit.curation.rules import rules_of_batch, tell_unapplied
 from toolkit.curation.sources import discover
 from toolkit.curation.sources.access import Access
@@ -139,7 +140,7 @@ def curate(
     access = Access(options=tuple(sorted((storage_options or {}).items())), **rules.downloads.model_dump())
     way = _way(limits, rules)
     remote = Remote(access=access, staging=store.private_path / "staging" / way, is_known=known.has_container)
-    known_roots = SourceRoots(store, before, known.has_some)
+    known_roots = SourceRoots(store, before, partial(is_familiar, known, remote=remote, access=access))
     roots = known_roots.named(places)
     listed = discover(
         [root.place for root in roots],

@@ -6,30 +6,33 @@ the last part of the place; a second place of that name is another source, in wh
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import json
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlencode
 
 import polars as pl
 
 from toolkit.curation.sources import SourceUnit, discover
-from toolkit.curation.sources.discovery import base_name
+from toolkit.curation.sources.discovery import base_name, numbered_names
 from toolkit.curation.sources.units import printable
 from toolkit.locations import Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from toolkit.curation.history import KnownSources
+    from toolkit.curation.sources.access import Access
+    from toolkit.curation.sources.remote import Remote
     from toolkit.dataset.reading import Dataset
     from toolkit.dataset.tables import DatasetStore
 
-__all__ = ["Root", "SourceRoots"]
+__all__ = ["Root", "SourceRoots", "is_familiar"]
 
 _FILE: Final = "sources.json"
 _UNITS: Final = 256
@@ -63,14 +66,14 @@ class SourceRoots:
         Where the dataset lies.
     dataset : Dataset or None
         The dataset so far; None for a new one.
-    has_read : callable
-        Returns whether an earlier batch has read some of a unit as it is now.
+    is_familiar : callable
+        Returns whether the files of a place are, under a name, what earlier batches read, as ``is_familiar`` does.
     """
 
-    def __init__(self, store: DatasetStore, dataset: Dataset | None, has_read: Callable[[SourceUnit], bool]) -> None:
+    def __init__(self, store: DatasetStore, dataset: Dataset | None, is_familiar: Callable[[Location, str], bool]) -> None:
         self._path = store.private_path / _FILE
         self._dataset = dataset
-        self._has_read = has_read
+        self._is_familiar = is_familiar
         self._places: dict[str, str] = {}
         if dataset is not None and self._path.is_file():
             self._places = dict(json.loads(self._path.read_text(encoding="utf-8")))
@@ -79,8 +82,8 @@ class SourceRoots:
         """Return each source once, with its name.
 
         A place that was read before keeps its name. One that was not takes the last part of its path, with ``~2`` if
-        that stands for another place: unless that place is gone and files of the same name, size and time of change
-        are in the new one, which then is the old one, moved.
+        that stands for another place: unless that place is gone and most files of the new one that bear the names of its
+        files have their size and time of change too. Then the new place is the old one, moved.
         """
         places = {_identity(place): place for place in map(Location.of, sources)}
         names = {place: name for name, place in self._places.items()}
@@ -96,9 +99,7 @@ class SourceRoots:
         return roots
 
     def _root(self, place: Location, used: set[str]) -> Root:
-        base = base_name(place)
-        numbered = itertools.chain([base], (f"{base}~{number}" for number in itertools.count(2)))
-        for name in (name for name in numbered if name not in used):
+        for name in (name for name in numbered_names(base_name(place)) if name not in used):
             owner = self._places.get(name)
             if owner is None and not self._is_in_catalog(name):
                 return Root(place=place, name=name, is_known=False)
@@ -116,12 +117,8 @@ class SourceRoots:
 
     def _continues(self, place: Location, name: str, owner: str | None) -> bool:
         """Return whether a place is what a name stood for, moved."""
-        if owner is not None and ("://" in owner or Path(owner).exists()):
-            return False
-        if not place.is_local:
-            return owner is None
-        units = (found for found in discover([place], names=[name]) if isinstance(found, SourceUnit))
-        return any(map(self._has_read, itertools.islice(units, _UNITS)))
+        is_gone = owner is None or ("://" not in owner and place.is_local and _is_gone(owner))
+        return is_gone and self._is_familiar(place, name)
 
     def remember(self, roots: Sequence[Root]) -> None:
         """Remember what the names of a call stand for."""
@@ -135,6 +132,41 @@ class SourceRoots:
 
     def __str__(self) -> str:
         return ", ".join(f"'{place}'" for place in self._places.values()) or "not remembered"
+
+
+def is_familiar(
+    known: KnownSources, place: Location, name: str, *, remote: Remote | None = None, access: Access | None = None
+) -> bool:
+    """Return whether the files of a place are, under a name, what earlier batches read: more of them the same than changed.
+
+    Parameters
+    ----------
+    known : KnownSources
+        What earlier batches read.
+    place : Location
+        Where to look; the first units of it are looked at.
+    name : str
+        What its keys would begin with.
+    remote, access : optional
+        As in ``discover``.
+    """
+    asked = None if remote is None else dataclasses.replace(remote, has_known=False)
+    units = (found for found in discover([place], names=[name], remote=asked, access=access) if isinstance(found, SourceUnit))
+    named_count = same_count = 0
+    for unit in itertools.islice(units, _UNITS):
+        named, same = known.recognised(unit)
+        named_count, same_count = named_count + named, same_count + same
+    return (asked is not None and asked.has_known) or (same_count > 0 and 2 * same_count > named_count)
+
+
+def _is_gone(path: str) -> bool:
+    try:
+        os.stat(path)  # noqa: PTH116 -- what may not be looked at is there, and Path.exists() raises or denies it by version
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _identity(place: Location) -> str:

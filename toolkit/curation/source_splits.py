@@ -12,9 +12,11 @@ SOURCE_SPLIT: Final = "source_split"
 """Key of the metadata that holds it."""
 
 _NAMED: Final = (
-    r"(?i)(?:^|[/!])(train|test|val|dev)(?:ing|id|idation)?(?:19\d\d|20\d\d)?(?:[/!]|-\d+-of-\d+\.|[-_]?\d*\.[a-z0-9.]+[!#])"
+    r"(?i)(?:^|[/!])(train|test|val|dev)(?:ing|id|idation)?(?:19\d\d|20\d\d)?"
+    r"(?:(?:~\d+)?[/!]|-\d+-of-\d+(?:~\d+)?\.|[-_]?\d*(?:~\d+)?\.[a-z0-9.]+[!#])"
 )
-"""A folder, an archive or a table of that name: ``train/``, ``val2017.zip!``, ``test-00000-of-00002.parquet#``."""
+"""A folder, an archive or a table of that name: ``train/``, ``val2017.zip!``, ``test-00000-of-00002.parquet#``; a second source
+of that name too: ``train~2/``."""
 
 _SPLITS: Final = {"train": "train", "val": "validation", "dev": "validation", "test": "test"}
 
@@ -26,6 +28,9 @@ def source_split(source: str = "source") -> pl.Expr:
     --------
     >>> sources = ["d/train/a.jpg", "d/images/val2017/a.jpg", "d/test-00000-of-00002.parquet#1", "d/trained/a"]
     >>> pl.DataFrame({"source": sources}).select(source_split()).to_series().to_list()
+    ['train', 'validation', 'test', None]
+    >>> seconds = ["train~2/a.jpg", "val2017~3.zip!a.jpg", "test-00000-of-00002~2.parquet#1", "train~x/a"]
+    >>> pl.DataFrame({"source": seconds}).select(source_split()).to_series().to_list()
     ['train', 'validation', 'test', None]
     """
     return pl.col(source).str.extract(_NAMED, 1).str.to_lowercase().replace_strict(_SPLITS, default=None, return_dtype=pl.String)

@@ -38,6 +38,8 @@ TABLE_FAULTS: Final = (
 _BLOCK: Final = 8_192
 """Rows of a block."""
 _CHUNK_BYTES: Final = 2**16
+_LINE_BYTES: Final = 64 * 2**20
+"""A longer line is not one of text: what is named so is something else."""
 csv.field_size_limit(2**30)  # a polygon in a cell may take more than the 128 KiB that are the default
 
 Record = dict[str, Any]
@@ -112,7 +114,9 @@ def _texts(file: IO[bytes]) -> Iterator[str]:
     file.seek(0)
     if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
         file.seek(0)
-    for line in file:
+    while line := file.readline(_LINE_BYTES):
+        if len(line) == _LINE_BYTES and not line.endswith(b"\n"):
+            raise ValueError("it has lines so long that it is no table")
         yield line.decode(encoding, "replace")
 
 

@@ -10,6 +10,7 @@ import polars as pl
 import yaml
 
 from toolkit.curation.annotations.lines import ANNOTATION_SCHEMA, folder_of, sidecar_stems
+from toolkit.curation.annotations.objects import nested_text
 
 if TYPE_CHECKING:
     from toolkit.curation.annotations.lines import Line
@@ -18,6 +19,9 @@ __all__ = ["class_lines", "is_class_list", "with_class_names", "yolo_lines"]
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MAX_CLASSES: Final = 100_000
+_BOX_VALUES: Final = 6
+"""Values of a line that holds a box alone: class, centre, width, height, confidence."""
+_KEPT_LETTERS: Final = 2**16
 _ROUNDING: Final = 1e-3
 """How far outside the image a share may lie and still be taken for rounding."""
 
@@ -60,7 +64,8 @@ def yolo_lines(key: str, text: str) -> list[Line] | None:
 
     A line is a class number and then: centre, width and height of a box (and its confidence); or the corners of a
     polygon, whose bounding box is taken; or a box and its key points. All are shares of the image *as it is
-    displayed*: tools that draw and read such files turn the image first.
+    displayed*: tools that draw and read such files turn the image first. Polygons and key points are kept as the metadata
+    ``yolo_points``: a JSON list of each such line's numbers, with the number of its box.
 
     Source: Ultralytics documentation, "Object Detection/Instance Segmentation/Pose Datasets"; ``exif_size`` in
     ``ultralytics/data/utils.py``.
@@ -77,7 +82,10 @@ def yolo_lines(key: str, text: str) -> list[Line] | None:
     if not all(numeric):
         raise ValueError("some of its lines are boxes and others are not")
     boxes = [_box(row) for row in rows]
-    return [{"file": key, "kind": "yolo", "stems": sidecar_stems(key), "boxes": boxes, "is_relative": True}]
+    line: Line = {"file": key, "kind": "yolo", "stems": sidecar_stems(key), "boxes": boxes, "is_relative": True}
+    kept = [{"box": number, "shares": list(map(float, row[1:]))} for number, row in enumerate(rows) if len(row) > _BOX_VALUES]
+    points = nested_text(kept, _KEPT_LETTERS)
+    return [line if points is None else line | {"metadata": [{"key": "yolo_points", "value": points}]}]
 
 
 def _box(row: list[str]) -> dict[str, Any]:

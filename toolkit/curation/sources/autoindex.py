@@ -84,7 +84,7 @@ def list_web(place: Location, access: Access) -> Iterator[Entry]:
     url = first.url
     root = url if url.endswith("/") else f"{url.rpartition('/')[0] if '.' in url.rpartition('/')[2] else url}/"
     folders, seen = [root], {root}
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(min(_AT_ONCE, access.per_host_count)) as pool:
         while folders:
             folder = folders.pop()
             page = _page(folder, access)

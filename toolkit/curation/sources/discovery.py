@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from toolkit.curation.sources.access import Access
 from toolkit.curation.sources.folders import list_file, list_folder
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from toolkit.curation.sources.remote import Remote
     from toolkit.curation.sources.units import OtherFile, SourceUnit
 
-__all__ = ["base_name", "discover", "source_names"]
+__all__ = ["base_name", "discover", "numbered_names", "source_names"]
+
+_ENDING: Final = re.compile(r"(.+?)((?:\.tar)?\.[A-Za-z][A-Za-z0-9]{0,6}(?:\.gz)?)")
+"""A name and what it ends in, by which it is told what a file is: ``.zip``, ``.tar.gz``, ``.csv.gz``."""
 
 
 def base_name(place: Location) -> str:
@@ -36,6 +40,20 @@ def base_name(place: Location) -> str:
     return base
 
 
+def numbered_names(base: str) -> Iterator[str]:
+    """Yield the names that sources of one last part of their paths may have; the number stands before what a file ends in.
+
+    Examples
+    --------
+    >>> [list(itertools.islice(numbered_names(base), 2))[1] for base in ("photos", "v1.0", "a.b.zip", "x.tar.gz", "u.csv.gz")]
+    ['photos~2', 'v1.0~2', 'a.b~2.zip', 'x~2.tar.gz', 'u~2.csv.gz']
+    """
+    yield base
+    parts = _ENDING.fullmatch(base)
+    stem, ending = parts.groups() if parts is not None else (base, "")
+    yield from (f"{stem}~{number}{ending}" for number in itertools.count(2))
+
+
 def source_names(sources: Sequence[str | os.PathLike[str] | Location]) -> list[tuple[Location, str]]:
     """Return each source's place and the name its keys begin with in a new dataset; a second of the same name gets ``~2``.
 
@@ -50,8 +68,7 @@ def source_names(sources: Sequence[str | os.PathLike[str] | Location]) -> list[t
     named = []
     for place in map(Location.of, sources):
         base = base_name(place)
-        numbered = itertools.chain([base], (f"{base}~{number}" for number in itertools.count(2)))
-        name = next(name for name in numbered if name not in seen)
+        name = next(name for name in numbered_names(base) if name not in seen)
         seen.add(name)
         named.append((place, name))
     return named

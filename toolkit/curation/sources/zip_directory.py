@@ -23,6 +23,7 @@ _ENTRY: Final = struct.Struct("<4s6H3L5H2L")
 """A member. Source: as above, 4.3.12."""
 
 _COMMENT_BYTES: Final = 2**16
+_MOST_BYTES: Final = 2**60
 _UTF8: Final = 0x800
 _FULL: Final = 0xFFFF_FFFF
 """What stands for a number that is found in the extra field."""
@@ -100,6 +101,8 @@ def _sizes(packed_bytes: int, size_bytes: int, offset: int, extra: bytes) -> tup
             offset = wide.pop(0) if offset == _FULL else offset
             break
         extra = extra[4 + length :]
+    if max(packed_bytes, size_bytes, offset) >= _MOST_BYTES:
+        raise BadZipFile("an entry of its directory claims more bytes than there are anywhere")
     return packed_bytes, size_bytes, offset
 
 
