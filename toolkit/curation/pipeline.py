@@ -24,7 +24,7 @@ from toolkit import __version__
 from toolkit.curation.annotating import read_annotation_files
 from toolkit.curation.assembly import Batch
 from toolkit.curation.committing import Outcome, commit_batch
-from toolkit.curation.decide import DECISION_COLUMNS, decide
+from toolkit.curation.decide import decide, decision_columns
 from toolkit.curation.discrepancies import bridge_list, keyless_list, label_conflicts, misfit_list, unmatched_list, without_masks
 from toolkit.curation.download_rates import download_rates
 from toolkit.curation.examine import Limits
@@ -140,7 +140,7 @@ def curate(
         reading_s = time.perf_counter()
         reading = read_sources(run, found, known, others)
         reading_s = time.perf_counter() - reading_s
-        rows = _rows(reading, known)
+        rows = _rows(reading, known, rules)
         if rows.is_empty():
             return _unchanged(before, run.staging, places)
         outcome = _decided_and_packed(
@@ -197,12 +197,12 @@ def _way(limits: Limits, rules: Recipe) -> str:
     return f"reading-{hashlib.sha256(way.encode()).hexdigest()[:16]}"
 
 
-def _rows(reading: Reading, known: KnownSources) -> pl.DataFrame:
+def _rows(reading: Reading, known: KnownSources, rules: Recipe) -> pl.DataFrame:
     """Return the facts that decisions are made of, one line per occurrence that is new or has other bytes than before."""
     if not reading.parts:
         return pl.DataFrame()
     scan = pl.scan_parquet(reading.parts, row_index_name="row", glob=False)
-    rows = scan.select(*DECISION_COLUMNS, "orientation", "folder_label").collect(engine="streaming")
+    rows = scan.select(*decision_columns(rules), "orientation", "folder_label").collect(engine="streaming")
     return known.unread_content(rows)
 
 
@@ -219,7 +219,7 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
     history, barred = kept_images(inputs.before, run.recipe.group_by), removed_contents(inputs.before)
     shards = inputs.before.shard_paths() if inputs.before is not None else []
     taken = compare(run, rows, history, inputs.reading, shards)
-    rows, history = with_pixel_hashes(rows, taken), with_pixel_hashes(history, taken)
+    rows, history = (with_pixel_hashes(frame, taken).drop("luma_hash") for frame in (rows, history))
     labelling = _labelled(run, rows, inputs)
     rows = with_split_keys(rows, labelling.frame, run.recipe.group_by)
     lost: dict[int, Lost] = {}
