@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from toolkit.curation.records import arrow_table
 from toolkit.curation.splits import plan_shards
@@ -28,6 +29,9 @@ __all__ = ["Batch", "ShardPlan"]
 _BLOCK_ROWS: Final = 32_768
 """Rows held at once: what is joined, sorted and turned into Arrow takes up to 250 MB of them."""
 
+_PIECE_ROWS: Final = 1_024
+"""Rows of a plan's row groups: a shard that wants a few of a block reads little more."""
+
 _ID_DIGITS: Final = 32
 
 
@@ -39,8 +43,12 @@ class ShardPlan:
     """Split that the shard belongs to."""
     index: int
     """Number of the shard within its split."""
-    plan: Path
-    """Parquet file with the facts of its images, in order, and where their bytes are."""
+    pieces: Path
+    """Folder of Parquet files with the facts of images, and where their bytes are, each ordered by ``place``."""
+    first_place_index: int
+    """Place of its first image in the order of all shards."""
+    last_place_index: int
+    """Place of its last image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,26 +74,35 @@ class Batch:
             digest.update("\n".join(lines.to_series()).encode())
         return digest.hexdigest()[:_ID_DIGITS]
 
-    def _facts(self) -> pl.LazyFrame:
-        """Return the probe parts' facts by row, without the columns that later steps decide anew."""
-        return pl.scan_parquet(list(self.parts), row_index_name="row", glob=False).drop("pixel_hash")
+    def _facts(self) -> Iterator[pl.DataFrame]:
+        """Yield the probe parts' facts by row, a block at a time, without the columns that later steps decide anew."""
+        waiting: list[Path] = []
+        start = row_count = 0
+        for part in [*self.parts, None]:
+            if waiting and (part is None or row_count >= _BLOCK_ROWS):
+                # a few parts at once: to scan all of them for each block would read all of their footers each time
+                scan = pl.scan_parquet(waiting, row_index_name="row", row_index_offset=start, glob=False).drop("pixel_hash")
+                for at in range(0, row_count, _BLOCK_ROWS):
+                    yield scan.slice(at, _BLOCK_ROWS).collect()
+                waiting, start, row_count = [], start + row_count, 0
+            if part is not None:
+                waiting.append(part)
+                row_count += pq.read_metadata(part).num_rows
 
     def _completed(self, facts: pl.DataFrame, batch: str) -> pl.DataFrame:
         """Return facts with their outcomes and annotations, in their own order."""
         decided = self.outcomes.select("row", "pixel_hash", "state", "reason", "duplicate_of", "duplicate_group", "split")
         licence = pl.coalesce("licence", pl.lit(self.recipe.licence, pl.String))
         return (
-            facts.join(decided, on="row", how="inner", maintain_order="left")
-            .join(self.labels, on="row", how="left", maintain_order="left")
+            facts.join(_of_rows(decided, facts), on="row", how="inner", maintain_order="left")
+            .join(_of_rows(self.labels, facts), on="row", how="left", maintain_order="left")
             .with_columns(licence=licence, batch=pl.lit(batch))
         )
 
     def catalog(self, batch: str) -> Iterator[pa.Table]:
         """Yield the batch's rows of the catalog, in the order in which they were found."""
-        row_count = self._facts().select(pl.len()).collect().item()
-        for start in range(0, row_count, _BLOCK_ROWS):
-            block = self._facts().slice(start, _BLOCK_ROWS).collect()
-            yield arrow_table(self._completed(block, batch), CATALOG_SCHEMA)
+        for facts in self._facts():
+            yield arrow_table(self._completed(facts, batch), CATALOG_SCHEMA)
 
     def planned(self) -> pl.DataFrame:
         """Return ``row``, ``place``, ``shard``, ``planned_split``, ``planned_bytes`` of the images kept, in shuffled order."""
@@ -93,39 +110,42 @@ class Batch:
         planned = plan_shards(kept, self.recipe.shard_bytes, self.recipe.seed).with_row_index("place")
         return planned.select("row", "place", "shard", planned_split="split", planned_bytes="size_bytes")
 
-    def plan(self, batch: str, folder: Path, planned: pl.DataFrame, laid_down: pl.DataFrame) -> Iterator[ShardPlan]:
-        """Write what goes into each shard, in shuffled order, and yield the plans.
+    def plan(self, batch: str, folder: Path, planned: pl.DataFrame, laid_down: pl.DataFrame) -> list[ShardPlan]:
+        """Write what goes into the shards, in shuffled order within each piece, and return the plans.
+
+        The facts lie in the order in which they were found, and a shard wants some from everywhere: they are gone through
+        once and written by blocks, each ordered by place, of which a shard then reads its own range.
 
         Parameters
         ----------
         batch : str
             Name of the batch.
         folder : Path
-            Where the plans go.
+            Where the pieces go.
         planned : pl.DataFrame
             As of ``planned``.
         laid_down : pl.DataFrame
             ``row`` and where its bytes lie, of rows of tables that were laid down (``toolkit.curation.spooling``).
         """
-        for block in _whole_shards(planned.drop("planned_bytes")):
-            facts = self._facts().join(block.lazy(), on="row").collect(engine="streaming")
-            rows = self._completed(facts, batch).sort("place")
+        folder.mkdir(parents=True, exist_ok=True)
+        places = planned.select("row", "place")
+        for number, facts in enumerate(self._facts()):
+            rows = facts.join(_of_rows(places, facts), on="row", how="inner", maintain_order="left")
+            rows = self._completed(rows, batch).sort("place")
             if len(laid_down):
-                rows = rows.join(laid_down, on="row", how="left", maintain_order="left")
-            for (split, index), part in rows.group_by("planned_split", "shard", maintain_order=True):
-                path = folder / f"plan-{split}-{index:05d}.parquet"
-                part.drop("planned_split", "shard", "place").write_parquet(path, compression="zstd", compression_level=1)
-                yield ShardPlan(split=str(split), index=int(str(index)), plan=path)
+                rows = rows.join(_of_rows(laid_down, facts), on="row", how="left", maintain_order="left")
+            if len(rows):
+                path = folder / f"{number:06d}.parquet"
+                rows.write_parquet(path, compression="zstd", compression_level=1, row_group_size=_PIECE_ROWS)
+        shards = planned.group_by("planned_split", "shard", maintain_order=True).agg(
+            first=pl.col("place").first(), last=pl.col("place").last()
+        )
+        return [
+            ShardPlan(split=split, index=index, pieces=folder, first_place_index=first, last_place_index=last)
+            for split, index, first, last in shards.iter_rows()
+        ]
 
 
-def _whole_shards(planned: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Yield runs of whole shards of about ``_BLOCK_ROWS`` rows."""
-    runs = planned.group_by("planned_split", "shard", maintain_order=True).agg(rows=pl.len())
-    start = length = 0
-    for rows in runs["rows"]:
-        if length and length + rows > _BLOCK_ROWS:
-            yield planned.slice(start, length)
-            start, length = start + length, 0
-        length += rows
-    if length:
-        yield planned.slice(start, length)
+def _of_rows(frame: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+    """Return what of a frame may belong to a block of facts, so that a join looks at no more."""
+    return frame.filter(pl.col("row").is_between(facts["row"].min(), facts["row"].max()))

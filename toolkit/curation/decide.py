@@ -19,7 +19,7 @@ from toolkit.errors import DatasetError
 if TYPE_CHECKING:
     from toolkit.curation.recipe import Recipe
 
-__all__ = ["DECISION_COLUMNS", "HISTORY_COLUMNS", "LATE_BRIDGE", "Decisions", "decide"]
+__all__ = ["DECISION_COLUMNS", "HISTORY_COLUMNS", "LATE_BRIDGE", "Decisions", "decide", "decision_columns"]
 
 LOW_ENTROPY_BITS: Final = 1.0
 """Images whose luma histogram holds less are nearly one flat colour; what their perceptual hash compares is noise, and
@@ -76,6 +76,13 @@ class Decisions:
         return {state: seen.get(state, 0) for state in STATES}
 
 
+def decision_columns(recipe: Recipe) -> list[str]:
+    """Return what of ``DECISION_COLUMNS`` is held of each new occurrence: of the scores, those that a recipe asks for."""
+    asked = {"entropy_bits", *recipe.filters}
+    scores = {field.name for field in SCORE_FIELDS}
+    return [name for name in DECISION_COLUMNS if name not in scores or name in asked]
+
+
 def decide(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe, barred: pl.Series | None = None) -> Decisions:
     """Return the one state of each occurrence, and the group and split of each image kept.
 
@@ -85,7 +92,7 @@ def decide(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe, barred: pl
     Parameters
     ----------
     rows : pl.DataFrame
-        New occurrences, with ``DECISION_COLUMNS``.
+        New occurrences, with ``decision_columns``.
     history : pl.DataFrame
         Images kept by earlier batches, with ``HISTORY_COLUMNS``.
     recipe : Recipe

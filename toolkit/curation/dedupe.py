@@ -39,12 +39,14 @@ def twin_candidates(rows: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
         ``image_id``, ``sha256`` and ``is_new``. Content that has a pixel hash already, and pairs of earlier images, are left out.
     """
     columns = ["image_id", "sha256", *_TWIN, "pixel_hash"]
+    hashed = [frame.select(pl.struct(_TWIN).hash()).to_series() for frame in (rows, history)]
+    met = hashed[0].filter(hashed[0].is_duplicated() | hashed[0].is_in(hashed[1].implode())).unique().implode()
     both = pl.concat(
         [
-            rows.select(columns).with_columns(is_new=pl.lit(value=True)),
-            history.select(columns).with_columns(is_new=pl.lit(value=False)),
+            frame.filter(keys.is_in(met)).select(columns).with_columns(is_new=pl.lit(is_new))
+            for frame, keys, is_new in zip((rows, history), hashed, (True, False), strict=True)
         ]
-    )
+    )  # of most, no other has the luma, so that they need not be looked at
     contents = both.drop_nulls("luma_hash").sort("sha256", "is_new").unique("sha256", keep="first", maintain_order=True)
     is_twin = (pl.len().over(_TWIN) > 1) & pl.col("is_new").any().over(_TWIN)
     return contents.filter(is_twin & pl.col("pixel_hash").is_null()).select("image_id", "sha256", "is_new").sort("sha256")
@@ -63,6 +65,9 @@ def exact_duplicates(rows: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
         Images kept before: ``image_id``, ``sha256``, ``pixel_hash``.
     """
     content = pl.coalesce("pixel_hash", "sha256")
+    keys = rows.select(content.hash()).to_series()
+    is_met = pl.col("sha256").is_in(history["sha256"].implode()) | pl.col("pixel_hash").is_in(history["pixel_hash"].implode())
+    rows = rows.filter(keys.is_duplicated() | is_met.fill_null(value=False))  # most are met by none, and need no more
     by_bytes = history.select("sha256", of_bytes="image_id").unique("sha256", keep="first", maintain_order=True)
     by_pixels = history.drop_nulls("pixel_hash").select("pixel_hash", of_pixels="image_id").unique("pixel_hash", keep="first")
     matched = rows.join(by_bytes, on="sha256", how="left").join(by_pixels, on="pixel_hash", how="left")
@@ -117,8 +122,13 @@ def near_groups(
     new = hashes.reinterpret(signed=False).to_numpy()
     turned = [new, *turned_hashes(new, transforms)]
     nodes = pl.DataFrame({"perceptual_hash": hashes, "component": _components(turned, distance, memory_bytes)})
-    found = rows.join(nodes, on="perceptual_hash", how="left", maintain_order="left")
-    founder = pl.col("image_id").sort_by("source").first().over("component")
+    found = rows.select("row", "source", "image_id", "perceptual_hash").join(
+        nodes, on="perceptual_hash", how="left", maintain_order="left"
+    )
+    crowded = found.filter(pl.col("component").is_duplicated())
+    founders = crowded.group_by("component").agg(founder=pl.col("image_id").sort_by("source").first())
+    found = found.select("row", "image_id", "component").join(founders, on="component", how="left", maintain_order="left")
+    founder = pl.coalesce("founder", "image_id")
     earlier = _earlier_groups(turned, nodes["component"], history, distance, memory_bytes)
     nearest = earlier.group_by("component", maintain_order=True).agg(joined=pl.col("duplicate_group").first())
     members = found.join(nearest, on="component", how="left", maintain_order="left").select(

@@ -23,7 +23,11 @@ def matched_images(rows: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     A sidecar belongs to the images of its own stem, a table's line to the source it names; what finds none so belongs to
     the one image whose path ends in the name that is given.
     """
-    rows = rows.with_columns(source=pl.col("source").str.replace(FRAME_SUFFIX, ""))  # what is said of a file holds for its frames
+    if lines.is_empty():
+        return pl.DataFrame(schema={"line": lines.schema["line"], "row": rows.schema["row"]})
+    rows = rows.select(
+        "row", source=pl.col("source").str.replace(FRAME_SUFFIX, "")
+    )  # what is said of a file holds for its frames
     beside = _beside(rows, lines)
     left = lines.join(beside, on="line", how="anti").filter(pl.col("name").is_not_null()).select("line", "name", "target")
     exact = left.join(rows.select("row", target="source"), on="target").select("line", "row")
@@ -89,8 +93,10 @@ def unmatched_lines(lines: pl.DataFrame, pairs: pl.DataFrame) -> tuple[pl.DataFr
 
 def unannotated_images(rows: pl.DataFrame, lines: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
     """Return ``source`` of images that no annotation file speaks of, in folders where one speaks of others."""
-    placed = rows.select("row", "source", folder=_folder("source"))
     from_files = lines.filter(pl.col("file") != pl.col("target").fill_null("")).select("line")
+    if from_files.is_empty():
+        return rows.select("source").clear()
+    placed = rows.select("row", "source", folder=_folder("source"))
     spoken = pairs.join(from_files, on="line", how="semi").select("row").unique()
     folders = placed.join(spoken, on="row", how="semi").select("folder").unique()
     return placed.join(spoken, on="row", how="anti").join(folders, on="folder", how="semi").sort("row").select("source")

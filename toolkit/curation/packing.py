@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from toolkit.curation.assembly import ShardPlan
     from toolkit.curation.masks import Frame
     from toolkit.curation.recipe import Resize
     from toolkit.dataset.shards import ShardFacts
@@ -49,8 +50,8 @@ _FACTS: Final = pa.schema([field for field in IMAGES_SCHEMA if field.name != "im
 class PackTask:
     """A shard to write."""
 
-    plan: Path
-    """Parquet file with the facts of its images, in order, and where their bytes are."""
+    plan: ShardPlan
+    """Its images."""
     target: Path
     """The shard."""
     staging: Path
@@ -144,13 +145,20 @@ def pack_isolated(task: PackTask, memory_bytes: int | None = None) -> PackReport
 
 def _pack(task: PackTask, decoders: _Decoders) -> PackReport:
     started_s = time.thread_time()
-    plan = pl.read_parquet(task.plan, glob=False)
+    plan = _plan(task.plan)
     lost: list[Lost] = []
     misfits: list[Misfit] = []
     tables = (table for block in _blocks(plan) if (table := _table(block, task, decoders, lost, misfits)).num_rows)
     first = next(tables, None)
     facts = None if first is None else write_shard(task.target, _chained(first, tables))
     return PackReport(facts=facts, lost=tuple(lost), cpu_s=time.thread_time() - started_s, misfits=tuple(misfits))
+
+
+def _plan(shard: ShardPlan) -> pl.DataFrame:
+    """Return the facts of a shard's images, in their order."""
+    pieces = pl.scan_parquet(sorted(shard.pieces.glob("*.parquet")), glob=False)
+    mine = pieces.filter(pl.col("place").is_between(shard.first_place_index, shard.last_place_index))
+    return mine.collect().sort("place").drop("place")
 
 
 def _chained(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:

@@ -24,7 +24,7 @@ from toolkit import __version__
 from toolkit.curation.annotating import read_annotation_files
 from toolkit.curation.assembly import Batch
 from toolkit.curation.committing import Outcome, commit_batch
-from toolkit.curation.decide import DECISION_COLUMNS, decide
+from toolkit.curation.decide import decide, decision_columns
 from toolkit.curation.discrepancies import (
     bridge_list,
     column_list,
@@ -163,7 +163,7 @@ def curate(
         run = Run(engine=running, recipe=rules, limits=limits, staging=store.staging(way), tell=progress or silent)
         check_workers(running, [*(str(place.absolute()) for place in places if isinstance(place, Path)), str(store.root)])
         reading = read_sources(run, with_shared_hosts(found, running.worker_count), known, others)
-        rows = _rows(reading, known)
+        rows = _rows(reading, known, rules)
         if rows.is_empty():
             unchanged = _unchanged(before, run, places)
             known_roots.remember(roots)
@@ -198,12 +198,12 @@ def _way(limits: Limits, rules: Recipe) -> str:
     return f"reading-{hashlib.sha256(way.encode()).hexdigest()[:16]}"
 
 
-def _rows(reading: Reading, known: KnownSources) -> pl.DataFrame:
+def _rows(reading: Reading, known: KnownSources, rules: Recipe) -> pl.DataFrame:
     """Return the facts that decisions are made of, one line per occurrence that is new or has other bytes than before."""
     if not reading.parts:
         return pl.DataFrame()
     scan = pl.scan_parquet(reading.parts, row_index_name="row", glob=False)
-    rows = scan.select(*DECISION_COLUMNS, "orientation", "folder_label").collect(engine="streaming")
+    rows = scan.select(*decision_columns(rules), "orientation", "folder_label").collect(engine="streaming")
     return known.unread_content(rows)
 
 
@@ -221,7 +221,7 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
     history, barred = kept_images(inputs.before, run.recipe.group_by), removed_contents(inputs.before)
     shards = inputs.before.shard_paths() if inputs.before is not None else []
     taken = compare(run, rows, history, inputs.reading, shards)
-    rows, history = with_pixel_hashes(rows, taken), with_pixel_hashes(history, taken)
+    rows, history = (with_pixel_hashes(frame, taken).drop("luma_hash") for frame in (rows, history))
     labelling = _labelled(run, rows, inputs)
     rows = with_split_keys(rows, labelling.frame, run.recipe.group_by)
     lost: dict[int, Lost] = {}

@@ -104,6 +104,10 @@ def settled_splits(groups: pl.DataFrame, history: pl.DataFrame, shares: Mapping[
     new = groups if "split_key" in groups.columns else groups.with_columns(none)
     old = history if "split_key" in history.columns else history.with_columns(none)
     by_group = old.group_by("duplicate_group").agg(of_group=pl.col("split").first())
+    if new["split_key"].null_count() == len(new):  # each group for itself
+        alone = new.join(by_group, on="duplicate_group", how="left", maintain_order="left")
+        drawn_alone = assign_splits(alone["duplicate_group"], shares, seed)
+        return alone.select("row", "duplicate_group", split=pl.coalesce("of_group", drawn_alone))
     by_key = old.drop_nulls("split_key").group_by("split_key").agg(of_key=pl.col("split").first())
     known = new.with_columns(unit=_units(new)).join(by_group, on="duplicate_group", how="left", maintain_order="left")
     known = known.join(by_key, on="split_key", how="left", maintain_order="left")

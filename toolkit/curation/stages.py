@@ -183,31 +183,30 @@ def pack_shards(run: Run, batch: Batch, name: str, folder: Path) -> Packed:
     reports: list[PackReport] = []
     planned = batch.planned()
     resize = run.recipe.resize if run.recipe.keep == "resized" else None
-    shutil.rmtree(run.staging / "spool", ignore_errors=True)  # of a run that was stopped
+    _clear(run)  # of a run that was stopped
     spools = _spools(run, batch, planned)
     needed_bytes = shard_bytes(_sizes(batch, planned, resize), len(batch.outcomes), resize)
     check_free_space(folder.parent, needed_bytes + sum(task.size_bytes for task in spools))
     laid_down, cpu_s = _laid_down(run, spools)
     tasks = (
         PackTask(
-            plan=shard.plan,
+            plan=shard,
             target=folder / f"{shard.split}-{name[:16]}-{shard.index:05d}.parquet",
             staging=run.staging,
             resize=resize,
             image_deadline_s=run.limits.image_deadline_s,
             quarantine_bytes=run.recipe.quarantine_bytes,
         )
-        for shard in batch.plan(name, run.staging, planned, laid_down)
+        for shard in batch.plan(name, run.staging / "plan", planned, laid_down)
     )
     kept_count = len(planned)
     written_count = 0
     run.tell("write", 0, kept_count, "images written")
-    for task, report in _results(run, pack, tasks, pack_isolated):
-        task.plan.unlink(missing_ok=True)
+    for _, report in _results(run, pack, tasks, pack_isolated):
         reports.append(report)
         written_count += report.facts.row_count if report.facts is not None else 0
         run.tell("write", written_count, kept_count, "images written")
-    shutil.rmtree(run.staging / "spool", ignore_errors=True)
+    _clear(run)
     shards = sorted((report.facts for report in reports if report.facts is not None), key=lambda facts: facts.name)
     return Packed(
         shards=tuple(shards),
@@ -215,6 +214,11 @@ def pack_shards(run: Run, batch: Batch, name: str, folder: Path) -> Packed:
         cpu_s=cpu_s + sum(report.cpu_s for report in reports),
         misfits=tuple(misfit for report in reports for misfit in report.misfits),
     )
+
+
+def _clear(run: Run) -> None:
+    for name in ("plan", "spool"):
+        shutil.rmtree(run.staging / name, ignore_errors=True)
 
 
 def _sizes(batch: Batch, planned: pl.DataFrame, resize: Resize | None) -> pl.DataFrame:

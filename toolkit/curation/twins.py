@@ -168,5 +168,7 @@ def _runs(places: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 def with_pixel_hashes(frame: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
     """Return images (``sha256``, ``pixel_hash``) with the hashes that were taken (``sha256``, ``taken``) where they had none."""
-    joined = frame.join(taken.unique("sha256"), on="sha256", how="left", maintain_order="left")
-    return joined.with_columns(pixel_hash=pl.coalesce("pixel_hash", "taken")).drop("taken")
+    if taken.is_empty():
+        return frame
+    joined = frame.select("sha256", "pixel_hash").join(taken.unique("sha256"), on="sha256", how="left", maintain_order="left")
+    return frame.with_columns(joined.select(pixel_hash=pl.coalesce("pixel_hash", "taken")).to_series())
