@@ -16,6 +16,7 @@ from toolkit.projection.calibrated import apply as apply_calibration
 from toolkit.projection.calibration import newest_calibration
 from toolkit.projection.doubling import doubling_table
 from toolkit.projection.givens import Givens, gather
+from toolkit.projection.givens_training import ACCURACY
 from toolkit.projection.influence import influences
 from toolkit.projection.measured import measurements_of
 from toolkit.projection.model import evaluate
@@ -116,7 +117,7 @@ def project(
         assumptions=_assumptions(givens),
         bottlenecks=loads,
         flags=(*fitted, *givens.flags, *_flags(asked, facts, ledger, months)),
-        limits=_limits(measured),
+        limits=_limits(asked, measured),
         explanations=nodes,
     )
 
@@ -290,13 +291,15 @@ def _flags(scenario: Scenario, profile: DatasetProfile | None, ledger: Ledger, m
     return flags
 
 
-def _limits(measured: MeasurementSet | None) -> tuple[str, ...]:
+def _limits(scenario: Scenario, measured: MeasurementSet | None) -> tuple[str, ...]:
     said = [
         "It does not say that a model gets better with more data, only what the data takes.",
         "Failures of storage, switches and people are not in it; failures of nodes are.",
         "Prices are examples with their source; what has no price is not in any sum.",
         "Latency is that of the device and its queue: network and pre-processing of requests come on top.",
     ]
+    if scenario.training is not None:
+        said.append(f"Numeric accuracy is not computed. {ACCURACY[scenario.training.precision]}.")
     if measured is None:
         said.append("Nothing was measured on the target: rates are published, a vendor's, or assumed.")
     else:

@@ -216,12 +216,12 @@ def _reliability(ledger: Ledger, trained: Training) -> None:
         derive("training.ideal_node_count", training.ideal_nodes, samples="training.samples",
                rate_images_per_s="device.rate_images_per_s", deadline_s="training.deadline_s",
                devices_per_node="training.devices_per_node")  # fmt: skip
-    derive("storage.least_drive_count", reliability.least_drives, image_bytes="dataset.image_bytes",
+    derive("training.checkpoint_drive_count", reliability.least_drives, image_bytes="dataset.image_bytes",
            checkpoint_bytes="training.checkpoint_bytes", protection_factor="storage.protection_factor",
            headroom_share="storage.headroom_share", drive_bytes="drive.capacity_bytes")  # fmt: skip
     for rate, drive, protection in (("write", "drive.write_bytes_per_s", "storage.protection_factor"),
-                                    ("read", "drive.read_bytes_per_s", "storage.whole_factor")):  # fmt: skip
-        derive(f"training.checkpoint_{rate}_bytes_per_s", reliability.together, drive_count="storage.least_drive_count",
+                                    ("read", "drive.read_bytes_per_s", "training.checkpoint_read_factor")):  # fmt: skip
+        derive(f"training.checkpoint_{rate}_bytes_per_s", reliability.together, drive_count="training.checkpoint_drive_count",
                drive_bytes_per_s=drive, protection_factor=protection, node_count="training.ideal_node_count",
                link_bytes_per_s="network.node_link_bytes_per_s", payload_share="network.payload_share")  # fmt: skip
     derive("training.checkpoint_s", training.checkpoint_time, checkpoint_bytes="training.checkpoint_bytes",
