@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 import toolkit
+import toolkit.projection.run
+from toolkit.projection.givens import gather
 from toolkit.projection.influence import first_order_share, influences, rank_correlation
 from toolkit.projection.result import Projection
+from toolkit.projection.run import drawn
+from toolkit.projection.scenario import load_scenario
 from toolkit.projection.uncertainty import Given, few_sample_widening
 
 
@@ -99,6 +104,31 @@ def test_ranks_do_not_see_a_monotone_change(values: list[int]) -> None:
     x = np.array(values, dtype=float)
     assert rank_correlation(x, np.arctan(x / 1e6) * 3 + 1) == pytest.approx(1.0)
     assert rank_correlation(x, -x) == pytest.approx(-1.0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(values=st.lists(st.integers(0, 5), min_size=3, max_size=40), others=st.lists(st.integers(0, 5), min_size=40, max_size=40))
+def test_ranks_of_equal_values_are_shared_as_scipy_shares_them(values: list[int], others: list[int]) -> None:
+    x, y = np.array(values, dtype=float), np.array(others[: len(values)], dtype=float)
+    expected = 0.0 if np.ptp(x) == 0 or np.ptp(y) == 0 else spearmanr(x, y).statistic
+    assert rank_correlation(x, y) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_projection_imports_no_library_of_statistics() -> None:
+    """Importing SciPy's takes longer than the draws do."""
+    folder = Path(toolkit.projection.run.__file__).parent
+    assert [file.name for file in folder.glob("*.py") if "scipy.stats import" in file.read_text(encoding="utf-8")] == []
+
+
+def test_what_is_the_same_in_every_draw_takes_no_room_for_each() -> None:
+    asked = load_scenario(scenario())
+    ledger, months = drawn(asked, gather(asked, None, None), 500, 0)
+    whole = [name for name, values in ledger.values.items() if values.shape == (500, len(months))]
+    assert "training.elapsed_s" in whole
+    assert not [name for name in whole if (ledger.values[name] == ledger.values[name][:1]).all()]
+    unpriced = ledger.values["cost.owned_usd"]
+    assert (unpriced.shape[0], bool(np.isnan(unpriced).all())) == (1, True)
+    assert ledger.values["training.gpu_count"].shape[0] == 1
 
 
 def test_results_without_spread_or_bounds_are_left_out() -> None:

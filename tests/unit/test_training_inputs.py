@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from conftest import SAMPLE
 from reporting_facts import measurement, measurements
 from reporting_facts import profile as made_profile
 
 import toolkit
+from toolkit.cli import run
+from toolkit.errors import ScenarioError
 from toolkit.projection.result import Projection
 
 SMALL: dict[str, Any] = {
@@ -57,8 +61,9 @@ def test_memory_and_checkpoints_follow_the_precision_and_the_optimizer(by_precis
 
 def test_what_a_precision_does_to_accuracy_is_said(by_precision: dict[str, Projection]) -> None:
     for name, found in by_precision.items():
-        assert sum((flag.startswith(f"{name}: ") and "bits of significand" in flag) or flag.startswith(f"{name}: products")
-                   for flag in found.flags) == 1  # fmt: skip
+        said = [limit for limit in found.limits if f" {name}: " in limit]
+        assert len(said) == 1
+        assert "bits" in said[0]
 
 
 def test_activations_of_a_transformer_are_counted_from_its_shape() -> None:
@@ -120,3 +125,26 @@ def test_a_checkpoint_is_written_by_all_nodes_to_all_drives() -> None:
     assert large.value("bandwidth.storage_write_bytes_per_s") > 50e9
     assert large.value("bandwidth.storage_write_bytes_per_s") <= 8 * 12.5e9  # eight nodes' links
     assert large.value("training.restore_s") < small.value("training.restore_s")
+
+
+def test_a_machine_that_is_named_brings_its_devices_cores_and_price() -> None:
+    rented = asked(5, training={"accelerator": "h100_sxm", "instance": "p5_48xlarge", "processor": "xeon_8480"})
+    assert given(rented, "price.device_usd_per_s") == pytest.approx(55.04 / 8 / 3600)
+    assert given(rented, "training.devices_per_node") == 8
+    assert given(rented, "training.cores_per_node") == 2 * 56
+    assert "AWS p5.48xlarge" in str(rented.explain("training.cost_usd"))
+    with pytest.raises(ScenarioError, match=r"'training.instance' \('p4d_24xlarge'\): has 8 x a100_sxm_40gb, not 8 x h100_sxm"):
+        asked(5, training={"accelerator": "h100_sxm", "instance": "p4d_24xlarge"})
+    with pytest.raises(ScenarioError, match=r"not 4 x h100_sxm"):
+        asked(5, training={"accelerator": "h100_sxm", "instance": "p5_48xlarge", "accelerators_per_node": 4})
+
+
+def test_draws_and_seed_can_be_given_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scenario = tmp_path / "small.yaml"
+    scenario.write_text(yaml.safe_dump(SMALL))
+    told = []
+    for seed in ("1", "1", "2"):
+        assert run(["project", str(scenario), "--draws", "20", "--seed", seed, "--json"]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1] != told[2]
+    assert run(["project", str(scenario), "--draws", "0"]) == 2

@@ -167,6 +167,7 @@ class Ledger:
         """Enter what a formula makes of other quantities, named by argument; return its values."""
         result = function(**{argument: self.values[source] for argument, source in inputs.items()})
         values = np.asarray(result, dtype=np.float64, order="F")  # months far apart, draws side by side: percentiles are quick
+        values = values[:1].copy() if _is_one_draw(values) else values
         self.values[name] = values
         evidence = weakest([self._facts[source][3] for source in inputs.values()])
         marks: Any = function
@@ -217,6 +218,15 @@ class Ledger:
 
 def _are_whole(values: Draws) -> bool:
     return bool(np.isfinite(values).all() and (values == np.floor(values)).all())
+
+
+def _is_one_draw(values: Draws) -> bool:
+    """Return whether all draws are the same, so that one stands for all: it takes no room, and no time from there on."""
+    if values.ndim != 2 or values.shape[0] < 2:
+        return False
+    ends = values[[0, 1, -1]]
+    same = (ends == ends[:1]) | (np.isnan(ends) & np.isnan(ends[:1]))
+    return bool(same.all()) and bool(((values == values[:1]) | (np.isnan(values) & np.isnan(values[:1]))).all())
 
 
 def percentiles(values: Draws) -> tuple[Draws, Draws, Draws]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from toolkit.errors import ScenarioError
 from toolkit.projection import memory
-from toolkit.projection.hardware_facts import accelerators, cards, figure, models
+from toolkit.projection.hardware_facts import accelerators, cards, figure, instances, models, processors
 from toolkit.projection.measured import step_of
 from toolkit.projection.utilised import (
     DOUBLING_SHARE,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from toolkit.projection.hardware_entries import Accelerator, Model
     from toolkit.projection.scenario import Curation, Scenario, Training
 
-__all__ = ["gather_training", "own_share"]
+__all__ = ["ACCURACY", "gather_training", "own_share"]
 
 _STATED: Final = "stated in the scenario"
 _STATE_BYTES: Final[dict[str, tuple[float, float, float]]] = {
@@ -41,7 +41,7 @@ at two."""
 _MOMENTUM_SHARE: Final = 4.0
 """Bytes per parameter that momentum takes less than Adam: it has one state in place of two."""
 
-_ACCURACY: Final = {
+ACCURACY: Final = {
     "fp32": "fp32: 24 bits of significand everywhere: the reference that other formats are held against",
     "tf32": "tf32: products of 11 bits, sums and storage of fp32: published runs reach the accuracy of fp32 (NVIDIA 2020)",
     "bf16": "bf16: 8 bits of significand, the range of fp32: the accuracy of fp32 with 32-bit master weights (arXiv 1905.12322)",
@@ -106,7 +106,6 @@ def _kept(givens: Givens, training: Training, model: Model) -> None:
     evidence = "published" if is_known else "assumed"
     givens.add("training.activation_factor", "ratio", NUMBER_FACTORS[training.precision], source, evidence,
                spread=None if is_known else (0.75, 1.3))  # fmt: skip
-    givens.flags.append(_ACCURACY[training.precision])
 
 
 def _step(givens: Givens, training: Training, model: Model) -> None:
@@ -191,10 +190,13 @@ def _links(givens: Givens, scenario: Scenario, training: Training, device: Accel
 
 def _machines(givens: Givens, scenario: Scenario, training: Training, device: Accelerator) -> None:
     """Add nodes: what they hold, how often they fail, what they take and cost."""
-    givens.add("storage.whole_factor", "ratio", 1.0, "reading takes the data pieces alone", "published")
     givens.add("training.repair_s", "s", 86_400.0, "a day to repair a node", "assumed", spread=(0.3, 3.0))
     givens.state("training.devices_per_node", "count", training.accelerators_per_node)
-    givens.state("training.cores_per_node", "count", training.cores_per_node)
+    if training.processor is None:
+        givens.state("training.cores_per_node", "count", training.cores_per_node)
+    else:
+        chip = processors()[training.processor]
+        givens.add("training.cores_per_node", "count", 2.0 * chip.core_count, *chip.origin("core_count"))
     source = "Kokolis et al. 2024 (arXiv 2410.21680): about 6.5 failures per 1,000 node-days"
     givens.add("training.node_failure_s", "s", 1000 / 6.5 * 86_400, source, "published", spread=(0.5, 2.0))
     givens.add("training.restart_s", "s", 600.0, "time to notice, restart and load", "assumed", spread=(0.5, 2.0))
@@ -208,6 +210,8 @@ def _machines(givens: Givens, scenario: Scenario, training: Training, device: Ac
     price = scenario.prices.accelerator_hour
     rate = price / 3600 if price is not None else device.price_per_hour
     source = _STATED if price is not None else device.price_source or "needs input: prices.accelerator_hour"
+    if training.instance is not None and price is None:
+        rate, source = _rent(training, training.instance)
     givens.add("price.device_usd_per_s", "usd_per_s", float("nan") if rate is None else rate, source, "assumed")
 
 
@@ -229,6 +233,15 @@ def _own_share_stated(givens: Givens, name: str, part: Training | Curation) -> N
     source = f"stated in the scenario: {section}.{key}" if is_stated else f"default of {section}.{key}"
     value = max(1.0 if part.dedicated else 1 - part.shared_loss, 0.01)
     givens.add(name, "share", value, source, "stated" if is_stated else "assumed")
+
+
+def _rent(training: Training, name: str) -> tuple[float, str]:
+    """Return the rent of a device in a machine that is named, each second, and where that is from."""
+    rented, count = instances()[name], training.accelerators_per_node
+    if (rented.accelerator, rented.accelerator_count) != (training.accelerator, count):
+        has, asked = f"{rented.accelerator_count} x {rented.accelerator}", f"{count} x {training.accelerator}"
+        raise ScenarioError(f"'training.instance' ('{name}'): has {has}, not {asked}; name another instance or accelerator")
+    return float(rented.price_per_hour) / rented.accelerator_count, f"{rented.title}: {rented.source} ({rented.as_of})"
 
 
 def _device_rate(givens: Givens, training: Training, measured: MeasurementSet | None, left_out: Collection[str]) -> None:

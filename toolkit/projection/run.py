@@ -16,6 +16,7 @@ from toolkit.projection.calibrated import apply as apply_calibration
 from toolkit.projection.calibration import newest_calibration
 from toolkit.projection.doubling import doubling_table
 from toolkit.projection.givens import Givens, gather
+from toolkit.projection.givens_training import ACCURACY
 from toolkit.projection.growth_checks import check_devices
 from toolkit.projection.influence import influences
 from toolkit.projection.measured import measurements_of
@@ -129,16 +130,22 @@ def project(
         assumptions=_assumptions(givens),
         bottlenecks=loads,
         flags=(*fitted, *givens.flags, *_flags(asked, facts, ledger, months)),
-        limits=_limits(measured),
+        limits=_limits(asked, measured),
         explanations=nodes,
     )
 
 
 def drawn(scenario: Scenario, givens: Givens, draws: int, seed: int) -> tuple[Ledger, np.ndarray[Any, Any]]:
-    """Return the ledger of a scenario over draws of its inputs, and its months: what a projection is made from."""
+    """Return the ledger of a scenario over draws of its inputs, and its months: what a projection is made from.
+
+    What is certain is one draw for all: what rests on it alone is computed once, and takes no room for each draw.
+    """
     months = np.arange(0, scenario.horizon_months + 1, dtype=np.float64)
     generator = np.random.default_rng(seed)
-    values = {name: given.draw(generator, draws) for name, given in givens.by_name.items()}
+    values = {
+        name: np.full((1, 1), given.value) if given.is_certain else given.draw(generator, draws)
+        for name, given in givens.by_name.items()
+    }
     return evaluate(scenario, givens.by_name, values, months), months
 
 
@@ -230,24 +237,26 @@ def _sensitivity(
 
     Devices stay those that were bought: an input that is worse than thought makes a run late, it buys no more of them.
     """
-    middle = {name: np.full((1, 1), given.at("p50")) for name, given in givens.by_name.items()}
+    uncertain = [given for given in givens.by_name.values() if not given.is_certain]
+    if not uncertain:
+        return pl.DataFrame(schema=SENSITIVITY_SCHEMA)
     last = months[-2:] if len(months) > 1 else months
-    fixed = None if bought is None else bought[:, -2:]
+    ends = [(given.at("p10"), given.at("p90")) for given in uncertain]
+    values = {name: np.full((1, 1), given.at("p50")) for name, given in givens.by_name.items()}
+    for index, given in enumerate(uncertain):  # each input's two ends are two draws: all are evaluated at once
+        values[given.name] = np.full((2 * len(uncertain), 1), given.at("p50"))
+        values[given.name][2 * index : 2 * index + 2, 0] = ends[index]
+    ledger = evaluate(scenario, givens.by_name, values, last, bought=None if bought is None else bought[:, -2:])
     rows: list[dict[str, Any]] = []
-    for given in givens.by_name.values():
-        if given.is_certain:
+    for quantity in _HEADLINES:
+        if not (moved := _moved(quantity, ledger.values)):
             continue
-        ends = [
-            evaluate(scenario, givens.by_name, middle | {given.name: np.full((1, 1), given.at(end))}, last, bought=fixed)
-            for end in ("p10", "p90")
-        ]
-        for quantity in _HEADLINES:
-            if _moved(quantity, ends[0].values):
-                low, high = (ledger.median(_moved(quantity, ledger.values)) for ledger in ends)
-                if low != high and np.isfinite([low, high]).all():
-                    inputs = {"input": given.name, "low_input": given.at("p10"), "high_input": given.at("p90")}
-                    results = {"quantity": quantity, "unit": ends[0].unit(quantity), "low_result": low, "high_result": high}
-                    rows.append(results | inputs)
+        results = np.broadcast_to(ledger.values[moved][:, -1], 2 * len(uncertain)).reshape(-1, 2)
+        for given, (low_input, high_input), (low, high) in zip(uncertain, ends, results.tolist(), strict=True):
+            if low != high and np.isfinite([low, high]).all():
+                inputs = {"input": given.name, "low_input": low_input, "high_input": high_input}
+                told = {"quantity": quantity, "unit": ledger.unit(moved), "low_result": low, "high_result": high}
+                rows.append(told | inputs)
     frame = pl.DataFrame(rows, schema=SENSITIVITY_SCHEMA).with_columns(swing=(pl.col("high_result") - pl.col("low_result")).abs())
     widest = frame.sort("swing", descending=True).group_by("quantity", maintain_order=True).head(_SENSITIVITY_ROWS)
     return widest.select(*SENSITIVITY_SCHEMA)
@@ -315,13 +324,15 @@ def _flags(scenario: Scenario, profile: DatasetProfile | None, ledger: Ledger, m
     return flags
 
 
-def _limits(measured: MeasurementSet | None) -> tuple[str, ...]:
+def _limits(scenario: Scenario, measured: MeasurementSet | None) -> tuple[str, ...]:
     said = [
         "It does not say that a model gets better with more data, only what the data takes.",
         "Failures of storage, switches and people are not in it; failures of nodes are.",
         "Prices are examples with their source; what has no price is not in any sum.",
         "Latency is that of the device and its queue: network and pre-processing of requests come on top.",
     ]
+    if scenario.training is not None:
+        said.append(f"Numeric accuracy is not computed. {ACCURACY[scenario.training.precision]}.")
     if measured is None:
         said.append("Nothing was measured on the target: rates are published, a vendor's, or assumed.")
     else:

@@ -182,6 +182,10 @@ class Training(_Part):
     """Devices in a node."""
     cores_per_node: Annotated[int, Field(ge=1, le=1024)] = 96
     """CPU cores in a node, which decode images."""
+    processor: Annotated[str, named("processor")] | None = None
+    """Processor of a node, from the hardware facts, two in each; its cores take the place of ``cores_per_node``."""
+    instance: Annotated[str, named("instance")] | None = None
+    """Machine that is rented, from the hardware facts; its price takes the place of the device's own."""
     memory_per_node: Bytes = 512e9
     """Memory of a node; half of it is taken to hold file pages. Default: 512 GB, assumed."""
     nvme_per_node: BytesOrNone = 0.0

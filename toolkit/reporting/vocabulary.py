@@ -277,7 +277,6 @@ QUANTITY_WORDS: Final = {
     "storage.time_to_fill_s": "time until the storage there is full",
     "storage.version_rewrite_share": "share of the dataset that a version rewrites",
     "storage.versions_bytes": "older versions",
-    "storage.whole_factor": "bytes read for a byte stored",
     "supply.core_images_per_s": "images that a core decodes",
     "supply.node_bytes_per_s": "read rate of a node",
     "supply.stated_bytes_per_s": "read rate that is there, as stated",
