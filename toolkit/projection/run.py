@@ -17,6 +17,7 @@ from toolkit.projection.calibration import newest_calibration
 from toolkit.projection.doubling import doubling_table
 from toolkit.projection.givens import Givens, gather
 from toolkit.projection.growth_checks import check_devices
+from toolkit.projection.hardware_facts import described_in
 from toolkit.projection.influence import influences
 from toolkit.projection.measured import measurements_of
 from toolkit.projection.model import evaluate
@@ -99,6 +100,14 @@ def project(
     if draws < 1:
         raise UsageError(f"draws must be 1 or more, not {draws}")
     asked = load_scenario(scenario)
+    with described_in(asked.hardware):
+        return _projected(asked, profile, measurements, calibration, draws=draws, seed=seed)
+
+
+def _projected(
+    asked: Scenario, profile: Any, measurements: Any, calibration: Calibration | str | Path | None, *, draws: int, seed: int
+) -> Projection:
+    """Return the projection of a scenario whose own hardware is known."""
     facts, location = _profile_of(profile)
     measured = measurements_of(measurements, location)
     asked, fitted = _with_fitted_growth(asked, facts)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 
+from toolkit.projection.hardware_facts import described_in
 from toolkit.projection.scenario_types import (
     LARGEST_COUNT,
     Bytes,
@@ -388,10 +389,19 @@ class Scenario(_Part):
     """What is served; leave it out if nothing is."""
     prices: Prices = Prices()
     """What power and machines cost."""
+    hardware: dict[str, dict[str, dict[str, Any]]] = {}
+    """Models, devices, drives and prices of your own by kind and name, as ``tonnage hardware add`` takes them; source and date
+    may be left out, and a model may state ``forward_flop`` for one sample."""
     plan: Purchase = Purchase()
     """How sure the plan is to be."""
     site: Site = Site()
     """Where machines stand, and how long they take to come."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_its_hardware(cls, document: Any, handler: ModelWrapValidatorHandler[Scenario]) -> Scenario:
+        with described_in(document.get("hardware") if isinstance(document, dict) else None):
+            return handler(document)
 
     @model_validator(mode="after")
     def _events_are_within(self) -> Scenario:
