@@ -204,6 +204,8 @@ def show_projection(projection: Projection) -> None:
     for sentence in projection.plan.cheapest:
         screen.print(Text(sentence, style="dim"))
     screen.print(_quantity_table(projection))
+    if projection.backtest:
+        screen.print(Text(projection.backtest))
     for flag in projection.flags:
         screen.print(Text(f"! {flag}", style="yellow"))
 

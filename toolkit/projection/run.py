@@ -11,6 +11,7 @@ import polars as pl
 
 from toolkit.errors import ScenarioError, UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet
+from toolkit.facts.backtests import Backtest
 from toolkit.projection import growth, plan_check, siting
 from toolkit.projection.calibrated import apply as apply_calibration
 from toolkit.projection.calibration import newest_calibration
@@ -141,6 +142,7 @@ def _projected(
         bottlenecks=loads,
         flags=(*fitted, *givens.flags, *_flags(asked, facts, ledger, months)),
         limits=_limits(measured),
+        backtest=_backtest(location),
         explanations=nodes,
     )
 
@@ -316,3 +318,15 @@ def _limits(measured: MeasurementSet | None) -> tuple[str, ...]:
     else:
         said.append(f"Rates were measured on '{measured.environment.host}'; on another machine they differ.")
     return tuple(said)
+
+
+def _backtest(location: Path | None) -> str:
+    """Return what the newest back-test of the dataset found, or that there is none."""
+    newest = max((location / "backtests").glob("*.json"), default=None) if location is not None else None
+    if newest is None:
+        return (
+            "No back-test: predictions were not held against measurements on these images and this machine; "
+            "tonnage backtest DATASET does that."
+        )
+    found = Backtest.load(newest)
+    return f"Back-test of {found.started_at[:10]}: {found.sentence}."
