@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import polars as pl
 
 from toolkit.errors import ScenarioError, UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet
@@ -16,46 +15,25 @@ from toolkit.projection import growth, plan_check, siting
 from toolkit.projection.calibrated import apply as apply_calibration
 from toolkit.projection.calibration import newest_calibration
 from toolkit.projection.doubling import doubling_table
-from toolkit.projection.givens import Givens, gather
+from toolkit.projection.givens import gather
 from toolkit.projection.growth_checks import check_devices
 from toolkit.projection.hardware_facts import described_in
-from toolkit.projection.influence import influences
 from toolkit.projection.measured import measurements_of
 from toolkit.projection.model import evaluate
 from toolkit.projection.plan import bottlenecks, make_plan
-from toolkit.projection.result import ASSUMPTION_SCHEMA, FRAME_SCHEMA, INFLUENCE_SCHEMA, SENSITIVITY_SCHEMA, Projection
+from toolkit.projection.result import Projection
 from toolkit.projection.scenario import Scenario, load_scenario
+from toolkit.projection.tables import assumptions_of, frame_of, influences_of, sensitivity_of
 from toolkit.units import MONTH_S, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from toolkit.facts.calibrations import Calibration
-    from toolkit.projection.explain import Ledger, NodeSummary
+    from toolkit.projection.explain import Ledger
 
 __all__ = ["project"]
 
-_RESULT_PREFIXES: Final = (
-    "dataset.",
-    "storage.",
-    "bandwidth.",
-    "network.",
-    "training.",
-    "inference.",
-    "cache.",
-    "curation.",
-    "cost.",
-    "site.",
-    "plan.",
-)
-_HEADLINES: Final = (
-    "storage.capacity_bytes",
-    "training.gpu_count",
-    "training.elapsed_s",
-    "training.cost_usd",
-    "inference.instance_count",
-)
-_SENSITIVITY_ROWS: Final = 8
 _TRIAL_DRAWS: Final = 200
 """Draws on which another choice is tried."""
 
@@ -133,12 +111,12 @@ def _projected(
         name=asked.name,
         scenario=asked.model_dump(mode="json"),
         months=tuple(int(month) for month in months),
-        frame=_frame(nodes, months),
+        frame=frame_of(nodes, months),
         plan=make_plan(ledger, asked, months, loads, trial),
         doubling=doubling_table(asked, givens.by_name, float(months[-1])),
-        sensitivity=_sensitivity(asked, givens, months),
-        influences=_influences(ledger, givens),
-        assumptions=_assumptions(givens),
+        sensitivity=sensitivity_of(asked, givens, months),
+        influences=influences_of(ledger, givens),
+        assumptions=assumptions_of(givens),
         bottlenecks=loads,
         flags=(*fitted, *givens.flags, *_flags(asked, facts, ledger, months)),
         limits=_limits(measured),
@@ -203,82 +181,6 @@ def _with_fitted_growth(scenario: Scenario, profile: DatasetProfile | None) -> t
     if span < scenario.horizon_months / 2:
         flag += f"; it is stretched over {scenario.horizon_months} months"
     return scenario.model_copy(update={"growth": resolved}), [flag]
-
-
-def _frame(nodes: Mapping[str, NodeSummary], months: np.ndarray[Any, Any]) -> pl.DataFrame:
-    parts = []
-    for node in nodes.values():
-        if not node.name.startswith(_RESULT_PREFIXES) or not node.formula:
-            continue
-        repeat = len(months) if len(node.p50) == 1 else 1
-        parts.append(
-            pl.DataFrame(
-                {
-                    "month": months.astype(np.int32),
-                    "quantity": [node.name] * len(months),
-                    "unit": [node.unit] * len(months),
-                    "p10": list(node.p10) * repeat,
-                    "p50": list(node.p50) * repeat,
-                    "p90": list(node.p90) * repeat,
-                    "evidence": [node.evidence] * len(months),
-                },
-                schema=FRAME_SCHEMA,
-            )
-        )
-    return pl.concat(parts).with_columns(pl.col("p10", "p50", "p90").fill_nan(None))
-
-
-def _sensitivity(scenario: Scenario, givens: Givens, months: np.ndarray[Any, Any]) -> pl.DataFrame:
-    """Return how far each uncertain input alone moves the headline numbers at the last month, the widest first."""
-    middle = {name: np.full((1, 1), given.at("p50")) for name, given in givens.by_name.items()}
-    last = months[-2:] if len(months) > 1 else months
-    rows: list[dict[str, Any]] = []
-    for given in givens.by_name.values():
-        if given.is_certain:
-            continue
-        ends = [
-            evaluate(scenario, givens.by_name, middle | {given.name: np.full((1, 1), given.at(end))}, last)
-            for end in ("p10", "p90")
-        ]
-        for quantity in _HEADLINES:
-            if quantity in ends[0].values:
-                low, high = (ledger.median(quantity) for ledger in ends)
-                if low != high and np.isfinite([low, high]).all():
-                    inputs = {"input": given.name, "low_input": given.at("p10"), "high_input": given.at("p90")}
-                    results = {"quantity": quantity, "unit": ends[0].unit(quantity), "low_result": low, "high_result": high}
-                    rows.append(results | inputs)
-    frame = pl.DataFrame(rows, schema=SENSITIVITY_SCHEMA).with_columns(swing=(pl.col("high_result") - pl.col("low_result")).abs())
-    widest = frame.sort("swing", descending=True).group_by("quantity", maintain_order=True).head(_SENSITIVITY_ROWS)
-    return widest.select(*SENSITIVITY_SCHEMA)
-
-
-def _influences(ledger: Ledger, givens: Givens) -> pl.DataFrame:
-    """Return what the spread of the headline numbers comes from when all inputs vary at once."""
-    uncertain = [given.name for given in givens.by_name.values() if not given.is_certain]
-    told = [name for name in _HEADLINES if name in ledger.values]
-    return pl.DataFrame(influences(ledger.values, uncertain, told), schema=INFLUENCE_SCHEMA)
-
-
-def _assumptions(givens: Givens) -> pl.DataFrame:
-    rows = [
-        {
-            "name": given.name,
-            "value": given.value,
-            "unit": given.unit,
-            "shown": _shown(given.value, given.unit, given.at("p10"), given.at("p90"), is_certain=given.is_certain),
-            "evidence": given.evidence,
-            "source": given.source,
-        }
-        for given in givens.by_name.values()
-    ]
-    return pl.DataFrame(rows, schema=ASSUMPTION_SCHEMA).with_columns(pl.col("value").fill_nan(None))
-
-
-def _shown(value: float, unit: str, low: float, high: float, *, is_certain: bool) -> str:
-    if np.isnan(value):
-        return "needs input"
-    text = show(value, unit)
-    return text if is_certain else f"{text} ({show(low, unit)} to {show(high, unit)})"
 
 
 def _flags(scenario: Scenario, profile: DatasetProfile | None, ledger: Ledger, months: np.ndarray[Any, Any]) -> list[str]:
