@@ -11,7 +11,7 @@ import numpy as np
 from toolkit.errors import ScenarioError, UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet
 from toolkit.facts.backtests import Backtest
-from toolkit.projection import growth, plan_check, siting
+from toolkit.projection import growth, plan_check, siting, speed_limits
 from toolkit.projection.calibrated import apply as apply_calibration
 from toolkit.projection.calibration import newest_calibration
 from toolkit.projection.doubling import doubling_table
@@ -105,6 +105,7 @@ def _projected(
     if asked.training is not None:
         check_devices(ledger.median("training.gpu_count"))
     plan_check.derive(ledger, asked, months)
+    speed_limits.derive(ledger, asked)
     nodes = ledger.summaries()
     loads = bottlenecks(ledger, asked, months)
     return Projection(
@@ -185,7 +186,11 @@ def _with_fitted_growth(scenario: Scenario, profile: DatasetProfile | None) -> t
 
 def _flags(scenario: Scenario, profile: DatasetProfile | None, ledger: Ledger, months: np.ndarray[Any, Any]) -> list[str]:
     power = siting.flag_of(ledger, months)
-    flags = [*plan_check.flags_of(ledger, scenario, months), *([power] if power else [])]
+    flags = [*plan_check.flags_of(ledger, scenario, months), *speed_limits.flags_of(ledger), *([power] if power else [])]
+    for name, source, value, low, high in ledger.outside():
+        unit = ledger.unit(source)
+        held = f"{show(low, unit)} to {show(high, unit)}"
+        flags.append(f"{name}: {source} of {show(value, unit)} lies outside the {held} that its formula holds for")
     if profile is not None and scenario.dataset.images is None and profile.image_count < 10_000:
         flags.append(
             f"the profile has {profile.image_count:,} images: the mean size of an image may not hold for a larger collection"

@@ -33,6 +33,7 @@ _RESULT_PREFIXES: Final = (
     "cost.",
     "site.",
     "plan.",
+    "limit.",
 )
 _HEADLINES: Final = (
     "storage.capacity_bytes",
