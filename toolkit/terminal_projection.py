@@ -103,6 +103,8 @@ def draw_whole_projection(screen: Console, projection: Projection) -> None:
     for sentence in plan.cheapest:
         screen.print(Text(sentence, style="dim"))
     screen.print(_quantity_table(projection))
+    if projection.backtest:
+        screen.print(Text(projection.backtest))
     for flag in projection.flags:
         screen.print(Text(f"! {flag}", style="yellow"))
 

@@ -13,5 +13,5 @@ def test_the_page_is_current() -> None:
     assert (ROOT / "docs" / "formulas.md").read_text(encoding="utf-8") == page
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert len(rows) > 120
-    assert all(row.count(" | ") == 5 for row in rows)
+    assert all(row.count(" | ") == 6 for row in rows)
     assert all(row.rsplit(" | ", 1)[1].strip(" |") for row in rows)

@@ -127,3 +127,43 @@ def test_rented_machines_name_accelerators_that_there_are(capsys: pytest.Capture
     assert {machine.accelerator for machine in hardware_facts.instances().values()} <= set(hardware_facts.accelerators())
     assert run(["hardware", "list", "--json"]) == 0
     assert {entry["kind"] for entry in json.loads(capsys.readouterr().out)["hardware"]} == set(KINDS)
+
+
+PLAIN: dict[str, Any] = {"name": "x", "horizon_months": 2, "dataset": {"images": 1e6, "image_size": "100 kB"}}
+MINE: dict[str, Any] = {
+    "model": {"mine": {"params": "40e6", "forward_flop": "12 GFLOP"}},
+    "accelerator": {"our_card": {"like": "l40s", "price_per_hour": "1 USD/h", "price_source": "our quote"}},
+}
+
+
+def test_a_scenario_may_describe_its_own_model_and_device() -> None:
+    asked = PLAIN | {"hardware": MINE, "training": {"model": "mine", "accelerator": "our_card", "epochs": 10}}
+    found = toolkit.project(asked, draws=20)
+    told = {row["name"]: row for row in found.assumptions.iter_rows(named=True)}
+    assert told["model.param_count"]["value"] == 40e6
+    assert told["model.forward_mac_count"]["value"] == 6e9
+    assert "stated in the scenario" in told["model.param_count"]["source"]
+    assert found.value("training.cost_usd") > 0
+    assert "mine" in found.plan.summary or "L40S" in found.plan.summary
+    # nothing of it is left behind, and a saved projection can be asked again
+    assert "mine" not in hardware_facts.models()
+    assert toolkit.project(dict(found.scenario), draws=20).value("training.flop") == found.value("training.flop")
+    served = toolkit.project(PLAIN | {"hardware": MINE, "inference": {"model": "mine", "requests_per_s": 100}}, draws=20)
+    assert any("no serving rate of mine" in flag for flag in served.flags)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "said"),
+    [
+        ({"model": {"mine": {"params": 1e6}}}, "the scenario: 'hardware': model 'mine': 'forward_macs' is missing"),
+        ({"modell": {}}, "the scenario: 'hardware': 'modell' is not a kind of entry; there are accelerator, model, "),
+        ({"model": {"mine": {"params": 1e6, "forward_macs": 1e9, "colour": 1}}}, "'colour' is not a key"),
+        ({"model": ["mine"]}, "the scenario: 'hardware': holds no entries: "),
+        ({"nic": {"ours": {"like": "nothing"}}}, "'like' names 'nothing', which is not there"),
+    ],
+)
+def test_what_a_scenario_describes_is_held_against_the_schema(hardware: dict[str, Any], said: str) -> None:
+    with pytest.raises(toolkit.errors.ScenarioError) as caught:
+        toolkit.project(PLAIN | {"hardware": hardware}, draws=1)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 from pathlib import Path
 
@@ -11,6 +12,10 @@ import reporting_facts as facts
 
 import toolkit
 from toolkit.facts.backtests import Backtest, FittedLaw, Prediction
+from toolkit.projection.result import Projection
+from toolkit.reporting.page import render
+from toolkit.reporting.subjects import Subjects
+from toolkit.terminal import show_projection
 
 LAWS = (
     FittedLaw(kind="shard_bytes", title="bytes of the shards", unit="bytes", driver="images", formula="slope x images",
@@ -66,3 +71,28 @@ def test_one_without_predictions_is_reported_calmly(found: Backtest, tmp_path: P
     text = toolkit.report(none, out=tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Nothing could be predicted and measured" in text
     assert toolkit.figures(none) == {}
+
+
+def test_a_projection_carries_the_newest_backtest_of_its_dataset_or_says_that_there_is_none(
+    found: Backtest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = {"name": "x", "horizon_months": 2, "dataset": {"images": 1000, "image_size": "100 kB"}}
+    profile = dataclasses.replace(facts.profile(), location=str(tmp_path))
+    without = toolkit.project(asked, profile, draws=2)
+    assert without.backtest.startswith("No back-test: ")
+    assert "tonnage backtest" in without.backtest
+    (tmp_path / "backtests").mkdir()
+    dataclasses.replace(found, started_at="2025-01-01T00:00:00Z").save(tmp_path / "backtests" / "20250101T000000Z.json")
+    found.save(tmp_path / "backtests" / "20260102T110005Z.json")
+    tested = toolkit.project(asked, profile, draws=2)
+    assert tested.backtest == f"Back-test of 2026-01-02: {found.sentence}."
+    kept = Projection.from_dict(tested.to_dict())
+    assert kept.backtest == tested.backtest
+    for projection in (kept, without):  # a report made of the saved projection alone says it too
+        page = html.unescape(render(Subjects(projections=(projection,)))).replace("\u00a0", " ").replace("\u202f", " ")
+        assert projection.backtest in page
+    show_projection(kept)
+    assert "Back-test of 2026-01-02" in capsys.readouterr().out
+    older = tested.to_dict()
+    del older["backtest"]
+    assert Projection.from_dict(older).backtest == ""

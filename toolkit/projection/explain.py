@@ -111,8 +111,13 @@ class Explanation:
             part._draw(lines, depth + 1, drawn)
 
 
-def formula(unit: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Mark a pure function over arrays as a formula: its unit, and the formula in words.
+def formula(
+    unit: str, text: str, *, valid: Mapping[str, tuple[float, float]] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Mark a pure function over arrays as a formula: its unit, the formula in words, and for which inputs it was found to hold.
+
+    ``valid`` names arguments with the smallest and the largest value that the formula was held against; any other may take
+    every value.
 
     The ``Source:`` line of its docstring becomes the source that explanations show.
 
@@ -132,6 +137,7 @@ def formula(unit: str, text: str) -> Callable[[Callable[..., Any]], Callable[...
             raise TypeError(f"the formula {function.__name__} names no source in its docstring")
         function.unit = unit  # type: ignore[attr-defined]  # attributes of the function, read by the ledger
         function.text = text  # type: ignore[attr-defined]
+        function.valid = dict(valid or {})  # type: ignore[attr-defined]
         function.source = re.sub(r"\s+", " ", found.group(1)).strip().rstrip(".")  # type: ignore[attr-defined]
         return function
 
@@ -156,6 +162,7 @@ class Ledger:
         self.values: dict[str, Draws] = {}
         self._facts: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {}
         self._percentiles: dict[str, tuple[Draws, Draws, Draws]] = {}
+        self._ranges: dict[str, dict[str, tuple[float, float]]] = {}
 
     def give(self, name: str, unit: str, values: Draws, *, source: str, evidence: str) -> Draws:
         """Enter a quantity that is not derived; return its values."""
@@ -172,7 +179,19 @@ class Ledger:
         evidence = weakest([self._facts[source][3] for source in inputs.values()])
         marks: Any = function
         self._facts[name] = (marks.unit, marks.text, marks.source, evidence, tuple(inputs.values()))
+        if marks.valid:
+            self._ranges[name] = {inputs[argument]: ends for argument, ends in marks.valid.items() if argument in inputs}
         return values
+
+    def outside(self) -> list[tuple[str, str, float, float, float]]:
+        """Return quantities whose formula was not held against such inputs: name, input, its last median, and the range."""
+        found = []
+        for name, ranges in self._ranges.items():
+            for source, (low, high) in ranges.items():
+                value = self.median(source)
+                if not low <= value <= high:
+                    found.append((name, source, value, low, high))
+        return found
 
     def unit(self, name: str) -> str:
         """Return the unit of a quantity."""

@@ -20,7 +20,8 @@ _HEAD = """# Formulas
 Made from the code; a test holds it current. Every quantity of a projection is one of these pure functions of others, over draws
 and months. The unit of a symbol stands at the end of its name: bytes, seconds (`_s`), watts (`_w`), joules (`_j`), dollars
 (`_usd`), shares from 0 to 1, counts. Formulas are tested to be dimensionally right, against published figures (validation.md),
-and queues against a simulation of their events.
+and queues against a simulation of their events. What a formula holds for is the range that it was held against; outside of it
+a projection says so in a flag.
 """
 
 
@@ -32,8 +33,8 @@ def formula_page() -> str:
             "",
             f"## {title}",
             "",
-            "| quantity | formula | unit | symbols | what it says | source |",
-            "|---|---|---|---|---|---|",
+            "| quantity | formula | unit | symbols | what it says | holds for | source |",
+            "|---|---|---|---|---|---|---|",
         ]
         lines += [_row(name, function) for function in functions]
     return "\n".join(lines) + "\n"
@@ -57,5 +58,11 @@ def _row(module: str, function: Callable[..., Any]) -> str:
     marks: Any = function
     symbols = ", ".join(f"`{name}`" for name in inspect.signature(function).parameters)
     said = re.split(r"\s*Source:|\n\s*\n", inspect.getdoc(function) or "", maxsplit=1)[0]
-    cells = (f"`{module}.{function.__name__}`", marks.text, marks.unit or "as its inputs", symbols, said, marks.source)
+    ranges = [f"`{name}` {_plain(low)} to {_plain(high)}" for name, (low, high) in marks.valid.items()]
+    holds = ", ".join(ranges) or "any"
+    cells = (f"`{module}.{function.__name__}`", marks.text, marks.unit or "as its inputs", symbols, said, holds, marks.source)
     return f"| {' | '.join(' '.join(cell.split()).replace('|', '/') for cell in cells)} |"
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"

@@ -27,15 +27,17 @@ from toolkit.projection.hardware_entries import (
     Tier,
     TrainingRun,
 )
+from toolkit.projection.hardware_local import described, local_entries
 from toolkit.projection.hardware_own import checked_entries, own_path, read_entries
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Mapping
 
 __all__ = [
     "Accelerator", "Collection", "Instance", "Medium", "Model", "NetworkCard", "Processor", "Serving", "Switch", "Tier",
-    "TrainingRun", "accelerators", "cards", "collections", "figure", "hardware_kinds", "instances", "media", "models", "pick",
-    "processors", "runs", "shipped_facts", "switches", "tiers",
+    "TrainingRun", "accelerators", "cards", "collections", "described_in", "figure", "hardware_kinds", "instances", "media",
+    "models", "pick", "processors", "runs", "shipped_facts", "switches", "tiers",
 ]  # fmt: skip
 
 _FILES: Final = {
@@ -69,7 +71,13 @@ def _with_own(kind: str, path: str, changed_ns: int) -> dict[str, Any]:
 def _entries(kind: str) -> dict[str, Any]:
     path = own_path()
     changed_ns = path.stat().st_mtime_ns if path.is_file() else 0
-    return _with_own(kind, str(path), changed_ns)
+    found, local = _with_own(kind, str(path), changed_ns), described(kind)
+    return found | dict(local) if local else found
+
+
+def described_in(scenario: Any) -> contextlib.AbstractContextManager[None]:
+    """Return what makes the entries of a scenario's ``hardware`` known while it is read or projected."""
+    return local_entries(scenario, {kind: shipped_facts(kind) for kind in KINDS} if scenario else {})
 
 
 def accelerators() -> dict[str, Accelerator]:

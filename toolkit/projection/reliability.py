@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-@formula("s", "a node's mean time between failures / nodes")
+@formula("s", "a node's mean time between failures / nodes", valid={"node_count": (1, 2048)})
 def failure_interval(node_interval_s: Draws, node_count: Draws) -> Any:
     """Mean time between failures of a run.
 

@@ -139,6 +139,8 @@ class Projection:
     """Warnings, one sentence each."""
     limits: tuple[str, ...] = ()
     """What the projection does not say, one sentence each."""
+    backtest: str = ""
+    """How well predictions on the dataset's own images were met by measurements, or that this was not tried."""
     explanations: Mapping[str, NodeSummary] = field(repr=False, default_factory=dict)
     """Every quantity with its formula, inputs and source."""
 
@@ -193,6 +195,7 @@ class Projection:
             },
             "flags": list(self.flags),
             "limits": list(self.limits),
+            "backtest": self.backtest,
             "explanations": [_plain(node) for node in self.explanations.values()],
         }
 
@@ -221,6 +224,7 @@ class Projection:
             plan=_plan(plan),
             flags=tuple(facts["flags"]),
             limits=tuple(facts["limits"]),
+            backtest=facts.get("backtest", ""),
             explanations={node.name: node for node in nodes},
             **{name: pl.DataFrame(facts.get(name, {}), schema=schema) for name, schema in _FRAMES.items()},
         )

@@ -7,23 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import polars as pl
 
 from toolkit.errors import ScenarioError, UsageError
 from toolkit.facts import DatasetProfile, MeasurementSet
-from toolkit.projection import growth, plan_check, siting
+from toolkit.facts.backtests import Backtest
+from toolkit.projection import growth, plan_check, siting, speed_limits
 from toolkit.projection.calibrated import apply as apply_calibration
 from toolkit.projection.calibration import newest_calibration
 from toolkit.projection.doubling import doubling_table
 from toolkit.projection.givens import Givens, gather
 from toolkit.projection.givens_training import ACCURACY
 from toolkit.projection.growth_checks import check_devices
-from toolkit.projection.influence import influences
+from toolkit.projection.hardware_facts import described_in
 from toolkit.projection.measured import measurements_of
 from toolkit.projection.model import evaluate
 from toolkit.projection.plan import bottlenecks, make_plan
-from toolkit.projection.result import ASSUMPTION_SCHEMA, FRAME_SCHEMA, INFLUENCE_SCHEMA, SENSITIVITY_SCHEMA, Projection
+from toolkit.projection.result import Projection
 from toolkit.projection.scenario import Scenario, load_scenario
+from toolkit.projection.tables import assumptions_of, frame_of, influences_of, sensitivity_of
 from toolkit.projection.training_flags import training_flags
 from toolkit.units import MONTH_S, show
 
@@ -31,31 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from toolkit.facts.calibrations import Calibration
-    from toolkit.projection.explain import Ledger, NodeSummary
+    from toolkit.projection.explain import Ledger
 
 __all__ = ["drawn", "project"]
 
-_RESULT_PREFIXES: Final = (
-    "dataset.",
-    "storage.",
-    "bandwidth.",
-    "network.",
-    "training.",
-    "inference.",
-    "cache.",
-    "curation.",
-    "cost.",
-    "site.",
-    "plan.",
-)
-_HEADLINES: Final = (
-    "storage.capacity_bytes",
-    "training.gpu_count",
-    "training.elapsed_s",
-    "training.cost_usd",
-    "inference.instance_count",
-)
-_SENSITIVITY_ROWS: Final = 8
 _TRIAL_DRAWS: Final = 200
 """Draws on which another choice is tried."""
 
@@ -101,6 +81,14 @@ def project(
     if draws < 1:
         raise UsageError(f"draws must be 1 or more, not {draws}")
     asked = load_scenario(scenario)
+    with described_in(asked.hardware):
+        return _projected(asked, profile, measurements, calibration, draws=draws, seed=seed)
+
+
+def _projected(
+    asked: Scenario, profile: Any, measurements: Any, calibration: Calibration | str | Path | None, *, draws: int, seed: int
+) -> Projection:
+    """Return the projection of a scenario whose own hardware is known."""
     facts, location = _profile_of(profile)
     measured = measurements_of(measurements, location)
     asked, fitted = _with_fitted_growth(asked, facts)
@@ -116,21 +104,23 @@ def project(
     if asked.training is not None:
         check_devices(ledger.median("training.gpu_count"))
     plan_check.derive(ledger, asked, months)
+    speed_limits.derive(ledger, asked)
     nodes = ledger.summaries()
     loads = bottlenecks(ledger, asked, months)
     return Projection(
         name=asked.name,
         scenario=asked.model_dump(mode="json"),
         months=tuple(int(month) for month in months),
-        frame=_frame(nodes, months),
+        frame=frame_of(nodes, months),
         plan=make_plan(ledger, asked, months, loads, trial),
         doubling=doubling_table(asked, givens.by_name, float(months[-1])),
-        sensitivity=_sensitivity(asked, givens, months, ledger.values.get("training.gpu_count")),
-        influences=_influences(ledger, givens),
-        assumptions=_assumptions(givens),
+        sensitivity=sensitivity_of(asked, givens, months, ledger.values.get("training.gpu_count")),
+        influences=influences_of(ledger, givens),
+        assumptions=assumptions_of(givens),
         bottlenecks=loads,
         flags=(*fitted, *givens.flags, *_flags(asked, facts, ledger, months)),
         limits=_limits(asked, measured),
+        backtest=_backtest(location),
         explanations=nodes,
     )
 
@@ -207,100 +197,13 @@ def _with_fitted_growth(scenario: Scenario, profile: DatasetProfile | None) -> t
     return scenario.model_copy(update={"growth": resolved}), [flag]
 
 
-def _frame(nodes: Mapping[str, NodeSummary], months: np.ndarray[Any, Any]) -> pl.DataFrame:
-    parts = []
-    for node in nodes.values():
-        if not node.name.startswith(_RESULT_PREFIXES) or not node.formula:
-            continue
-        repeat = len(months) if len(node.p50) == 1 else 1
-        parts.append(
-            pl.DataFrame(
-                {
-                    "month": months.astype(np.int32),
-                    "quantity": [node.name] * len(months),
-                    "unit": [node.unit] * len(months),
-                    "p10": list(node.p10) * repeat,
-                    "p50": list(node.p50) * repeat,
-                    "p90": list(node.p90) * repeat,
-                    "evidence": [node.evidence] * len(months),
-                },
-                schema=FRAME_SCHEMA,
-            )
-        )
-    return pl.concat(parts).with_columns(pl.col("p10", "p50", "p90").fill_nan(None))
-
-
-def _sensitivity(
-    scenario: Scenario, givens: Givens, months: np.ndarray[Any, Any], bought: np.ndarray[Any, Any] | None
-) -> pl.DataFrame:
-    """Return how far each uncertain input alone moves the headline numbers at the last month, the widest first.
-
-    Devices stay those that were bought: an input that is worse than thought makes a run late, it buys no more of them.
-    """
-    uncertain = [given for given in givens.by_name.values() if not given.is_certain]
-    if not uncertain:
-        return pl.DataFrame(schema=SENSITIVITY_SCHEMA)
-    last = months[-2:] if len(months) > 1 else months
-    ends = [(given.at("p10"), given.at("p90")) for given in uncertain]
-    values = {name: np.full((1, 1), given.at("p50")) for name, given in givens.by_name.items()}
-    for index, given in enumerate(uncertain):  # each input's two ends are two draws: all are evaluated at once
-        values[given.name] = np.full((2 * len(uncertain), 1), given.at("p50"))
-        values[given.name][2 * index : 2 * index + 2, 0] = ends[index]
-    ledger = evaluate(scenario, givens.by_name, values, last, bought=None if bought is None else bought[:, -2:])
-    rows: list[dict[str, Any]] = []
-    for quantity in _HEADLINES:
-        if not (moved := _moved(quantity, ledger.values)):
-            continue
-        results = np.broadcast_to(ledger.values[moved][:, -1], 2 * len(uncertain)).reshape(-1, 2)
-        for given, (low_input, high_input), (low, high) in zip(uncertain, ends, results.tolist(), strict=True):
-            if low != high and np.isfinite([low, high]).all():
-                inputs = {"input": given.name, "low_input": low_input, "high_input": high_input}
-                told = {"quantity": quantity, "unit": ledger.unit(moved), "low_result": low, "high_result": high}
-                rows.append(told | inputs)
-    frame = pl.DataFrame(rows, schema=SENSITIVITY_SCHEMA).with_columns(swing=(pl.col("high_result") - pl.col("low_result")).abs())
-    widest = frame.sort("swing", descending=True).group_by("quantity", maintain_order=True).head(_SENSITIVITY_ROWS)
-    return widest.select(*SENSITIVITY_SCHEMA)
-
-
-def _influences(ledger: Ledger, givens: Givens) -> pl.DataFrame:
-    """Return what the spread of the headline numbers comes from when all inputs vary at once."""
-    uncertain = [given.name for given in givens.by_name.values() if not given.is_certain]
-    told = {name: ledger.values[moved] for name in _HEADLINES if (moved := _moved(name, ledger.values))}
-    return pl.DataFrame(influences(ledger.values | told, uncertain, list(told)), schema=INFLUENCE_SCHEMA)
-
-
-def _moved(headline: str, values: Mapping[str, Any]) -> str:
-    """Return the quantity by which inputs move a headline: devices are bought as needed; empty where nothing moves it."""
-    if headline == "training.gpu_count":
-        return "training.needed_count" if "training.needed_count" in values else ""
-    return headline if headline in values else ""
-
-
-def _assumptions(givens: Givens) -> pl.DataFrame:
-    rows = [
-        {
-            "name": given.name,
-            "value": given.value,
-            "unit": given.unit,
-            "shown": _shown(given.value, given.unit, given.at("p10"), given.at("p90"), is_certain=given.is_certain),
-            "evidence": given.evidence,
-            "source": given.source,
-        }
-        for given in givens.by_name.values()
-    ]
-    return pl.DataFrame(rows, schema=ASSUMPTION_SCHEMA).with_columns(pl.col("value").fill_nan(None))
-
-
-def _shown(value: float, unit: str, low: float, high: float, *, is_certain: bool) -> str:
-    if np.isnan(value):
-        return "needs input"
-    text = show(value, unit)
-    return text if is_certain else f"{text} ({show(low, unit)} to {show(high, unit)})"
-
-
 def _flags(scenario: Scenario, profile: DatasetProfile | None, ledger: Ledger, months: np.ndarray[Any, Any]) -> list[str]:
     power = siting.flag_of(ledger, months)
-    flags = [*plan_check.flags_of(ledger, scenario, months), *([power] if power else [])]
+    flags = [*plan_check.flags_of(ledger, scenario, months), *speed_limits.flags_of(ledger), *([power] if power else [])]
+    for name, source, value, low, high in ledger.outside():
+        unit = ledger.unit(source)
+        held = f"{show(low, unit)} to {show(high, unit)}"
+        flags.append(f"{name}: {source} of {show(value, unit)} lies outside the {held} that its formula holds for")
     if profile is not None and scenario.dataset.images is None and profile.image_count < 10_000:
         flags.append(
             f"the profile has {profile.image_count:,} images: the mean size of an image may not hold for a larger collection"
@@ -338,3 +241,15 @@ def _limits(scenario: Scenario, measured: MeasurementSet | None) -> tuple[str, .
     else:
         said.append(f"Rates were measured on '{measured.environment.host}'; on another machine they differ.")
     return tuple(said)
+
+
+def _backtest(location: Path | None) -> str:
+    """Return what the newest back-test of the dataset found, or that there is none."""
+    newest = max((location / "backtests").glob("*.json"), default=None) if location is not None else None
+    if newest is None:
+        return (
+            "No back-test: predictions were not held against measurements on these images and this machine; "
+            "tonnage backtest DATASET does that."
+        )
+    found = Backtest.load(newest)
+    return f"Back-test of {found.started_at[:10]}: {found.sentence}."

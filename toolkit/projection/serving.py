@@ -132,13 +132,8 @@ def derive(ledger: Ledger, inference: Inference, months: Draws) -> None:
     derive_rates(ledger)
     evidence = weakest([ledger.evidence(f"inference.{name}") for name in ("single_s", "offline_per_s")])
     source = f"bisection over a simulated queue, from latency and rate of {device.title}"
-    ledger.give(
-        "inference.batch_count",
-        "count",
-        np.full((1, 1), float(inference.max_batch)),
-        source="stated in the scenario",
-        evidence="assumed",
-    )
+    batch = np.full((1, 1), float(inference.max_batch))
+    ledger.give("inference.batch_count", "count", batch, source="the scenario's inference.max_batch", evidence="assumed")
     single_s, offline_per_s = (ledger.median(f"inference.{name}") for name in ("single_s", "offline_per_s"))
     capacity = _capacity(inference, device.title, single_s, offline_per_s)
     ledger.give("inference.simulated_per_s", "per_s", np.full((1, 1), capacity), source=source, evidence=evidence)

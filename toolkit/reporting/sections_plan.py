@@ -49,6 +49,8 @@ def plan_section(projection: Projection, figures: Mapping[str, go.Figure], prefi
     blocks += _risks(projection, figures, prefix)
     if projection.flags:
         blocks.append(Notes(items=projection.flags, title="To watch"))
+    if projection.backtest:
+        blocks.append(Prose(text=projection.backtest, calm=True))
     return Section(id=f"{prefix}plan", title="What to buy or rent, and when", short="Plan", lead=lead, blocks=tuple(blocks))
 
 
