@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 from web_server import web_server
 
 from toolkit.curation.download_rates import download_rates
-from toolkit.curation.sources import Item, SourceUnit, autoindex, downloads
+from toolkit.curation.reasons import refusal
+from toolkit.curation.sources import Item, SourceUnit, autoindex, downloads, remote
 from toolkit.curation.sources.access import Access
 from toolkit.curation.sources.autoindex import links, list_web
 from toolkit.curation.sources.fetching import read_remote, with_shared_hosts
+from toolkit.curation.sources.objects import Entry
 from toolkit.curation.sources.remote import Remote
 from toolkit.curation.sources.robots import OPT_OUTS, Robots, opted_out
 from toolkit.curation.sources.transfers import Transfers, noted_transfers
@@ -107,6 +110,14 @@ def test_a_page_is_listed_whole_though_one_of_its_files_does_not_answer(tmp_path
             list(list_web(Location.of(f"{web.url}/x/"), access))
 
 
+def test_a_size_that_no_file_has_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = {"Content-Type": "image/jpeg", "Content-Length": "9" * 30, "ETag": "x"}
+    answer = SimpleNamespace(status=200, headers=headers, close=lambda: None)
+    monkeypatch.setattr(autoindex, "ask", lambda *_: answer)
+    (entry,) = list_web(Location.of("http://h/a.jpg"), QUICK)
+    assert entry.size_bytes == 0
+
+
 def test_a_host_is_asked_for_no_more_at_once_than_the_recipe_says(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = []
 
@@ -128,8 +139,8 @@ def test_a_folder_that_cannot_be_listed_is_one_refusal_of_its_source(tmp_path: P
         web.files = {"/x/": b'<a href="a.jpg"><a href="shut/">', "/x/a.jpg": b"a"}
         web.headers = {"/x/": {"Content-Type": "text/html"}}
         web.moved = {"/x": "/x/"}
-        remote = Remote(access=QUICK, staging=tmp_path)
-        units = [unit for unit in remote.units(Location.of(f"{web.url}/x/"), "x") if isinstance(unit, SourceUnit)]
+        listing = Remote(access=QUICK, staging=tmp_path)
+        units = [unit for unit in listing.units(Location.of(f"{web.url}/x/"), "x") if isinstance(unit, SourceUnit)]
         items = {item.source: item for unit in units for item in unit.items}
         assert set(items) == {"x/a.jpg", "x/shut/"}
         refused = items["x/shut/"].refusal
@@ -171,7 +182,21 @@ def test_what_is_noted_of_a_transfer_is_what_came(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("worker_count", "each"), [(1, 8), (3, 2), (64, 1)])
 def test_workers_share_the_connections_to_a_host(worker_count: int, each: int) -> None:
-    remote = SourceUnit(kind="remote", path="", source="", access=Access(per_host_count=8))
+    away = SourceUnit(kind="remote", path="", source="", access=Access(per_host_count=8))
     local = SourceUnit(kind="files", path="", source="")
-    found = list(with_shared_hosts([remote, local], worker_count))
-    assert found == [dataclasses.replace(remote, access=Access(per_host_count=each)), local]
+    found = list(with_shared_hosts([away, local], worker_count))
+    assert found == [dataclasses.replace(away, access=Access(per_host_count=each)), local]
+
+
+def test_a_web_folder_is_held_in_columns_whatever_its_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_BLOCK", 2)
+    gone = refusal("http_status", "status 403")
+    names = ["a.jpg", "b c.jpg", "é.jpg", "shut/", "z.jpg"]
+    entries = [
+        Entry(relative=name, url=f"http://h/{name}", etag="1-2", size_bytes=3, refusal=gone if name == "shut/" else None)
+        for name in names
+    ]
+    monkeypatch.setattr(remote, "list_web", lambda *_: iter(entries))
+    units = list(Remote(access=QUICK, staging=tmp_path).units(Location.of("http://h/x"), "x"))
+    items = [item for unit in units if isinstance(unit, SourceUnit) for item in unit.items]
+    assert [(item.source, item.refusal) for item in items] == [(f"x/{name}", gone if name == "shut/" else None) for name in names]

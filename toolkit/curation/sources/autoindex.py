@@ -26,6 +26,8 @@ __all__ = ["links", "list_web"]
 _PAGE_BYTES: Final = 64 * 2**20
 _AT_ONCE: Final = 8
 _MOVES: Final = 3
+_SIZE_DIGITS: Final = 18
+"""A size of more digits is none."""
 _NO_HEAD: Final = frozenset({405, 501})
 """Statuses of hosts that answer no HEAD. Source: RFC 9110, sections 15.5.6 and 15.6.2."""
 
@@ -149,7 +151,7 @@ def _head(url: str, access: Access) -> _Head | None:
         if response.status != 200:
             return None
         size = response.headers.get("Content-Length", "")
-        size_bytes = int(size) if size.isdecimal() else 0
+        size_bytes = int(size) if size.isdecimal() and len(size) <= _SIZE_DIGITS else 0
         mark = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         return _Head(url=url, kind=kind, etag=stamp(size_bytes, mark), size_bytes=size_bytes)

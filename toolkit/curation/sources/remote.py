@@ -6,6 +6,7 @@ What is laid down bears the remote file's stamp in its time of change, so that a
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import posixpath
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from toolkit.curation.sources.fetching import fetch
 from toolkit.curation.sources.folders import list_file
 from toolkit.curation.sources.lists import is_list, list_rows
 from toolkit.curation.sources.masks import ImageStems, is_mask, mask_stems
-from toolkit.curation.sources.objects import list_objects
+from toolkit.curation.sources.objects import Entry, list_objects
 from toolkit.curation.sources.rows import TABLE_SUFFIXES
 from toolkit.curation.sources.transfers import Transfers
 from toolkit.curation.sources.units import (
@@ -44,12 +45,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from toolkit.curation.sources.access import Access
-    from toolkit.curation.sources.objects import Entry
     from toolkit.locations import Location
 
 __all__ = ["Remote"]
 
 _AT_ONCE: Final = 16
+_BLOCK: Final = 8_192
+"""Entries of a listing held as objects before they become a frame."""
+_ENTRY: Final = pl.Schema({"relative": pl.String, "url": pl.String, "etag": pl.String, "size_bytes": pl.Int64})
 _LISTS: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt", ".csv.gz", ".tsv.gz", ".jsonl.gz")
 
 
@@ -117,8 +120,7 @@ class Remote:
     def _listing(self, place: Location) -> Callable[[], Iterator[Entry]]:
         """Return what lists a source each time that it is called; pages on the web are asked once alone."""
         if place.is_web:
-            held = list(list_web(place, self.access))
-            return lambda: iter(held)
+            return _Held(list_web(place, self.access)).entries
         return lambda: (entry for entry in list_objects(place, self.access) if not entry.url.endswith("/"))
 
     def _unit(self, items: list[Item]) -> SourceUnit:
@@ -214,6 +216,23 @@ class Remote:
         if not target.exists() and fetch(url, target, self.access, ask_robots=False, transfers=transfers) is not None:
             return path
         return str(target)
+
+
+class _Held:
+    """Entries of a listing in columns, to be gone through more than once."""
+
+    def __init__(self, listed: Iterator[Entry]) -> None:
+        self._blocks: list[pl.DataFrame] = []
+        self._refusals: dict[str, Refusal] = {}
+        while block := list(itertools.islice(listed, _BLOCK)):
+            self._refusals |= {entry.url: entry.refusal for entry in block if entry.refusal is not None}
+            rows = [(entry.relative, entry.url, entry.etag, entry.size_bytes) for entry in block]
+            self._blocks.append(pl.DataFrame(rows, schema=_ENTRY, orient="row"))
+
+    def entries(self) -> Iterator[Entry]:
+        for block in self._blocks:
+            for row in block.iter_rows(named=True):
+                yield Entry(**row, refusal=self._refusals.get(row["url"]))
 
 
 def _without_query(url: str) -> str:
