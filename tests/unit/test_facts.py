@@ -63,6 +63,12 @@ def test_a_profile_survives_json() -> None:
     assert SKETCH.median == QUANTILE_SHARES.index(0.5)
 
 
+def test_a_profile_from_before_groups_were_looked_at_across_splits_still_loads() -> None:
+    facts = PROFILE.to_dict()
+    del facts["straddling_group_count"]
+    assert DatasetProfile.from_dict(facts) == PROFILE
+
+
 def test_measurements_survive_a_file_and_keep_every_sample(tmp_path: Path) -> None:
     path = SET.save(tmp_path / "deep" / "m.json")
     assert MeasurementSet.load(path) == SET
