@@ -12,6 +12,7 @@ from toolkit.projection import steps
 from toolkit.projection.hardware_facts import accelerators, runs
 from toolkit.projection.result import Projection
 from toolkit.projection.utilised import family_share
+from toolkit.projection.what_if import what_if
 
 IMAGENET: dict[str, Any] = {
     "name": "imagenet", "horizon_months": 1, "dataset": {"images": 1_281_167, "image_size": "114660 B"},
@@ -159,3 +160,15 @@ def test_a_published_run_is_not_predicted_from_itself() -> None:
     wide, narrow = family_share(None, device), family_share("convolution", device)
     assert wide.high / wide.low > 1.3 * narrow.high / narrow.low
     assert all(run.source and run.as_of for run in runs().values())
+
+
+def test_what_if_buys_for_each_case_on_its_own_and_begins_at_the_plan() -> None:
+    projection = asked(300)
+    found = what_if(projection)
+    assert found is not None
+    assert found.value("training.gpu_count") == projection.value("training.gpu_count")
+    deadlines = next(given for given in found.inputs if given.name == "training.deadline_s").stops
+    counts = [found.value("training.gpu_count", training_deadline_s=stop) for stop in deadlines]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > 4 * counts[-1]
+    assert found.value("training.elapsed_s", training_deadline_s=deadlines[0]) <= deadlines[0]
