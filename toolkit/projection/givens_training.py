@@ -269,8 +269,8 @@ def _device_rate(givens: Givens, training: Training, measured: MeasurementSet | 
     givens.add("device.product_share", "share", PRODUCT_SHARE, source, "published", spread=(0.7, 1.1))
     published, by_bandwidth = device.train_images_per_s.get(training.model), rate_by_bandwidth(device, training.model)
     if published is not None and f"{training.accelerator}.{training.model}" not in left_out:
-        source = f"{device.title}, 16 bits: {device.train_source}"
-        givens.add("device.half_images_per_s", "images_per_s", published, source, "published", spread=(0.8, 1.05))
+        source = f"{device.title}, 16 bits: {device.train_source}; a plain PyTorch reference takes 0.69 of it on A100 (V22)"
+        givens.add("device.half_images_per_s", "images_per_s", published, source, "published", spread=(0.69, 1.05))
         return
     if by_bandwidth is not None:
         found, count = by_bandwidth

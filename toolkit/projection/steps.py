@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = [
-    "bought_count", "device_gradients", "exposed", "gradient_time", "kept_share", "needed_count", "node_gradients",
-    "replica_time", "ring_members", "split_wait", "step_batch", "step_rate", "step_time", "working_time",
+    "bought_count", "count_of_each", "device_gradients", "exposed", "gradient_time", "kept_share", "needed_count",
+    "node_gradients", "replica_time", "ring_members", "split_wait", "step_batch", "step_rate", "step_time", "working_time",
 ]  # fmt: skip
 
 _ROUNDS = 3
@@ -230,6 +230,18 @@ def _peak(contention_share: Draws, coherence_share: Draws) -> Any:
     """Return the count beyond which more devices are slower, by the universal scalability law; infinite without coherence."""
     coherence = np.asarray(coherence_share, dtype=np.float64)
     return np.where(coherence > 0, np.sqrt((1 - contention_share) / np.where(coherence > 0, coherence, 1.0)), np.inf)
+
+
+@formula("count", "needed x devices bought over those needed, in whole replicas")
+def count_of_each(needed_count: Draws, margin_factor: Draws, split_count: Draws) -> Any:
+    """Devices that are bought where each draw is a case of its own.  Source: definition; the margin is the plan's.
+
+    Examples
+    --------
+    >>> float(count_of_each(10.0, 1.25, 1.0)), float(count_of_each(16.0, 1.25, 8.0))
+    (13.0, 24.0)
+    """
+    return np.ceil(needed_count * margin_factor / split_count - 1e-9) * split_count
 
 
 @formula("count", "what is needed at the planned probability: that share of the draws needs no more")

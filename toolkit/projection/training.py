@@ -104,7 +104,7 @@ def precise_rate(
     Examples
     --------
     >>> [round(float(precise_rate(7002.0, 24.66e9, 989e12, 0.8, peak, bytes))) for peak, bytes in ((989e12, 1), (67e12, 2))]
-    [7002, 1466]
+    [7002, 1463]
     """
     whole_s = 1 / np.asarray(half_images_per_s)
     arithmetic_s = np.minimum(whole_s, sample_flop / (half_peak_flop_per_s * product_share))

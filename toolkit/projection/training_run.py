@@ -155,6 +155,9 @@ def _device_count(ledger: Ledger, trained: Training) -> None:
                replica_s="training.replica_s", overlap_share="network.overlap_share", latency_s="network.hop_latency_s",
                exposure_factor="network.exposure_factor", gradient_bytes="training.gradient_sum_bytes",
                **_BATCH, **_SCALING, **_LINKS)  # fmt: skip
+    if "training.margin_factor" in ledger.values and "training.gpu_count" not in ledger.values:
+        derive("training.gpu_count", steps.count_of_each, needed_count="training.needed_count",
+               margin_factor="training.margin_factor", split_count="training.split_count")  # fmt: skip
     if "training.gpu_count" not in ledger.values:
         derive("training.gpu_count", steps.bought_count, needed_count="training.needed_count",
                planned_share="training.planned_share")  # fmt: skip

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from toolkit.projection.result import Projection
+    from toolkit.projection.scenario import Scenario
 
 __all__ = ["WhatIf", "WhatIfInput", "WhatIfOutput", "what_if"]
 
@@ -126,7 +127,8 @@ def what_if(projection: Projection) -> WhatIf | None:
     last = float(projection.months[-1])
     alone = scenario.model_copy(update={"inference": None})  # nothing of these inputs reaches serving
     try:
-        ledger = evaluate(alone, givens, values, np.array([max(0.0, last - 1), last]))
+        months = np.array([max(0.0, last - 1), last])
+        ledger = evaluate(alone, givens, values, months, margin_factor=_margin(projection, alone, givens, months))
     except KeyError as error:
         raise ScenarioError(
             f"the projection '{projection.name}' was saved by another version, without the input {error}: make it again"
@@ -140,6 +142,15 @@ def what_if(projection: Projection) -> WhatIf | None:
     return WhatIf(
         month=int(last), inputs=inputs, outputs=tuple(o for o in outputs if o.depends_on and any(map(math.isfinite, o.values)))
     )
+
+
+def _margin(projection: Projection, scenario: Scenario, givens: Mapping[str, Given], months: NDArray[np.float64]) -> float | None:
+    """Return the devices that the plan buys over those needed in the middle, so that nothing changed gives the plan's count."""
+    bought = projection.explanations.get("training.gpu_count")
+    if bought is None or "training.gpu_count" in givens:
+        return None
+    middle = evaluate(scenario, givens, {name: np.full((1, 1), given.value) for name, given in givens.items()}, months)
+    return bought.p50[-1] / middle.median("training.needed_count")
 
 
 def _givens(projection: Projection) -> dict[str, Given]:

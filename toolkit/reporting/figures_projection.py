@@ -38,7 +38,7 @@ def projection_figures(projection: Projection) -> dict[str, go.Figure]:
         "storage": storage(projection),
         "bandwidth": demand_and_supply(frame),
         "bottlenecks": bottlenecks(projection.bottlenecks),
-        "compute": fan(frame, "training.gpu_count", "GPUs for training"),
+        "compute": fan(frame, _devices(frame), "GPUs for training"),
         "elapsed": fan(frame, "training.elapsed_s", "A training run"),
         "cost": fan(frame, "training.cost_usd", "Training"),
         "latency": latency(projection),
@@ -55,6 +55,12 @@ def projection_figures(projection: Projection) -> dict[str, go.Figure]:
     figures |= tornadoes(projection.sensitivity, units) | influence_figures(projection.influences)
     figures |= choice_figures(projection.plan.alternatives)
     return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def _devices(frame: pl.DataFrame) -> str:
+    """Return the quantity that tells the range of devices: what draws need, where one count is bought for all of them."""
+    needed = "training.needed_count"
+    return needed if needed in frame["quantity"] else "training.gpu_count"
 
 
 def fan(frame: pl.DataFrame, quantity: str, subject: str) -> go.Figure | None:

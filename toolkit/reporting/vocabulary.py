@@ -323,6 +323,7 @@ QUANTITY_WORDS: Final = {
     "training.gradient_sum_bytes": "gradients summed in a step",
     "training.ideal_node_count": "nodes if nothing were lost",
     "training.late_share": "training time beyond the deadline",
+    "training.margin_factor": "GPUs bought over those needed",
     "training.measured_count": "devices up to which scaling was measured",
     "training.memory_bytes": "device memory in training",
     "training.micro_batch_count": "parts of a pipelined step",
