@@ -41,6 +41,8 @@ def draw_projection(screen: Console, projection: Projection) -> None:
         screen.print(_item_table(plan.frame))
         if plan.unpriced_items:
             screen.print(Text("what has no price needs your input, and is in no sum", style="dim"))
+    if projection.backtest:
+        screen.print(_clipped(projection.backtest, screen.width, _SENTENCE_LINES))
     for flag in projection.flags[:_FLAGS]:
         screen.print(_line(f"! {flag}", screen.width, style="yellow"))
     if len(projection.flags) > _FLAGS:

@@ -58,7 +58,7 @@ def test_what_is_bought_does_with_the_probability_that_is_stated() -> None:
                       training={"cores_per_node": 512})  # fmt: skip
         bought.append(found.plan.frame.filter(pl.col("phase") == "storage")["count"].sum())
         share = float(probability.removesuffix(" %")) / 100
-        assert found.value("plan.late_share") <= 1 - share + 1e-9
+        assert found.value("plan.late_share") <= 2 * (1 - share)  # devices and drives do each with it; either may hold a run up
         assert found.scenario["plan"]["probability"] == pytest.approx(share)
     assert bought == sorted(bought)
     assert bought[0] < bought[-1]

@@ -121,7 +121,7 @@ def test_a_measured_rate_is_taken_as_it_is_and_scaled_to_other_images() -> None:
 def test_a_checkpoint_is_written_by_all_nodes_to_all_drives() -> None:
     small = asked(20, training={"accelerator_count": 8})
     large = asked(20, training={"accelerator_count": 64}, dataset={"images": 1e9, "image_size": "500 kB"})
-    assert small.value("bandwidth.storage_write_bytes_per_s") <= 5e9  # one drive holds it all
+    assert small.value("bandwidth.storage_write_bytes_per_s") <= 12.5e9  # one node's link
     assert large.value("bandwidth.storage_write_bytes_per_s") > 50e9
     assert large.value("bandwidth.storage_write_bytes_per_s") <= 8 * 12.5e9  # eight nodes' links
     assert large.value("training.restore_s") < small.value("training.restore_s")

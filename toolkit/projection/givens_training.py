@@ -67,7 +67,8 @@ def gather_training(
     else:
         givens.state("training.epoch_count", "count", training.epochs or 90)
     givens.state("training.deadline_s", "s", training.deadline)
-    givens.state("training.planned_share", "share", training.deadline_probability)
+    asked = training.deadline_probability
+    givens.state("training.planned_share", "share", scenario.plan.probability if asked is None else asked)
     givens.state("training.run_count", "count", training.runs_per_month)
     if training.accelerator_count is not None:
         givens.state("training.gpu_count", "count", training.accelerator_count)

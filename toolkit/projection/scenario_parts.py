@@ -64,8 +64,8 @@ class Training(Part):
     """Samples in all, however large the dataset."""
     deadline: Annotated[float, quantity("s"), at_least(60, "a minute")] = 7 * 86_400.0
     """Time within which a run must end."""
-    deadline_probability: Annotated[float, quantity("share"), Field(gt=0, lt=1)] = 0.9
-    """Probability with which it is to end in time: so many devices are bought. Default: nine of ten."""
+    deadline_probability: Annotated[float, quantity("share"), Field(gt=0, lt=1)] | None = None
+    """Probability with which it is to end in time: so many devices are bought. Default: ``plan.probability``."""
     accelerator_count: Annotated[int, Field(ge=1)] | None = None
     """Devices that there are, where that is decided already; by default as many as the deadline takes."""
     runs_per_month: Annotated[float, Field(ge=0, le=1000)] = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -24,8 +25,9 @@ LARGEST_PER_S: Final = 1e12
 """Most requests or frames each second that a scenario may grow to."""
 
 
+@functools.cache
 def quantity(unit: str) -> BeforeValidator:
-    """Return what reads a number with its unit."""
+    """Return what reads a number with its unit; the same for each key of the unit, so that it can be known by it."""
 
     def parse(text: Any) -> Any:
         return text if text is None else parse_quantity(text, unit)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
-from toolkit.projection import scenario_parts
+from toolkit.projection.scenario import Scenario
+from toolkit.projection.scenario_types import quantity
 from toolkit.reporting.wording import shorten
 from toolkit.units import show
 
@@ -18,11 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["does_apply", "key_units", "key_words", "stated"]
 
 _CELL_LETTERS: Final = 160
-_TYPES: Final = {
-    "Bytes": "bytes", "BytesOrNone": "bytes", "GramsPerJ": "g_per_j", "BytesPerS": "bytes_per_s", "Seconds": "s", "Watts": "w",
-    "Usd": "usd", "UsdPerJ": "usd_per_j", "Share": "share", "PerS": "per_s",
-}  # fmt: skip
-"""Unit of each type that a scenario's keys have."""
+_UNITS: Final = ("bytes", "bytes_per_s", "s", "w", "usd", "usd_per_j", "g_per_j", "share", "per_s", "pixels")
+"""Units that a scenario's keys are written in."""
 
 _NOUNS: Final = ("images", "images_per_month", "ceiling_images")
 """Keys without a unit of their own that count images."""
@@ -45,8 +43,7 @@ def key_units() -> dict[str, str]:
     >>> units["dataset.image_size"], units["training.deadline"], units["inference.device_power_limit"]
     ('bytes', 's', 'w')
     """
-    units = {id(getattr(scenario_parts, name).__metadata__[0]): unit for name, unit in _TYPES.items()}
-    return dict(_walked(scenario_parts.Scenario, "", units))
+    return dict(_walked(Scenario, "", {id(quantity(unit)): unit for unit in _UNITS}))
 
 
 def _walked(part: type[BaseModel], before: str, units: Mapping[int, str]) -> Iterator[tuple[str, str]]:
