@@ -49,6 +49,10 @@ _COLLECTED_AT: Final = (50_000, 20, 50)
 """New objects, and collections, after which Python's collector looks for cycles in workers: rows of facts have none, and looking
 through all of them at every 700 took a twentieth of the time."""
 
+_FEW_MESSAGES_KEPT: Final = {"distributed.admin.low-level-log-length": 10}
+"""Each connection keeps its last messages for those who look for faults in Dask, by default a thousand: with a unit of 256
+images in each, these were most of what the driver took per image."""
+
 _WORKER_ENVIRONMENT: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_MMAP_THRESHOLD_": 256 * 2**20,
@@ -321,10 +325,12 @@ def _prepare_worker() -> None:
 
 @contextlib.contextmanager
 def _connected(address: str) -> Iterator[Client]:
+    import dask.config
     from distributed import Client
 
     try:
-        client = Client(address, timeout=_CONNECT_TIMEOUT_S)
+        with dask.config.set(_FEW_MESSAGES_KEPT):
+            client = Client(address, timeout=_CONNECT_TIMEOUT_S)
     except (OSError, ValueError, TimeoutError) as fault:
         raise ClusterError(
             f"no Dask scheduler answers at '{address}'; start one with 'dask scheduler' or leave --scheduler out"
@@ -340,7 +346,7 @@ def _quiet_dask() -> Iterator[None]:
     """Keep Dask from drawing on the user's terminal, and from spilling where the user did not ask it to."""
     import dask.config
 
-    settings: dict[str, Any] = {
+    settings: dict[str, Any] = _FEW_MESSAGES_KEPT | {
         "distributed.worker.profile.enabled": False,  # it takes the interpreter's lock a hundred times a second
         "distributed.worker.memory.pause": False,  # nothing is freed by waiting: a worker that was paused stayed so
         "distributed.worker.memory.target": False,

@@ -1,4 +1,6 @@
+import gc
 import operator
+from fractions import Fraction
 
 import pytest
 from distributed import LocalCluster
@@ -24,6 +26,9 @@ def test_a_local_cluster_has_the_workers_asked_for() -> None:
         assert running.worker_count == 2
         assert sorted(result for _, result in running.stream(operator.neg, [1, 2])) == [-2, -1]
         assert [found for _, found in running.stream(_told, [None])] == [(True, False)]
+        drawn = (Fraction(number, 7) for number in range(100))
+        assert sum(result for _, result in running.stream(operator.neg, drawn)) == Fraction(-4_950, 7)
+        assert sum(type(each) is Fraction for each in gc.get_objects()) < 50  # tasks that are done are let go
         cluster = running.client.cluster
         for name in list(cluster.workers):  # as Dask does with one that died before it had quite started
             cluster.sync(cluster.workers.pop(name).close)
