@@ -242,7 +242,7 @@ def engine(
         logger.info(
             "local cluster of %d x %d threads ready in %.1f s", worker_count, thread_count, time.perf_counter() - started_s
         )
-        client.run(_prepare_worker)
+        client.register_worker_callbacks(_prepare_worker)  # those too that take the place of others later
         yield Engine(client=client, is_own=True)
 
 
@@ -250,7 +250,7 @@ def engine(
 def _kept_up(cluster: LocalCluster, worker_count: int) -> Iterator[None]:
     """Start workers anew that are gone for good: Dask replaces one that dies, but not one that dies as soon as it has started.
 
-    Source: distributed 2026.7, ``SpecCluster._update_worker_status``: such a worker is struck off after 15 s, and not replaced.
+    Source: distributed 2026.8, ``SpecCluster._update_worker_status``: such a worker is struck off after 15 s, and not replaced.
     """
     is_over = threading.Event()
 
