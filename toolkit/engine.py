@@ -50,6 +50,10 @@ _COLLECTED_AT: Final = (50_000, 20, 50)
 """New objects, and collections, after which Python's collector looks for cycles in workers: rows of facts have none, and looking
 through all of them at every 700 took a twentieth of the time."""
 
+_FEW_MESSAGES_KEPT: Final = {"distributed.admin.low-level-log-length": 10}
+"""Each connection keeps its last messages for those who look for faults in Dask, by default a thousand: with a unit of 256
+images in each, these were most of what the driver took per image."""
+
 _WORKER_ENVIRONMENT: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_MMAP_THRESHOLD_": 256 * 2**20,
@@ -239,7 +243,7 @@ def engine(
         logger.info(
             "local cluster of %d x %d threads ready in %.1f s", worker_count, thread_count, time.perf_counter() - started_s
         )
-        client.run(_prepare_worker)
+        client.register_worker_callbacks(_prepare_worker)  # those too that take the place of others later
         yield _shown(Engine(client=client, is_own=True))
 
 
@@ -254,7 +258,7 @@ def _shown(running: Engine) -> Engine:
 def _kept_up(cluster: LocalCluster, worker_count: int) -> Iterator[None]:
     """Start workers anew that are gone for good: Dask replaces one that dies, but not one that dies as soon as it has started.
 
-    Source: distributed 2026.7, ``SpecCluster._update_worker_status``: such a worker is struck off after 15 s, and not replaced.
+    Source: distributed 2026.8, ``SpecCluster._update_worker_status``: such a worker is struck off after 15 s, and not replaced.
     """
     is_over = threading.Event()
 
@@ -329,10 +333,12 @@ def _prepare_worker() -> None:
 
 @contextlib.contextmanager
 def _connected(address: str) -> Iterator[Client]:
+    import dask.config
     from distributed import Client
 
     try:
-        client = Client(address, timeout=_CONNECT_TIMEOUT_S)
+        with dask.config.set(_FEW_MESSAGES_KEPT):
+            client = Client(address, timeout=_CONNECT_TIMEOUT_S)
     except (OSError, ValueError, TimeoutError) as fault:
         raise ClusterError(
             f"no Dask scheduler answers at '{address}'; start one with 'dask scheduler' or leave --scheduler out"
@@ -348,7 +354,7 @@ def _quiet_dask() -> Iterator[None]:
     """Keep Dask from drawing on the user's terminal, and from spilling where the user did not ask it to."""
     import dask.config
 
-    settings: dict[str, Any] = {
+    settings: dict[str, Any] = _FEW_MESSAGES_KEPT | {
         "distributed.worker.profile.enabled": False,  # it takes the interpreter's lock a hundred times a second
         "distributed.worker.memory.pause": False,  # nothing is freed by waiting: a worker that was paused stayed so
         "distributed.worker.memory.target": False,

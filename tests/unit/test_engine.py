@@ -1,4 +1,7 @@
+import gc
 import operator
+import signal
+from fractions import Fraction
 
 import pytest
 from distributed import LocalCluster
@@ -23,18 +26,21 @@ def test_a_local_cluster_has_the_workers_asked_for() -> None:
         assert running.is_own
         assert running.worker_count == 2
         assert sorted(result for _, result in running.stream(operator.neg, [1, 2])) == [-2, -1]
-        assert [found for _, found in running.stream(_told, [None])] == [(True, False)]
+        assert [found for _, found in running.stream(_told, [None])] == [(True, False, signal.SIG_IGN)]
+        drawn = (Fraction(number, 7) for number in range(100))
+        assert sum(result for _, result in running.stream(operator.neg, drawn)) == Fraction(-4_950, 7)
+        assert sum(type(each) is Fraction for each in gc.get_objects()) < 50  # tasks that are done are let go
         cluster = running.client.cluster
         for name in list(cluster.workers):  # as Dask does with one that died before it had quite started
             cluster.sync(cluster.workers.pop(name).close)
-        assert [result for _, result in running.stream(operator.neg, [3])] == [-3]
+        assert [found for _, found in running.stream(_told, [None])] == [(True, False, signal.SIG_IGN)]
 
 
-def _told(_: object) -> tuple[bool, object]:
-    """Return whether this worker is replaced when it ends, and the share of its memory at which it would pause."""
+def _told(_: object) -> tuple[bool, object, object]:
+    """Return whether this worker is replaced when it ends, the share of its memory at which it would pause, what Ctrl-C does."""
     from distributed import get_worker
 
-    return is_replaceable(), get_worker().memory_manager.memory_pause_fraction
+    return is_replaceable(), get_worker().memory_manager.memory_pause_fraction, signal.getsignal(signal.SIGINT)
 
 
 def test_tasks_are_drawn_only_as_room_is_made() -> None:

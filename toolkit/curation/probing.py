@@ -35,8 +35,12 @@ if TYPE_CHECKING:
     from toolkit.curation.sources import Occurrence
 
     Examiner = Callable[..., Examination]
+    Splitter = Callable[[bytes, int], Iterator[tuple[int, bytes | Refusal]]]
 
 __all__ = ["PROBE_SCHEMA", "ProbeReport", "ProbeTask", "probe", "probe_isolated"]
+
+_FRAMES_AT_ONCE: Final = 8
+"""Frames that one call in a process of its own splits off."""
 
 _SOURCE: Final = ("source", "source_raw", "source_member", "source_etag")
 
@@ -115,7 +119,16 @@ def probe(task: ProbeTask) -> ProbeReport:
         with watched(limits.image_deadline_s):
             return examine(payload, name=name, limits=limits)
 
-    return _finished(task) or _probe(task, examined)
+    def split(payload: bytes, frame_count: int) -> Iterator[tuple[int, bytes | Refusal]]:  # noqa: ARG001 -- as where it is called alone
+        frames = split_frames(payload)
+        while True:
+            with watched(task.limits.image_deadline_s):
+                frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
+
+    return _finished(task) or _probe(task, examined, split)
 
 
 def probe_isolated(task: ProbeTask, memory_bytes: int | None = None) -> ProbeReport:
@@ -139,7 +152,18 @@ def probe_isolated(task: ProbeTask, memory_bytes: int | None = None) -> ProbeRep
                 return Examination(facts=facts, refusal=refusal("decoder_crash", str(fault)))
             return found
 
-        return _probe(task, examined)
+        def split(payload: bytes, frame_count: int) -> Iterator[tuple[int, bytes | Refusal]]:
+            for start in range(0, frame_count, _FRAMES_AT_ONCE):
+                try:
+                    yield from isolated.call(_some_frames, payload, range(start, start + _FRAMES_AT_ONCE))
+                except ChildProcessError as fault:
+                    yield start, refusal("decoder_crash", str(fault))
+
+        return _probe(task, examined, split)
+
+
+def _some_frames(payload: bytes, wanted: range) -> list[tuple[int, bytes | Refusal]]:
+    return list(split_frames(payload, wanted))
 
 
 def _examine(payload: bytes, name: str, limits: Limits) -> Examination:
@@ -158,7 +182,7 @@ def _finished(task: ProbeTask) -> ProbeReport | None:
     return ProbeReport(**entry | {"others": tuple(OtherFile(**other) for other in entry["others"])})
 
 
-def _probe(task: ProbeTask, examiner: Examiner) -> ProbeReport:
+def _probe(task: ProbeTask, examiner: Examiner, splitter: Splitter) -> ProbeReport:
     """Read, examine, write both parts, then the journal entry."""
     started_s = time.thread_time()
     rows: list[dict[str, Any]] = []
@@ -171,7 +195,7 @@ def _probe(task: ProbeTask, examiner: Examiner) -> ProbeReport:
                 continue
             examination, payload = _examination(found, task, examiner)
             if payload is not None and _is_exploded(examination, task.limits):
-                rows.extend(_row(*each, refusals) for each in _frames(found, examination, payload, task, examiner))
+                rows.extend(_row(*each, refusals) for each in _frames(found, examination, payload, task, examiner, splitter))
             else:
                 rows.append(_row(found, examination, payload, refusals))
     _write(report.part(task.staging), rows)
@@ -208,11 +232,11 @@ def _is_exploded(examination: Examination, limits: Limits) -> bool:
 
 
 def _frames(
-    found: Occurrence, whole: Examination, payload: bytes, task: ProbeTask, examiner: Examiner
+    found: Occurrence, whole: Examination, payload: bytes, task: ProbeTask, examiner: Examiner, splitter: Splitter
 ) -> Iterator[tuple[Occurrence, Examination, bytes]]:
     """Yield each frame of a file as an occurrence of its own; the file as one that is refused, if one of its frames is."""
     seen = []
-    for index, frame in split_frames(payload):
+    for index, frame in splitter(payload, whole.facts["frame_count"]):
         source = frame_source(found.source, index)
         if isinstance(frame, Refusal):
             examination = Examination(facts={}, refusal=frame)

@@ -61,7 +61,8 @@ REASONS: Final = {
     "decoder_crash": Reason(
         "decode",
         "decoding it killed or hung the process",
-        "Report it to the decoder's authors; another version may read it.",
+        "Report it to the decoder's authors; another version may read it. If it is honest and slow, raise image_deadline_s; if "
+        "it asked for too much memory, give workers more.",
         True,
     ),
     "unreadable": Reason(
