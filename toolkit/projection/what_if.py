@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from toolkit.errors import ScenarioError
+from toolkit.projection.givens_storage import least_drive_count
+from toolkit.projection.hardware_facts import media
 from toolkit.projection.model import evaluate
 from toolkit.projection.scenario import load_scenario
+from toolkit.projection.scenario_data import Protection
 from toolkit.projection.uncertainty import Given
 
 if TYPE_CHECKING:
@@ -31,8 +34,14 @@ _TIMES: Final[Mapping[str, tuple[float, ...]]] = {
 }
 """Inputs that change, as multiples of what they are."""
 
-_PROTECTIONS: Final = (1.0, 1.25, 1.5, 2.0, 3.0)
-"""Bytes on drives for a byte stored: none, 8+2, 4+2, two copies, three."""
+_PROTECTIONS: Final = {
+    1.0: Protection(kind="none"),
+    1.25: Protection(kind="erasure", data=8, parity=2),
+    1.5: Protection(kind="erasure", data=4, parity=2),
+    2.0: Protection(kind="replicas", copies=2),
+    3.0: Protection(kind="replicas", copies=3),
+}
+"""Protections by the bytes on drives for a byte stored."""
 
 _OUTPUTS: Final = (
     "storage.capacity_bytes", "storage.drive_count", "bandwidth.storage_demand_bytes_per_s", "training.gpu_count",
@@ -124,6 +133,7 @@ def what_if(projection: Projection) -> WhatIf | None:
     grid = np.array(list(itertools.product(*(given.stops for given in inputs))))
     values: dict[str, Any] = {name: np.full((1, 1), given.value) for name, given in givens.items()}
     values |= {given.name: grid[:, [place]] for place, given in enumerate(inputs)}
+    givens = _with_stripes(givens, values, scenario)
     last = float(projection.months[-1])
     alone = scenario.model_copy(update={"inference": None})  # nothing of these inputs reaches serving
     try:
@@ -142,6 +152,29 @@ def what_if(projection: Projection) -> WhatIf | None:
     return WhatIf(
         month=int(last), inputs=inputs, outputs=tuple(o for o in outputs if o.depends_on and any(map(math.isfinite, o.values)))
     )
+
+
+def _with_stripes(givens: dict[str, Given], values: dict[str, Any], scenario: Scenario) -> dict[str, Given]:
+    """Return the inputs with those that come with a protection, and put their values beside it: pieces, and drives for them.
+
+    One piece and so many copies of it is what a stripe of replicas is: nothing is padded.
+    """
+    name, medium = "storage.protection_factor", media()[scenario.storage.medium]
+    stated = scenario.storage.protection
+    kept = [_PROTECTIONS.get(factor, stated) if factor != stated.factor else stated for factor in values[name].ravel().tolist()]
+    is_cut = [each.kind == "erasure" for each in kept]
+    parts: dict[str, list[float]] = {
+        "storage.stripe_data_count": [each.data if cut else 1 for each, cut in zip(kept, is_cut, strict=True)],
+        "storage.stripe_parity_count": [each.parity if cut else each.factor - 1 for each, cut in zip(kept, is_cut, strict=True)],
+        "storage.least_drive_count": [least_drive_count(each, medium) for each in kept],
+    }
+    for part, counts in parts.items():
+        values[part] = np.array(counts, dtype=float)[:, None]
+    beside = {
+        part: Given(name=part, unit="count", value=float(counts[0]), source="what comes with a protection", evidence="stated")
+        for part, counts in parts.items()
+    }
+    return beside | givens
 
 
 def _margin(projection: Projection, scenario: Scenario, givens: Mapping[str, Given], months: NDArray[np.float64]) -> float | None:
