@@ -52,6 +52,7 @@ def test_a_model_without_a_published_rate_is_estimated_widely_and_said_to_be() -
     assert "peak" in why.formula
     ends = [found.value("inference.capacity_per_s", 6, percentile) for percentile in ("p10", "p90")]
     assert ends[1] > 2 * ends[0]
+    assert found.plan.alternatives.filter(pl.col("phase") == "inference")["name"].to_list() == ["l4"]
     assert served(model="vit_b16", precision="fp16").value("inference.capacity_per_s") < found.value("inference.capacity_per_s")
 
 
@@ -62,6 +63,9 @@ def test_weights_in_another_format_and_models_beside_take_their_memory() -> None
     assert told(half, "inference.weight_bytes")["value"] == 2
     extra = both.value("inference.memory_bytes") - one.value("inference.memory_bytes")
     assert extra == pytest.approx(304.33e6 + 86.57e6, rel=0.01)
+    full = served(model="resnet50", models=["clip_vit_h14"] * 20).plan.alternatives
+    small = full.filter(pl.col("name") == "a2")["verdict"][0]
+    assert small.startswith("rejected: too little memory: 2")
     assert half.value("inference.capacity_per_s") < one.value("inference.capacity_per_s")
     large, whole = (served(model="vit_l16", precision=form).value("inference.memory_bytes") for form in ("int8", "fp16"))
     assert whole - large == pytest.approx(304.33e6, rel=0.15)

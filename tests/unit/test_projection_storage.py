@@ -113,6 +113,8 @@ def test_a_default_that_nobody_stated_is_assumed_and_says_where_it_is_from() -> 
     assert untouched["storage.derived_factor"]["evidence"] == "assumed"
     assert "768 half-precision" in untouched["storage.derived_factor"]["source"]
     assert untouched["price.pue_factor"]["evidence"] == "published"
+    why = asked(training=None).explain("dataset.images")
+    assert {part.name: part.evidence for part in why.inputs}["growth.expired_share"] == "assumed"
 
 
 def test_every_key_that_an_input_is_said_to_come_from_is_one() -> None:
