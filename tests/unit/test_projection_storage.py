@@ -147,6 +147,7 @@ def test_what_is_rented_is_not_bought_too() -> None:
     assert 0 < archived.value("storage.drive_count") < owned.value("storage.drive_count")
     assert both.value("cost.capital_usd") == owned.value("cost.capital_usd") - owned.value("storage.drive_count") * 768
     # what is read from rented storage comes over the nodes' links
+    assert any("storage supply is what the nodes' links carry" in flag for flag in both.flags)
     assert both.value("bandwidth.storage_supply_bytes_per_s") == pytest.approx(12.5e9 * 0.92, rel=0.1)
 
 
