@@ -9,7 +9,10 @@ import polars as pl
 import pytest
 
 import toolkit
-from toolkit.projection.result import Projection
+from toolkit.projection.cheapest import with_cheapest
+from toolkit.projection.explain import Ledger
+from toolkit.projection.result import ALTERNATIVE_SCHEMA, Projection
+from toolkit.projection.scenario import Scenario, load_scenario
 
 BASE: dict[str, Any] = {
     "name": "base", "horizon_months": 6, "dataset": {"images": 3e7, "image_size": "100 kB", "kept": 1.0},
@@ -87,11 +90,23 @@ def test_the_cheapest_choice_that_keeps_the_deadline_is_named_and_was_tried() ->
 
 
 def test_a_choice_that_is_cheap_and_late_is_rejected_for_that() -> None:
-    # little memory and a short deadline: reads decide, and disks of a stripe's width do not deliver them over one link
-    found = asked(
-        dataset={"image_size": "2 MB"}, training={"memory_per_node": "16 GB", "epochs": 3, "deadline": "6 h"},
-        storage={"medium": "nvme_gen4_7.68tb", "supply": "drives"}, network={"node_link": "400 Gb/s"},
+    scenario = load_scenario(BASE)
+    listed = pl.DataFrame(
+        [{"phase": "storage", "name": name, "item": name, "count": 1.0, "price_usd": price, "power_w": 1.0,
+          "is_chosen": name == "nvme_gen5_7.68tb", "verdict": verdict}
+         for name, price, verdict in (("nvme_gen5_7.68tb", 900.0, "chosen"), ("hdd_24tb", 300.0, "cheaper: 0.3 times the price"),
+                                      ("sata_ssd_3.84tb", 400.0, "cheaper: 0.4 times the price"))],
+        schema=ALTERNATIVE_SCHEMA,
     )  # fmt: skip
-    verdicts = dict(found.plan.alternatives.filter(pl.col("phase") == "storage").select("name", "verdict").iter_rows())
-    assert verdicts["nvme_gen4_7.68tb"].startswith("chosen")
-    assert np.isfinite(found.value("plan.elapsed_s"))
+
+    def trial(changed: Scenario) -> Ledger:
+        ledger = Ledger()
+        late = 0.4 if changed.storage.medium == "hdd_24tb" else 0.05
+        ledger.give("plan.late_share", "share", np.array([[late]]), source="a test", evidence="assumed")
+        return ledger
+
+    judged, said = with_cheapest(listed, scenario, trial)
+    verdicts = dict(judged.select("name", "verdict").iter_rows())
+    assert verdicts["hdd_24tb"] == "rejected: a run late in 40 % of the draws"
+    cheapest = "storage: 1 x sata_ssd_3.84tb is the cheapest of 3 that could be taken and whose price is known, at $400; "
+    assert said == (cheapest + "a run late in 5 % of the draws",)

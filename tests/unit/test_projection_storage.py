@@ -113,6 +113,8 @@ def test_a_default_that_nobody_stated_is_assumed_and_says_where_it_is_from() -> 
     assert untouched["storage.derived_factor"]["evidence"] == "assumed"
     assert "768 half-precision" in untouched["storage.derived_factor"]["source"]
     assert untouched["price.pue_factor"]["evidence"] == "published"
+    why = asked(training=None).explain("dataset.images")
+    assert {part.name: part.evidence for part in why.inputs}["growth.expired_share"] == "assumed"
 
 
 def test_every_key_that_an_input_is_said_to_come_from_is_one() -> None:
@@ -145,6 +147,7 @@ def test_what_is_rented_is_not_bought_too() -> None:
     assert 0 < archived.value("storage.drive_count") < owned.value("storage.drive_count")
     assert both.value("cost.capital_usd") == owned.value("cost.capital_usd") - owned.value("storage.drive_count") * 768
     # what is read from rented storage comes over the nodes' links
+    assert any("storage supply is what the nodes' links carry" in flag for flag in both.flags)
     assert both.value("bandwidth.storage_supply_bytes_per_s") == pytest.approx(12.5e9 * 0.92, rel=0.1)
 
 

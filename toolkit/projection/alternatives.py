@@ -11,6 +11,7 @@ from toolkit.projection.givens_storage import delivery_share, least_drive_count
 from toolkit.projection.hardware_facts import accelerators, figure, media, models
 from toolkit.projection.inference import capacity_at
 from toolkit.projection.result import ALTERNATIVE_SCHEMA
+from toolkit.projection.serving_rates import published_rates
 from toolkit.projection.utilised import typical_rate
 from toolkit.units import show
 
@@ -104,13 +105,16 @@ def _servers(ledger: Ledger, scenario: Scenario) -> list[dict[str, Any]]:
     offered, month_s = _high(ledger, scenario, "inference.offered_per_s"), ledger.median("month_s")
     rows = []
     for name, device in accelerators().items():
-        rates, is_chosen = device.serving.get(served.model), name == served.accelerator
-        if rates is None:
+        is_chosen = name == served.accelerator
+        rates = published_rates(served.model_copy(update={"accelerator": name}))
+        if rates is None and not is_chosen:
             continue
-        refusal = _misplaced(served, device)
-        capacity = 0.0 if refusal else capacity_at(
-            served.latency_p99, float(rates.single), rates.offline_per_s, served.max_batch, served.arrival_variation_factor
-        )  # fmt: skip
+        refusal = _misplaced(served, device) or _too_full(ledger, device)
+        if is_chosen:
+            capacity = ledger.median("inference.simulated_per_s")
+        else:
+            shape = (served.max_batch, served.arrival_variation_factor)
+            capacity = 0.0 if refusal or rates is None else capacity_at(served.latency_p99, *rates, *shape)
         refusal = refusal or _too_slow(served, capacity)
         count = _high(ledger, scenario, "inference.instance_count") if is_chosen else float(_instances(served, offered, capacity))
         price = _asked(served.accelerator_hour if is_chosen else None, device)
@@ -126,6 +130,12 @@ def _misplaced(served: Inference, device: Accelerator) -> str:
     if served.placement == "edge" and not device.is_edge:
         return "not made for the edge: it needs a server around it"
     return ""
+
+
+def _too_full(ledger: Ledger, device: Accelerator) -> str:
+    """Return that the models and their inputs do not fit, or an empty text."""
+    held, memory = ledger.median("inference.memory_bytes"), float(device.memory)
+    return "" if held <= memory else f"too little memory: {show(held, 'bytes')} of {show(memory, 'bytes')}"
 
 
 def _too_slow(served: Inference, capacity_per_s: float) -> str:

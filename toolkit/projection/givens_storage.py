@@ -140,6 +140,7 @@ def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None)
         givens.measure("supply.node_bytes_per_s", "bytes_per_s", found, "shards read in sequence, cold")
         return
     given = "no read of shards in sequence was proven cold" if measured is not None else "no measurements were given"
-    givens.flags.append(
-        f"{given}: storage supply is what the drives that are bought give by their data sheets; run tonnage measure on the target"
-    )
+    gives = "what the drives that are bought give by their data sheets"
+    if scenario.storage.shared_tier is not None:
+        gives = "what the nodes' links carry, however fast rented storage answers"
+    givens.flags.append(f"{given}: storage supply is {gives}; run tonnage measure on the target")

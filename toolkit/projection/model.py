@@ -94,7 +94,8 @@ def _dataset(ledger: Ledger, scenario: Scenario, givens: Mapping[str, Given], mo
     )
     gone_share, gone_images = growth.expired_images(scenario.growth, givens["start.images"].value, months)
     source = "the scenario's growth.retention" if scenario.growth.retention else "nothing expires"
-    ledger.give("growth.expired_share", "share", gone_share, source=source, evidence="stated")
+    decided = "stated" if scenario.growth.retention else "assumed"
+    ledger.give("growth.expired_share", "share", gone_share, source=source, evidence=decided)
     ledger.give("growth.expired_added_images", "images", gone_images * scale, source=source, evidence="assumed")
     derive(
         "dataset.images",
@@ -141,5 +142,5 @@ def _components(ledger: Ledger, scenario: Scenario, months: Draws, scale: float)
         ledger.derive("dataset.component_bytes", growth.all_component_bytes, **parts)
     else:
         nothing = np.zeros((1, 1))
-        ledger.give("dataset.declared_bytes", "bytes", nothing, source="no component is declared", evidence="stated")
+        ledger.give("dataset.declared_bytes", "bytes", nothing, source="no component is declared", evidence="assumed")
         ledger.derive("dataset.component_bytes", growth.all_component_bytes, declared_bytes="dataset.declared_bytes")

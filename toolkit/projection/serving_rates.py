@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     Draws = NDArray[np.float64]
 
-__all__ = ["ROOFLINE_INPUTS", "derive_rates", "gather_rates", "roofline_latency", "roofline_rate", "weight_bytes"]
+__all__ = [
+    "ROOFLINE_INPUTS",
+    "derive_rates",
+    "gather_rates",
+    "published_rates",
+    "roofline_latency",
+    "roofline_rate",
+    "weight_bytes",
+]
 
 _WEIGHT_BYTES: Final = {"fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0}
 _PUBLISHED_PRECISION: Final = "int8"
@@ -165,6 +173,16 @@ def _slower(inference: Inference) -> float:
     """Return how many times as long a query takes in the number format asked for as in that of the published rates."""
     wanted, published = (_estimated(inference, precision)[1] for precision in (inference.precision, _PUBLISHED_PRECISION))
     return published / wanted
+
+
+def published_rates(inference: Inference) -> tuple[float, float] | None:
+    """Return latency of one and rate of many as published, in the number format asked for; None where they are not known."""
+    device = accelerators()[inference.accelerator]
+    served = device.serving.get(inference.model)
+    if served is None or inference.precision not in device.peak:
+        return None
+    factor = 1.0 if inference.precision == _PUBLISHED_PRECISION else _slower(inference)
+    return float(served.single) * factor, served.offline_per_s / factor
 
 
 def derive_rates(ledger: Ledger) -> None:
