@@ -168,6 +168,8 @@ def test_it_prints_on_a4_with_every_figure_on_the_paper(chromium: Any, report: P
         visit.page.set_viewport_size({"width": 688, "height": 1000})  # A4 less its margins, at 96 px an inch
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 688
         assert visit.page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 36, 48)"
+        wraps = "new Set([...document.querySelectorAll('td.number')].map((cell) => getComputedStyle(cell).overflowWrap))"
+        assert visit.page.evaluate(f"[...{wraps}]") == ["normal"], "no number goes on in the middle of a word"
 
 
 def test_hostile_names_run_nothing(chromium: Any, tmp_path: Path) -> None:
