@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,7 +66,8 @@ def visit(browser: Browser, page: Path) -> dict[str, Any]:
 
 
 def run(page: Path, visits: int) -> dict[str, Any]:
-    """Return the size of a page and the medians over several visits, with each of them."""
+    """Return the size of a page and the medians over several visits, with each of them and what the machine did before."""
+    load = os.getloadavg()[0]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox", "--disable-gpu"])
         taken = [visit(browser, page) for _ in range(visits)]
@@ -76,11 +78,12 @@ def run(page: Path, visits: int) -> dict[str, Any]:
         "page": page.name,
         "version": toolkit.__version__,
         "browser": f"Chromium {version}, headless, without a GPU",
+        "load_before": round(load, 1),
         "size_bytes": page.stat().st_size,
         "medians": {name: statistics.median(each[name] for each in taken) for name in taken[0]},
         "visits": taken,
         "what_it_says": "interactive: the end of the last task of more than 50 ms before every open figure is drawn; "
-        "blocking: what such tasks take beyond 50 ms, in all.",
+        "blocking: what such tasks take beyond 50 ms, in all; load_before: processes that wanted to run in the minute before.",
         "environment": dict(environment_of(Path.cwd()).facts),
     }
 

@@ -47,13 +47,9 @@ _AT_PLACE = """(() => {{
 AT_ITS_WIDTH = "[...document.querySelectorAll('[data-plot]')].every((plot) => +plot.dataset.width === plot.clientWidth)"
 
 
-@pytest.mark.parametrize(
-    ("name", "width_px", "scheme"), [("phone", 390, "light"), ("desk", 1280, "light"), ("dark", 1280, "dark")]
-)
-def test_every_figure_is_drawn_with_data_and_inside_its_frame(
-    chromium: Any, report: Path, name: str, width_px: int, scheme: str
-) -> None:
-    with Visit(chromium, report, width_px=width_px, scheme=scheme) as visit:
+@pytest.mark.parametrize(("name", "width_px"), [("phone", 390), ("desk", 1280)])
+def test_every_figure_is_drawn_with_data_and_inside_its_frame(chromium: Any, report: Path, name: str, width_px: int) -> None:
+    with Visit(chromium, report, width_px=width_px) as visit:
         visit.picture(f"report-{name}")
         visit.unfold()
         _are_whole(visit.page.evaluate(PLOTS))
@@ -90,6 +86,9 @@ def test_dark_and_light_follow_the_system_while_the_page_is_open(chromium: Any, 
         visit.page.emulate_media(color_scheme="dark")
         visit.until(f"{ink} === '{_rgb(dark_twins()[MUTED])}'")
         assert visit.page.evaluate(page_color) != light
+        visit.picture("report-dark")
+        visit.unfold()
+        _are_whole(visit.page.evaluate(PLOTS))
 
 
 def test_the_first_screen_reads_without_scripts(chromium: Any, report: Path) -> None:
@@ -169,6 +168,8 @@ def test_it_prints_on_a4_with_every_figure_on_the_paper(chromium: Any, report: P
         visit.page.set_viewport_size({"width": 688, "height": 1000})  # A4 less its margins, at 96 px an inch
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 688
         assert visit.page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 36, 48)"
+        wraps = "new Set([...document.querySelectorAll('td.number')].map((cell) => getComputedStyle(cell).overflowWrap))"
+        assert visit.page.evaluate(f"[...{wraps}]") == ["normal"], "no number goes on in the middle of a word"
 
 
 def test_hostile_names_run_nothing(chromium: Any, tmp_path: Path) -> None:
@@ -183,3 +184,11 @@ def test_hostile_names_run_nothing(chromium: Any, tmp_path: Path) -> None:
         assert "owned" not in visit.page.title().replace("='owned'", "")
         assert visit.complaints == []
         assert [url for url in visit.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_the_benchmark_of_the_page_takes_its_times_and_counts_its_figures(chromium: Any, report: Path) -> None:
+    from benchmarks.report_page import visit
+
+    taken = visit(chromium, report)
+    assert 0 < taken["first_contentful_paint_s"] <= taken["interactive_s"] <= taken["all_drawn_s"] + 1
+    assert taken["figure_count"] == taken["drawn_figure_count"] >= 18
