@@ -117,7 +117,7 @@ def test_an_export_as_imagefolder_is_curated_again_with_what_was_said_of_it(
 ) -> None:
     toolkit.export(whole, tmp_path / "out", "imagefolder")
     again = toolkit.curate(tmp_path / "out", tmp_path / "again", scheduler=client)
-    columns = ("image_id", "label", "labels", "captions", "mask")
+    columns = ("image_id", "label", "labels", "captions", "boxes", "mask")
     said = [d.scan("images").select(columns).sort("image_id").collect().to_dicts() for d in (whole, again)]
     assert said[0] == said[1]
     assert sum(row["mask"] is not None for row in said[1]) == 1
