@@ -69,7 +69,7 @@ def text_histogram(quantiles: Quantiles, cells: int = _HISTOGRAM_CELLS) -> str:
     --------
     >>> from toolkit.facts.profiles import Quantiles
     >>> text_histogram(Quantiles(count=9, mean=40, values=(1, 2, 4, 8, 12, 16, 32, 64, 90, 128, 256)), cells=8)
-    '▁▁▂▆█▅▂▁'
+    '▁▁▁█▅▃▂▁'
     """
     if not quantiles.values or quantiles.values[-1] <= 0 or quantiles.values[0] == quantiles.values[-1]:
         return ""

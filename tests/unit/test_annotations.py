@@ -394,7 +394,8 @@ def test_outlines_and_key_points_of_coco_are_kept_with_the_number_of_their_box()
             {"image_id": 8, "category_id": 1, "bbox": [2, 2, 3, 4], "segmentation": [list(range(20_000))]},
         ],
     }
-    first, second = read_annotations("raw/coco.json", json.dumps(document).encode())["metadata"].to_list()
+    first, second, classes = read_annotations("raw/coco.json", json.dumps(document).encode())["metadata"].to_list()
+    assert classes is None
     kept = {pair["key"]: json.loads(pair["value"]) for pair in first}
     assert kept["coco_segmentation"] == [{"box": 0, "segmentation": polygon}, {"box": None, "segmentation": run_lengths}]
     assert kept["coco_keypoints"] == [{"box": 1, "keypoints": [2, 2, 2]}]

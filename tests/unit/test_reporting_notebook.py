@@ -88,7 +88,6 @@ shell.run_cell("import toolkit")
 heavy = sorted({"plotly", "polars", "numpy"} & set(sys.modules))
 shell.run_cell("scenario = 'sample_data/scenarios/vision_team_100tb.yaml'; projection = toolkit.project(scenario, draws=10)")
 import reporting_facts as facts
-from test_reporting_backtest import found
 from toolkit.projection.scenario import load_scenario
 from toolkit.dataset.reading import Dataset
 class Opened(Dataset):
@@ -97,9 +96,12 @@ class Opened(Dataset):
     def __repr__(self): return "an opened dataset"
 projection = shell.user_ns["projection"]
 nouns = [Opened(), facts.profile(), facts.measurements(), facts.measurements().measurements[0], load_scenario(shell.user_ns["scenario"])]
-nouns += [projection, projection.plan, found.__wrapped__()]
+nouns += [projection, projection.plan]
 shown = {type(noun).__name__: shell.display_formatter.format(noun)[0] for noun in nouns}
-print(json.dumps({"shown": shown, "heavy": heavy, "plotly": "plotly" in sys.modules}))
+plotly = "plotly" in sys.modules
+from test_reporting_backtest import found  # which imports pages, and with them plotly
+shown["Backtest"] = shell.display_formatter.format(found.__wrapped__())[0]
+print(json.dumps({"shown": shown, "heavy": heavy, "plotly": plotly}))
 """
 
 

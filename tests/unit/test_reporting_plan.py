@@ -227,7 +227,7 @@ def test_influences_say_where_the_spread_comes_from(unpriced: Projection) -> Non
     }  # fmt: skip
     assert "together 90 %" in figure.layout.meta["about"]
     page = render(Subjects(projections=(unpriced,)))
-    assert page.index('id="figure-tornado-training-needed-count"') < page.index('id="figure-influence-training-needed-count"')
+    assert page.index('id="figure-tornado-training-gpu-count"') < page.index('id="figure-influence-training-gpu-count"')
     assert influence_figures(pl.DataFrame(schema=INFLUENCE_SCHEMA)) == {}
 
 

@@ -62,7 +62,7 @@ class Training(Part):
     """Passes over the dataset; give this or ``samples_seen``. By default 90 (the usual ImageNet recipe)."""
     samples_seen: Annotated[float, Field(gt=0, le=1e15)] | None = None
     """Samples in all, however large the dataset."""
-    deadline: Annotated[float, quantity("s"), at_least(60, "a minute")] = 7 * 86_400.0
+    deadline: Annotated[float, quantity("s"), at_least(1, "a second")] = 7 * 86_400.0
     """Time within which a run must end."""
     deadline_probability: Annotated[float, quantity("share"), Field(gt=0, lt=1)] | None = None
     """Probability with which it is to end in time: so many devices are bought. Default: ``plan.probability``."""
