@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,7 +73,9 @@ def untraced() -> Iterator[None]:
         yield
     finally:
         if running:
-            running.start()
+            with warnings.catch_warnings():  # that what it looks at was imported meanwhile is meant
+                warnings.simplefilter("ignore")
+                running.start()
         os.environ.update(kept)
 
 
