@@ -35,8 +35,9 @@ def _law(model: Model) -> go.Figure | None:
     unit = "bytes" if model.swept.endswith("_bytes") else "count"
     swept = model.swept.removesuffix("_bytes").replace("_", " ")
     last = points[-1]
+    level = f"{show(last.level, unit)} {swept}" if swept.endswith("s") else f"{swept} {show(last.level, unit)}"
     beyond = ", beyond the data" if last.is_beyond_data else ""
-    finding = f"{begin(model.title)}: {show(last.value, model.unit)} at {swept} {show(last.level, unit)}{beyond}"
+    finding = f"{begin(model.title)}: {show(last.value, model.unit)} at {level}{beyond}"
     about = f"Dots were measured; the line is the {model.law} law, its band the 95 % interval; shaded: beyond the data."
     figure = new_figure(finding, height=330, about=about)
     sure = [p for p in points if p.low is not None and p.high is not None and math.isfinite(p.high)]
@@ -62,5 +63,6 @@ def _law(model: Model) -> go.Figure | None:
         figure.add_vrect(x0=edge, x1=last.level, fillcolor=TRACK, opacity=0.45, line_width=0, layer="below")
     figure.update_xaxes(title_text=f"{plain(swept)} (logarithmic)", **ticks)
     top = max([*values, *(p.measured for p in measured if p.measured is not None), *(high for high in highs if high is not None)])
-    figure.update_yaxes(title_text=plain(model.title), **axis_ticks(top, model.unit))
+    quantity = "time" if model.unit == "s" else "rate"  # the title says of what; a whole sentence does not fit along an axis
+    figure.update_yaxes(title_text=quantity, **axis_ticks(top, model.unit))
     return figure
