@@ -80,7 +80,8 @@ def timed(way: Callable[[], Iterable[Any]], group: str) -> dict[str, float]:
 
 def ways_of(contestant: str, group: str, folder: Path, seed: int) -> Ways:
     """Return the ways of a contestant that take part in a group."""
-    indices = random.Random(seed).sample(range(len(list((folder / "corpus").rglob("*.jpg")))), RANDOM_IMAGES)
+    image_count = len(list((folder / "corpus").rglob("*.jpg")))
+    indices = random.Random(seed).sample(range(image_count), min(RANDOM_IMAGES, image_count))
     found = CONTESTANTS[contestant](folder, seed, indices)
     chosen = {name: way for name, way in found.items() if name.startswith(STARTS[group])}
     if group == "cold" and contestant == "tonnage":
@@ -135,7 +136,7 @@ def _places(folder: Path, seed: int) -> list[tuple[Path, int, int]]:
 
     dataset = toolkit.open_dataset(folder / "tonnage")
     places = []
-    for index in random.Random(seed).sample(range(len(dataset)), RANDOM_IMAGES):
+    for index in random.Random(seed).sample(range(len(dataset)), min(RANDOM_IMAGES, len(dataset))):
         shard, group, row = dataset._place(index)
         extents = dataset._extents(shard, group)
         places.append((dataset._shard(shard).path, extents.offset_bytes[row], extents.size_bytes[row]))
