@@ -19,7 +19,7 @@ from toolkit.curation.jpeg import LUMA_PX
 from toolkit.curation.limits import Limits
 from toolkit.curation.markers import has_too_many_scans
 from toolkit.curation.probing import ProbeTask, probe
-from toolkit.curation.quality import scored_luma, scores
+from toolkit.curation.quality import scored_luma, scores_of
 from toolkit.curation.sources import SourceUnit
 from toolkit.curation.sources.discovery import discover
 
@@ -64,7 +64,7 @@ def budget_ms(files: Sequence[Path]) -> dict[str, float]:
         ],
         "strict decode to the luma": lambda: lumas(payloads, *LUMA_PX),
         "luma to one scale": lambda: [scored_luma(luma) for luma in decoded],
-        "scores": lambda: [scores(luma, 640, 480, fine) for luma, fine in zip(small, decoded, strict=True)],
+        "scores": lambda: scores_of(small, decoded, [0.75] * len(small)),
         "perceptual hash": lambda: [perceptual_hash(luma) for luma in decoded],
         "checksum": lambda: [byte_check(payload) for payload in payloads],
         "examine, all of these but read": lambda: [examine(payload, name="a.jpg") for payload in payloads],

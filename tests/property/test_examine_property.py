@@ -16,7 +16,7 @@ from toolkit.curation.decode import preview
 from toolkit.curation.examine import examine
 from toolkit.curation.hashing import perceptual_hash, pixel_hash
 from toolkit.curation.markers import jpeg_frame, jpeg_segments, png_chunks, png_fault, without_text
-from toolkit.curation.quality import scored_luma, scores
+from toolkit.curation.quality import scored_luma, scores, scores_of
 from toolkit.curation.reasons import REASONS
 from toolkit.curation.sniffing import sniff
 from toolkit.dataset.schema import FACT_FIELDS, SCORE_FIELDS
@@ -116,6 +116,15 @@ def test_scores_stay_within_their_bounds(shape: tuple[int, int, int, int]) -> No
     assert 0 <= found["entropy_bits"] <= 8
     assert found["sharpness_score"] >= 0
     assert found["light_share"] <= found["dark_share"]
+
+
+@given(st.lists(IMAGES, min_size=2, max_size=6))
+def test_scores_of_many_are_those_of_each_alone(shapes: list[tuple[int, int, int, int]]) -> None:
+    fine = [np.asarray(drawn(shape).convert("L")) for shape in (*shapes, *shapes[:2])]  # some of one shape
+    lumas = [scored_luma(luma) for luma in fine]
+    aspects = [min(luma.shape) / max(luma.shape) for luma in fine]
+    alone = [scores_of([luma], [whole], [aspect])[0] for luma, whole, aspect in zip(lumas, fine, aspects, strict=True)]
+    assert scores_of(lumas, fine, aspects) == alone  # to the last bit: how images are grouped must show in no dataset
 
 
 @given(IMAGES, st.integers(-30, 30))

@@ -19,12 +19,13 @@ import polars as pl
 import pyarrow as pa
 
 from toolkit.curation.deadlines import watched
-from toolkit.curation.examine import Examination, Limits, examine
+from toolkit.curation.examine import Examination, Limits, examine, inspect
 from toolkit.curation.frames import frame_locator, frame_source, split_frames
 from toolkit.curation.hashing import byte_check, byte_identity
 from toolkit.curation.isolation import IsolatedProcess
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.refusals import RefusalPart
+from toolkit.curation.scoring import ScoredRows
 from toolkit.curation.sources import OtherFile, SourceUnit, read_unit, reread
 from toolkit.dataset.schema import BOX, FACT_FIELDS, QUARANTINE_SCHEMA, SCORE_FIELDS
 
@@ -117,7 +118,7 @@ def probe(task: ProbeTask) -> ProbeReport:
 
     def examined(payload: bytes, *, name: str, limits: Limits) -> Examination:
         with watched(limits.image_deadline_s):
-            return examine(payload, name=name, limits=limits)
+            return inspect(payload, name=name, limits=limits)
 
     def split(payload: bytes, frame_count: int) -> Iterator[tuple[int, bytes | Refusal]]:  # noqa: ARG001 -- as where it is called alone
         frames = split_frames(payload)
@@ -185,7 +186,7 @@ def _finished(task: ProbeTask) -> ProbeReport | None:
 def _probe(task: ProbeTask, examiner: Examiner, splitter: Splitter) -> ProbeReport:
     """Read, examine, write both parts, then the journal entry."""
     started_s = time.thread_time()
-    rows: list[dict[str, Any]] = []
+    rows = ScoredRows()
     others: list[OtherFile] = []
     report = ProbeReport(name=task.name, occurrence_count=0, refused_count=0, size_bytes=0, cpu_s=0.0)
     with RefusalPart(report.refusals(task.staging), task.quarantine_bytes) as refusals:
@@ -195,15 +196,17 @@ def _probe(task: ProbeTask, examiner: Examiner, splitter: Splitter) -> ProbeRepo
                 continue
             examination, payload = _examination(found, task, examiner)
             if payload is not None and _is_exploded(examination, task.limits):
-                rows.extend(_row(*each, refusals) for each in _frames(found, examination, payload, task, examiner, splitter))
+                for frame, seen, frame_payload in _frames(found, examination, payload, task, examiner, splitter):
+                    rows.add(_row(frame, seen, frame_payload, refusals), seen.pixels)
             else:
-                rows.append(_row(found, examination, payload, refusals))
-    _write(report.part(task.staging), rows)
+                rows.add(_row(found, examination, payload, refusals), examination.pixels)
+    done = rows.scored()
+    _write(report.part(task.staging), done)
     report = dataclasses.replace(
         report,
-        occurrence_count=len(rows),
+        occurrence_count=len(done),
         refused_count=refusals.count,
-        size_bytes=sum(row.get("size_bytes") or 0 for row in rows),
+        size_bytes=sum(row.get("size_bytes") or 0 for row in done),
         cpu_s=time.thread_time() - started_s,
         others=tuple(others),
     )

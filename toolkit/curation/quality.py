@@ -11,9 +11,11 @@ from PIL import Image
 from toolkit.curation.scaling import box_matrix, cubic_matrix
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-__all__ = ["SCORED_PX", "scored_luma", "scores"]
+__all__ = ["SCORED_PX", "scored_luma", "scores", "scores_of"]
 
 SCORED_PX: Final = 48
 """Shorter side of the luma that scores are taken from; a smaller image is taken as it is.
@@ -25,9 +27,7 @@ _FOCUS_PX: Final = 64
 _EVEN_LEVELS: Final = 10
 """Gray levels of 255 by which a frame may stray from one shade: what JPEG adds to it."""
 
-_LEVELS: Final = np.arange(256) / 255.0
-_MOMENTS: Final = np.stack([np.ones(256), _LEVELS, _LEVELS**2], axis=1)
-"""What takes a histogram to its total, its sum and its sum of squares."""
+_LEVELS: Final = np.arange(256)
 
 _LONGEST_PX: Final = 2_048
 """Longer lumas (panoramas) are scaled by Pillow: the matrix that does it for others grows with the square of the side."""
@@ -50,7 +50,7 @@ def scored_luma(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def scores(luma: NDArray[np.uint8], width_px: int, height_px: int, fine: NDArray[np.uint8] | None = None) -> dict[str, Any]:
-    """Return the scores of ``toolkit.dataset.schema.SCORE_FIELDS``.
+    """Return the scores of ``toolkit.dataset.schema.SCORE_FIELDS`` of one image, but for that of its colours.
 
     Parameters
     ----------
@@ -61,65 +61,104 @@ def scores(luma: NDArray[np.uint8], width_px: int, height_px: int, fine: NDArray
     fine : numpy.ndarray, optional
         What the luma was scaled from: focus is told from it, since averages of averages look blurred; by default the luma.
 
-    Notes
-    -----
-    Dark and light are the 99th and 5th percentile of brightness and the aspect the shorter over the longer side, as
-    cleanvision 0.3 has them (on luma); sharpness is the variance of the 4-neighbour Laplacian, Pech-Pacheco et al. 2000,
-    "Diatom autofocusing in brightfield microscopy"; entropy is Shannon's over the 256 gray levels.
-
     Examples
     --------
     >>> flat = scores(np.full((20, 30), 255, dtype=np.uint8), 30, 20)
     >>> flat["brightness_share"], flat["contrast_share"], flat["entropy_bits"], flat["sharpness_score"]
     (1.0, 0.0, 0.0, 0.0)
     """
-    counts = np.bincount(luma.ravel(), minlength=256)
-    _, mean, square = _moments(counts)
-    total = luma.size
-    dark, light = counts.cumsum().searchsorted((0.99 * total, 0.05 * total)).tolist()
-    gray = luma.astype(np.float32)
-    finest = gray if fine is None or fine is luma else fine.astype(np.float32)
+    return scores_of([luma], [luma if fine is None else fine], [min(width_px, height_px) / max(width_px, height_px)])[0]
+
+
+def scores_of(
+    lumas: Sequence[NDArray[np.uint8]], fine: Sequence[NDArray[np.uint8]], aspects: Sequence[float]
+) -> list[dict[str, Any]]:
+    """Return the scores of many images, those of one shape at once; of each as if it were alone, to the last bit.
+
+    Parameters
+    ----------
+    lumas, fine : sequence of numpy.ndarray
+        Shapes (height, width), uint8, as in ``scores``.
+    aspects : sequence of float
+        Shorter over longer side of each image.
+
+    Notes
+    -----
+    Dark and light are the 99th and 5th percentile of brightness and the aspect the shorter over the longer side, as
+    cleanvision 0.3 has them (on luma); sharpness is the variance of the 4-neighbour Laplacian, Pech-Pacheco et al. 2000,
+    "Diatom autofocusing in brightfield microscopy"; entropy is Shannon's over the 256 gray levels.
+
+    All sums are of whole numbers, which are exact in any order: how images are grouped shows in no score.
+    """
+    found: list[dict[str, Any]] = [{} for _ in lumas]
+    reduced = [_focused(one, luma) for one, luma in zip(fine, lumas, strict=True)]
+    shapes: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
+    for index, (luma, small) in enumerate(zip(lumas, reduced, strict=True)):
+        shapes.setdefault((luma.shape, small.shape), []).append(index)
+    for indices in shapes.values():
+        stack = np.stack([lumas[index] for index in indices])
+        columns = _columns(stack, np.stack([reduced[index] for index in indices]))
+        borders = _border_shares(stack)
+        rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+        for index, border, row in zip(indices, borders, rows, strict=True):
+            found[index] = dict(zip(columns, row, strict=True)) | {
+                "aspect_share": aspects[index],
+                "border_share": border,
+            }
+    return found
+
+
+def _columns(stack: NDArray[np.uint8], focused: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+    """Return the scores that are plain sums over pixels or levels, of images of one shape.
+
+    Parameters
+    ----------
+    stack : numpy.ndarray
+        Shape (image, height, width).
+    focused : numpy.ndarray
+        Shape (image, rows, columns), whole numbers: the images as focus is told from them.
+    """
+    count, total = len(stack), stack[0].size
+    levels = stack.reshape(count, total) + 256 * np.arange(count)[:, None]
+    counts = np.bincount(levels.ravel(), minlength=256 * count).reshape(count, 256)
+    level, square = counts @ _LEVELS, counts @ _LEVELS**2
+    mean = level / (255 * total)
+    up_to = counts.cumsum(axis=1)
     return {
-        "sharpness_score": _laplacian_variance(gray),
+        "sharpness_score": _laplacian_variances(stack),
         "brightness_share": mean,
-        "dark_share": dark / 255,
-        "light_share": light / 255,
-        "contrast_share": math.sqrt(max(0.0, square - mean**2)),
+        "dark_share": (up_to < 0.99 * total).sum(axis=1) / 255,
+        "light_share": (up_to < 0.05 * total).sum(axis=1) / 255,
+        "contrast_share": np.sqrt(np.maximum(0.0, square / (255**2 * total) - mean**2)),
         "entropy_bits": _entropy_bits(counts, total),
-        "aspect_share": min(width_px, height_px) / max(width_px, height_px),
-        "colorfulness_score": None,
-        "focus_score": _focus(finest, counts),
-        "border_share": _border_share(luma),
+        "focus_score": _focus(focused, counts, total),
     }
 
 
-def _moments(counts: NDArray[np.int64]) -> tuple[float, float, float]:
-    """Return the total of a histogram over 256 levels, and the mean and the mean square of its shares of white."""
-    total, level, square = (counts @ _MOMENTS).tolist()
-    return total, level / total, square / total
-
-
-def _entropy_bits(counts: NDArray[np.int64], total: int) -> float:
+def _entropy_bits(counts: NDArray[np.int64], total: int) -> NDArray[np.float64]:
     """Source: Shannon 1948, "A mathematical theory of communication"."""
-    present = counts[counts > 0]
-    return max(0.0, math.log2(total) - float(present @ np.log2(present)) / total)
+    bits = counts * np.log2(np.maximum(counts, 1))
+    return np.asarray(np.maximum(0.0, math.log2(total) - bits.sum(axis=1) / total))
 
 
-def _focus(gray: NDArray[np.float32], counts: NDArray[np.int64]) -> float:
-    """Return how clear an image is: the spread of its edges at 64 px on the longer side, and of its histogram if that is uneven.
+def _focused(fine: NDArray[np.uint8], luma: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return an image as focus is told from it: at most ``_FOCUS_PX`` on its longer side."""
+    gray = luma.astype(np.float32) if fine is luma else fine.astype(np.float32)
+    height, width = gray.shape
+    ratio = max(width, height) / _FOCUS_PX
+    return gray if ratio <= 1 else _shrunk(gray, max(1, int(height / ratio)), max(1, int(width / ratio)))
+
+
+def _focus(gray: NDArray[np.float32], counts: NDArray[np.int64], total: int) -> NDArray[np.float64]:
+    """Return how clear images are: the spread of their edges at 64 px on the longer side, and of their histogram if uneven.
 
     Source: cleanvision 0.3.7, ``BlurrinessProperty``, with its defaults; there from the whole image, here from a scaled luma.
     """
-    height, width = gray.shape
-    total = int(counts.sum())
-    ratio = max(width, height) / _FOCUS_PX
-    if ratio > 1:
-        gray = _shrunk(gray, max(1, int(height / ratio)), max(1, int(width / ratio)))
     mean, square = _edge_moments(gray)
-    clear = 1 - math.exp(-2.55 * math.sqrt(max(0.0, square - mean**2)) / 255)
-    deviation = math.sqrt(max(0.0, float(counts @ counts) / 256 - (total / 256) ** 2)) * gray.size / total
-    spread = 1 - math.exp(-0.01 * deviation)
-    return min(1.0, clear + (spread if spread > 0.18 else 0.0))
+    clear = 1 - np.exp(-2.55 * np.sqrt(np.maximum(0.0, square - mean**2)) / 255)
+    deviation = np.sqrt(np.maximum(0.0, (counts**2).sum(axis=1) / 256 - (total / 256) ** 2)) * gray[0].size / total
+    spread = 1 - np.exp(-0.01 * deviation)
+    return np.asarray(np.minimum(1.0, clear + np.where(spread > 0.18, spread, 0.0)))
 
 
 def _shrunk(gray: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
@@ -131,25 +170,38 @@ def _shrunk(gray: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.fl
 
 def _rounded(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     np.rint(gray, out=gray)
-    return np.clip(gray, 0, 255, out=gray)
+    np.maximum(gray, 0, out=gray)
+    return np.minimum(gray, 255, out=gray)
 
 
-def _edge_moments(gray: NDArray[np.float32]) -> tuple[float, float]:
+def _edge_moments(gray: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and mean square of eight times each pixel less its neighbours, cut to a byte; the border as it is.
 
     Source: Pillow, ``ImageFilter.FIND_EDGES``.
     """
     edges = gray.astype(np.float64)  # whole numbers: their sums are exact
-    if min(gray.shape) > 2:
-        columns = gray[:, :-2] + gray[:, 1:-1]
-        columns += gray[:, 2:]
-        inner = 9 * gray[1:-1, 1:-1]
-        inner -= columns[:-2]
-        inner -= columns[1:-1]
-        inner -= columns[2:]
-        edges[1:-1, 1:-1] = np.clip(inner, 0, 255, out=inner)
-    flat = edges.ravel()
-    return float(flat.sum()) / flat.size, float(flat @ flat) / flat.size
+    if min(gray.shape[1:]) > 2:
+        columns = gray[:, :, :-2] + gray[:, :, 1:-1]
+        columns += gray[:, :, 2:]
+        inner = 9 * gray[:, 1:-1, 1:-1]
+        inner -= columns[:, :-2]
+        inner -= columns[:, 1:-1]
+        inner -= columns[:, 2:]
+        edges[:, 1:-1, 1:-1] = np.clip(inner, 0, 255, out=inner)
+    return _moments(edges)
+
+
+def _moments(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean and the mean square of each image's values, which are whole numbers."""
+    flat = values.reshape(len(values), -1)
+    return flat.sum(axis=1) / flat.shape[1], np.einsum("ij,ij->i", flat, flat) / flat.shape[1]
+
+
+def _border_shares(stack: NDArray[np.uint8]) -> list[float]:
+    """Return the border of each image; most have no even line at any side, which is seen at once."""
+    sides = (stack[:, 0], stack[:, -1], stack[:, :, 0], stack[:, :, -1])
+    is_even = np.logical_or.reduce([np.ptp(side, axis=1) <= _EVEN_LEVELS for side in sides])
+    return [_border_share(luma) if even else 0.0 for luma, even in zip(stack, is_even.tolist(), strict=True)]
 
 
 def _border_share(luma: NDArray[np.uint8]) -> float:
@@ -179,15 +231,15 @@ def _even_lines(lines: NDArray[np.uint8]) -> int:
     return len(is_even) if is_even.all() else int(is_even.argmin())
 
 
-def _laplacian_variance(gray: NDArray[np.float32]) -> float:
-    """Return the variance of the 4-neighbour Laplacian; in squared gray levels."""
-    if min(gray.shape) < 3:
-        return 0.0
-    laplacian = -4 * gray[1:-1, 1:-1]  # whole numbers below 2**11: exact
-    laplacian += gray[:-2, 1:-1]
-    laplacian += gray[2:, 1:-1]
-    laplacian += gray[1:-1, :-2]
-    laplacian += gray[1:-1, 2:]
-    flat = laplacian.astype(np.float64).ravel()
-    mean = float(flat.sum()) / flat.size
-    return max(0.0, float(flat @ flat) / flat.size - mean**2)
+def _laplacian_variances(stack: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the variance of each image's 4-neighbour Laplacian; in squared gray levels."""
+    if min(stack.shape[1:]) < 3:
+        return np.zeros(len(stack))
+    gray = stack.astype(np.int16)
+    laplacian = -4 * gray[:, 1:-1, 1:-1]  # whole numbers below 2**11: exact
+    laplacian += gray[:, :-2, 1:-1]
+    laplacian += gray[:, 2:, 1:-1]
+    laplacian += gray[:, 1:-1, :-2]
+    laplacian += gray[:, 1:-1, 2:]
+    mean, square = _moments(laplacian.astype(np.float64))
+    return np.asarray(np.maximum(0.0, square - mean**2))
