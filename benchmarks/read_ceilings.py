@@ -54,7 +54,7 @@ def read_through(paths: Sequence[Path]) -> int:
 
 def read_at(places: Sequence[tuple[Path, int, int]], *, check: bool) -> int:
     """Read ranges of files that are held open, by one ``pread`` each; return their bytes."""
-    held = {path: os.open(path, os.O_RDONLY) for path, _, _ in places}
+    held = {path: os.open(path, os.O_RDONLY) for path in {path for path, _, _ in places}}
     total = 0
     for path, place, size in places:
         payload = os.pread(held[path], size, place)
