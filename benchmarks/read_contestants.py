@@ -7,6 +7,7 @@ driven, and each byte touched, by one and the same loop. Imports stand inside: e
 from __future__ import annotations
 
 import io
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,11 +55,15 @@ def tonnage(folder: Path, seed: int, indices: Sequence[int]) -> Ways:
 
     dataset = toolkit.open_dataset(folder / "tonnage")
 
-    def encoded(**options: Any) -> Callable[[], Iterator[Any]]:
-        return lambda: (image for batch in dataset.loader(decode=False, seed=seed, **options) for image in batch.images)
+    def epochs(**options: Any) -> Callable[[], Iterator[Any]]:
+        loader = cache(lambda: dataset.loader(seed=seed, **options))  # as a training holds one over its epochs
+        return lambda: (batch.images for batch in loader())
 
-    def decoded() -> Iterator[Any]:
-        return (batch.images for batch in dataset.loader(batch_size=BATCH_IMAGES, resize_px=SIDE_PX, seed=seed))
+    def encoded(**options: Any) -> Callable[[], Iterator[Any]]:
+        epoch = epochs(decode=False, **options)
+        return lambda: (image for images in epoch() for image in images)
+
+    decoded = epochs(batch_size=BATCH_IMAGES, resize_px=SIDE_PX)
 
     def decoded_by_pillow() -> Iterator[Any]:
         from toolkit.dataset import resizing
