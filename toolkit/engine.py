@@ -10,20 +10,18 @@ import contextlib
 import functools
 import importlib.util
 import logging
-import os
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from toolkit.errors import ClusterError, UsageError
+from toolkit.local_cluster import FEW_MESSAGES_KEPT, local_cluster
 from toolkit.notebook_progress import dashboard_shown
 from toolkit.units import MIB, show
 
 if TYPE_CHECKING:
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
 __all__ = ["Engine", "Progress", "Scheduler", "core_count", "engine", "is_replaceable", "silent", "worker_died"]
 
@@ -42,29 +40,7 @@ _WINDOW_PER_THREAD: Final = 3
 
 _CONNECT_TIMEOUT_S: Final = 10
 
-_KEPT_UP_EVERY_S: Final = 1
-
 _LEAST_MEMORY_BYTES: Final = 256 * MIB
-
-_COLLECTED_AT: Final = (50_000, 20, 50)
-"""New objects, and collections, after which Python's collector looks for cycles in workers: rows of facts have none, and looking
-through all of them at every 700 took a twentieth of the time."""
-
-_FEW_MESSAGES_KEPT: Final = {"distributed.admin.low-level-log-length": 10}
-"""Each connection keeps its last messages for those who look for faults in Dask, by default a thousand: with a unit of 256
-images in each, these were most of what the driver took per image."""
-
-_WORKER_ENVIRONMENT: Final = {
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MALLOC_MMAP_THRESHOLD_": 256 * 2**20,
-    "MALLOC_TRIM_THRESHOLD_": 512 * 2**20,
-    "MKL_NUM_THREADS": 1,
-    "OMP_NUM_THREADS": 1,
-    "OPENBLAS_NUM_THREADS": 1,
-}
-"""One image after another takes and gives back the same megabyte. Dask has workers give freed memory back to the system at
-64 KiB, and the C library maps what is larger than 128 KiB anew each time: a fifth of all processor time went into that.
-Arrow's own allocator gives large buffers back as well: writing a shard took up to twice as long with it."""
 
 
 def core_count() -> int:
@@ -205,7 +181,7 @@ def engine(
     UsageError
         If ``workers`` is not positive, or ``memory_bytes`` too little to start in.
     """
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     if isinstance(scheduler, Client):
         yield _shown(Engine(client=scheduler, is_own=False))
@@ -222,28 +198,16 @@ def engine(
         raise UsageError(f"a worker cannot start in {show(memory_bytes, 'bytes')}; give it {least} or more")
     thread_count = threads or max(1, core_count() // worker_count)
     started_s = time.perf_counter()
-    with (
-        _quiet_dask(),
-        _same_environment(),
-        _importing(driver_modules),
-        _main_left_alone(),
-        LocalCluster(
-            n_workers=worker_count,
-            threads_per_worker=thread_count,
-            processes=True,
-            memory_limit=memory_bytes or "auto",
-            dashboard_address=os.environ.get("TONNAGE_DASHBOARD", "127.0.0.1:0"),
-            host="127.0.0.1",
-            silence_logs=logging.CRITICAL,  # a failed task is raised here, in one sentence
-            preload=list(worker_modules),
-        ) as cluster,
-        Client(cluster) as client,
-        _kept_up(cluster, worker_count),
-    ):
+    with local_cluster(
+        worker_count,
+        thread_count,
+        memory_bytes=memory_bytes,
+        worker_modules=worker_modules,
+        driver_modules=driver_modules,
+    ) as client:
         logger.info(
             "local cluster of %d x %d threads ready in %.1f s", worker_count, thread_count, time.perf_counter() - started_s
         )
-        client.register_worker_callbacks(_prepare_worker)  # those too that take the place of others later
         yield _shown(Engine(client=client, is_own=True))
 
 
@@ -255,89 +219,12 @@ def _shown(running: Engine) -> Engine:
 
 
 @contextlib.contextmanager
-def _kept_up(cluster: LocalCluster, worker_count: int) -> Iterator[None]:
-    """Start workers anew that are gone for good: Dask replaces one that dies, but not one that dies as soon as it has started.
-
-    Source: distributed 2026.8, ``SpecCluster._update_worker_status``: such a worker is struck off after 15 s, and not replaced.
-    """
-    is_over = threading.Event()
-
-    def keep_up() -> None:
-        while not is_over.wait(_KEPT_UP_EVERY_S):
-            if len(cluster.workers) < worker_count:
-                cluster.scale(worker_count)
-
-    thread = threading.Thread(target=keep_up, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
-
-
-@contextlib.contextmanager
-def _same_environment() -> Iterator[None]:
-    """Take back what Dask writes into this process's environment for its workers: later processes are not to inherit it."""
-    before = {name: os.environ.get(name) for name in _WORKER_ENVIRONMENT}
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _importing(modules: Sequence[str]) -> Iterator[None]:
-    """Import modules in a thread; what cannot be imported is left to whoever needs it to say."""
-
-    def imported() -> None:
-        for name in modules:
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
-
-    thread = threading.Thread(target=imported, daemon=True)
-    thread.start()
-    yield
-    thread.join()
-
-
-@contextlib.contextmanager
-def _main_left_alone() -> Iterator[None]:
-    """Keep new worker processes from importing the user's script, which would call us again unless it is guarded.
-
-    A spawned process imports the file that ``__main__`` names (``multiprocessing.spawn.get_preparation_data``), and fails
-    where the script came from standard input. Our tasks are functions of this package, so no worker needs it.
-    """
-    main = sys.modules["__main__"]
-    kept = {name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)}
-    vars(main)["__spec__"] = None
-    try:
-        yield
-    finally:
-        vars(main).update({"__spec__": None} | kept)
-
-
-def _prepare_worker() -> None:
-    """Have a worker of our own collect cycles seldom, and leave Ctrl-C to the driver, which ends its workers in order."""
-    import gc
-    import signal
-
-    gc.freeze()
-    gc.set_threshold(*_COLLECTED_AT)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@contextlib.contextmanager
 def _connected(address: str) -> Iterator[Client]:
     import dask.config
     from distributed import Client
 
     try:
-        with dask.config.set(_FEW_MESSAGES_KEPT):
+        with dask.config.set(FEW_MESSAGES_KEPT):
             client = Client(address, timeout=_CONNECT_TIMEOUT_S)
     except (OSError, ValueError, TimeoutError) as fault:
         raise ClusterError(
@@ -347,22 +234,3 @@ def _connected(address: str) -> Iterator[Client]:
         if not client.scheduler_info(n_workers=-1)["workers"]:
             raise ClusterError(f"the Dask scheduler at '{address}' has no workers; start some with 'dask worker {address}'")
         yield client
-
-
-@contextlib.contextmanager
-def _quiet_dask() -> Iterator[None]:
-    """Keep Dask from drawing on the user's terminal, and from spilling where the user did not ask it to."""
-    import dask.config
-
-    settings: dict[str, Any] = _FEW_MESSAGES_KEPT | {
-        "distributed.worker.profile.enabled": False,  # it takes the interpreter's lock a hundred times a second
-        "distributed.worker.memory.pause": False,  # nothing is freed by waiting: a worker that was paused stayed so
-        "distributed.worker.memory.target": False,
-        "distributed.worker.memory.spill": False,
-        "distributed.admin.tick.limit": "1h",
-        "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT,
-        "distributed.scheduler.allowed-failures": 1,  # what kills a worker twice is looked at alone, see worker_died
-        "distributed.comm.timeouts.connect": "30s",
-    }
-    with dask.config.set(settings):
-        yield
