@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import xxhash
-from PIL import ImageOps, ImageSequence
+from PIL import ExifTags, ImageOps, ImageSequence
 
 from toolkit.curation.depth import WIDE_MODES, depth_kind, low_bytes, wide_values
 from toolkit.dataset.decoding import open_image
@@ -59,17 +59,23 @@ def pixel_hash_of(opened: Image.Image, payload: bytes, kind: str) -> str | None:
     state = xxhash.xxh3_128()
     frames = ImageSequence.Iterator(opened) if getattr(opened, "n_frames", 1) > 1 else iter([opened])
     for frame in frames:
-        image = ImageOps.exif_transpose(frame)
+        image = _upright(frame)
         mode = f"{image.mode};16" if kind == "wide" else _common_mode(image)
         state.update(f"{mode}:{image.width}x{image.height}".encode())
         if kind == "wide":
-            lower = ImageOps.exif_transpose(low_bytes(payload))
+            lower = _upright(low_bytes(payload))
             for high, low in zip(bands(image), bands(lower), strict=True):
                 state.update(wide_values(high, low).tobytes())
             continue
         for band in bands(image):
             state.update(_values(band, mode))
     return str(state.hexdigest())
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Return an image as displayed; itself where it is stored so, of which Pillow's own function would make a copy."""
+    image.load()
+    return image if image.getexif().get(ExifTags.Base.Orientation, 1) in {None, 1} else ImageOps.exif_transpose(image)
 
 
 def _common_mode(image: Image.Image) -> str:
