@@ -66,5 +66,7 @@ def _modelled(model: Model) -> str:
         return f"{model.title} ({model.law})"
     span = "" if said.low is None or said.high is None else f" ({shown(said.low, model.unit)} to {shown(said.high, model.unit)})"
     beside = "" if said.measured is None else f"; measured {shown(said.measured, model.unit)}"
-    level = f" at {said.level:,.0f}, beyond what was measured" if said.is_beyond_data else ""
+    count = f"{said.level:,.0f} {model.swept}" if model.swept.endswith("s") else f"{model.swept} {said.level:,.0f}"
+    size = shown(said.level, "bytes") if model.swept.endswith("_bytes") else count
+    level = f" at {size}, beyond what was measured" if said.is_beyond_data else ""
     return f"{model.title} ({model.law}): {shown(said.value, model.unit)}{span}{level}{beside}"

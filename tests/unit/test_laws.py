@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from toolkit.laws.choosing import POINT_REACH, RANGE_REACH, choose
@@ -56,6 +56,26 @@ def test_a_limit_is_found_again_and_told_from_contention() -> None:
     assert chosen.law.name == "saturation"
     assert chosen.parameters["limit_per_s"] == pytest.approx(700, rel=0.02)
     assert chosen.left_out_share["Amdahl"] > 2 * chosen.left_out_share["saturation"]
+
+
+RATES = st.floats(0.1, 10)
+
+
+@pytest.mark.parametrize("law", ["saturation", "Amdahl"])
+@given(
+    rates=st.lists(RATES, min_size=3, max_size=6),
+    single=st.floats(0.05, 20),
+    limit=st.floats(0.05, 20),
+)
+@example(rates=[1.265, 1.09, 1.13], single=5.0, limit=1.16)  # a device's: fewer streams were enough already
+@example(rates=[4.77, 6.69, 4.82, 4.43, 4.49], single=5.0, limit=5.0)
+def test_no_other_parameters_fit_better(law: str, rates: list[float], single: float, limit: float) -> None:
+    levels, values, found = 2.0 ** np.arange(len(rates)), np.array(rates), LAWS[law]
+    fitted = fit(found, levels, values, is_robust=False)
+    first = single**-found.exponent
+    other = np.array([first, limit**-found.exponent if law == "saturation" else first / limit])
+    ours, theirs = (np.sum(np.log(found.predict(levels, factors) / values) ** 2) for factors in (fitted, other))
+    assert ours <= theirs + 0.01 * len(rates)
 
 
 def test_one_wild_point_does_not_carry_the_fit_away() -> None:

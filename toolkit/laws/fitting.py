@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["LAWS", "Law", "fit", "fit_many"]
 
-_STEPS: Final = 12
+_STEPS: Final = 24
+_LARGEST_STEP: Final = 0.9
+"""Residuals of logarithms are followed no further in one step: a law that is a sum of powers would overshoot by orders."""
+_KNEES: Final = 40
+"""Where two terms may be equal, tried before the first step."""
+_TERMS_OF_A_KNEE: Final = 2
+_SHARES: Final = np.array([1.0, 0.5, 0.2, 0.05, 0.0])
+"""How much of a step is tried, the whole first."""
 _LEAST_SCALE: Final = 0.005
 _MAD_TO_SD: Final = 1.4826
 
@@ -121,26 +128,54 @@ def fit_many(law: Law, levels: Numbers, values: Numbers, *, weights: Numbers | N
     Notes
     -----
     Gauss-Newton steps on the residuals of logarithms (noise of rates is multiplicative), each a linear least squares under
-    factors of at least 0, found by trying every set of terms that may be 0. Outliers weigh less by the soft L1 loss, with
-    the residuals' own scale.
+    factors of at least 0, found by trying every set of terms that may be 0; of each step as much is taken as makes the loss
+    least, and none that makes it larger. Outliers weigh less by the soft L1 loss, with the residuals' own scale.
 
-    Source: Triggs et al., "Bundle adjustment: a modern synthesis" (2000), section 4.3 (soft L1); Huber 1981 for the scale.
+    Source: Triggs et al., "Bundle adjustment: a modern synthesis" (2000), sections 4.3 (soft L1) and 3.2 (step control);
+    Huber 1981 for the scale.
     """
     cost = (levels / values if law.is_rate else values) ** law.exponent
     middle = np.exp(np.mean(np.log(cost), axis=1, keepdims=True))
     scale = np.abs(law.terms(levels)).max(axis=0)
     terms, cost = law.terms(levels) / scale, cost / middle
     counted = np.ones_like(cost) if weights is None else weights
-    fitted, robust = cost, np.ones_like(cost)
-    factors = np.zeros((len(cost), terms.shape[1]))
+    robust = np.ones_like(cost)
+    factors = _start(law, terms, cost, counted)
     for step in range(_STEPS):
+        fitted = _sums(factors, terms)
         residuals = np.log(cost / fitted)
         if is_robust and step >= _STEPS // 2:
             spread = np.maximum(_MAD_TO_SD * np.median(np.abs(residuals), axis=1, keepdims=True), _LEAST_SCALE * law.exponent)
             robust = 1 / np.sqrt(1 + (residuals / spread) ** 2)
-        factors = _least_squares(law, terms, fitted * (1 + np.maximum(residuals, -0.9)), counted * robust / fitted**2)
-        fitted = np.maximum(factors @ terms.T, np.finfo(np.float64).tiny)
+        weighed = counted * robust
+        target = fitted * (1 + np.clip(residuals, -_LARGEST_STEP, _LARGEST_STEP))
+        whole = _least_squares(law, terms, target, weighed / fitted**2)
+        ways = factors + _SHARES[:, None, None] * (whole - factors)
+        losses = np.sum(weighed * np.log(cost / _sums(ways, terms)) ** 2, axis=2)
+        factors = ways[losses.argmin(axis=0), np.arange(len(factors))]
     return np.asarray(factors / scale * middle)
+
+
+def _start(law: Law, terms: Numbers, cost: Numbers, counted: Numbers) -> Numbers:
+    """Return, for each row, the best of the relative least squares and of some knees, at which two terms are equal.
+
+    A sum of powers is either term on nearly its whole length: where the knee is wrong, no step leads out of it. Plain sums
+    need none.
+    """
+    ways = _least_squares(law, terms, cost, counted / cost**2)[None]
+    if law.exponent > 1 and terms.shape[1] == _TERMS_OF_A_KNEE:
+        ratios = np.log(terms[:, 0] / terms[:, 1])
+        knees = np.exp(np.linspace(ratios.min() - law.exponent, ratios.max() + law.exponent, _KNEES))
+        shapes = terms[None, :, 0] + knees[:, None] * terms[None, :, 1]
+        weights = counted / counted.sum(axis=1, keepdims=True)
+        heights = np.exp(np.einsum("bm,kbm->kb", weights, np.log(cost)[None] - np.log(shapes)[:, None]))
+        ways = np.concatenate([ways, np.stack([heights, heights * knees[:, None]], axis=2)])
+    losses = np.sum(counted * np.log(cost / _sums(ways, terms)) ** 2, axis=2)
+    return np.asarray(ways[losses.argmin(axis=0), np.arange(len(cost))])
+
+
+def _sums(factors: Numbers, terms: Numbers) -> Numbers:
+    return np.asarray(np.maximum(factors @ terms.T, np.finfo(np.float64).tiny))
 
 
 def _least_squares(law: Law, terms: Numbers, targets: Numbers, weights: Numbers) -> Numbers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import statistics
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,9 @@ MEMBERS: Final = ("threads", "workers", "streams", "depth", "clients", "processe
 
 SIZES: Final = ("read_bytes", "range_bytes", "request_bytes", "size_bytes")
 """Conditions that are the size of one request."""
+
+_SIZE: Final = re.compile(r" of [\d.,]+ (?:B|KiB|MiB|GiB)\b")
+"""What a title says of the size that its sweep goes through."""
 
 _AT_ONCE: Final = ("threads", "streams", "depth", "nodes")
 """Of these, the ones by which requests are in flight at the same time."""
@@ -77,12 +81,20 @@ def _model(group: Sequence[Measurement], name: str, law_names: Sequence[str]) ->
     predictions = [_prediction(chosen, level, limit, measured.get(level)) for level in asked]
     first = group[0]
     return Model(
-        metric=first.metric, title=f"{first.title.split(',')[0]}, by {name.replace('_', ' ')}",
+        metric=first.metric, title=_title(group, name),
         unit="s" if is_size else first.unit, law=chosen.law.name, swept=name,
         conditions={key: value for key, value in first.conditions.items() if key != name},
         parameters=_finite(chosen.parameters), parameter_intervals=_finite(chosen.parameter_intervals),
         left_out_share=chosen.left_out_share, predictions=tuple(predictions), flags=_flags(chosen, table), limits=_LIMITS,
     )  # fmt: skip
+
+
+def _title(group: Sequence[Measurement], name: str) -> str:
+    """Return what the titles of all levels have in common, and by what it was swept."""
+    titles = [_SIZE.sub("", m.title) if name in SIZES else m.title for m in group]
+    parts = [title.split(", ") for title in titles]
+    shared = [part for part in parts[0] if all(part in others for others in parts)]
+    return ", ".join([*(shared or parts[0][:1]), f"by {'size' if name in SIZES else name}"])
 
 
 def _table(group: Sequence[Measurement], levels: Sequence[float], *, is_time: bool) -> np.ndarray[Any, np.dtype[np.float64]]:
