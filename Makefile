@@ -9,7 +9,7 @@ INTEROP := .venv-interop
 TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sample-report install test check bench bench-curate bench-memory bench-near bench-near-truth bench-read bench-report \
+.PHONY: help demo sample-report install test check bench bench-curate bench-growth bench-memory bench-near bench-near-truth bench-read bench-report \
 	interop lint types imports lock notebooks sample clean
 
 help: ## show what can be made
@@ -72,6 +72,9 @@ bench: $(VENV)/.installed-dev ## measure Tonnage beside ceilings and peers; writ
 
 bench-curate: $(VENV)/.installed-dev ## curation beside its ceiling and its peers; writes benchmarks/results/curate.json
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.curate
+
+bench-growth: $(VENV)/.installed-dev ## time per image from 5,000 to 50,000 images; writes benchmarks/results/curate_growth.json
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.curate_growth
 
 bench-memory: $(VENV)/.installed-dev ## peak memory of a curation while its images grow tenfold; writes benchmarks/results/curate_memory.json
 	$(BIN)/python -m benchmarks.curate_memory
