@@ -7,7 +7,6 @@ driven, and each byte touched, by one and the same loop. Imports stand inside: e
 from __future__ import annotations
 
 import io
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,8 +55,8 @@ def tonnage(folder: Path, seed: int, indices: Sequence[int]) -> Ways:
     dataset = toolkit.open_dataset(folder / "tonnage")
 
     def epochs(**options: Any) -> Callable[[], Iterator[Any]]:
-        loader = cache(lambda: dataset.loader(seed=seed, **options))  # as a training holds one over its epochs
-        return lambda: (batch.images for batch in loader())
+        loader = dataset.loader(seed=seed, **options)  # held over epochs, as a training does and as the peers' datasets are
+        return lambda: (batch.images for batch in loader)
 
     def encoded(**options: Any) -> Callable[[], Iterator[Any]]:
         epoch = epochs(decode=False, **options)
