@@ -16,6 +16,7 @@ import numpy as np
 
 from toolkit.curation.pipeline import curate
 from toolkit.dataset.reading import open_dataset
+from toolkit.dataset.verify import verify
 from toolkit.measurement import decode, loader, storage, transfer
 from toolkit.measurement.caches import device_read_bytes
 from toolkit.measurement.plans import PLANS
@@ -33,14 +34,17 @@ if TYPE_CHECKING:
     from toolkit.engine import Scheduler
     from toolkit.measurement.windows import Probe
 
-__all__ = ["curated", "decode_rates", "epoch_time", "range_bytes_of", "read_times", "sizes_in_bytes", "transfer_times"]
+__all__ = [
+    "curated", "decode_rates", "epoch_time", "random_times", "range_bytes_of", "read_times", "sizes_in_bytes", "transfer_times",
+]  # fmt: skip
 
 _WHOLE: Final = replace(PLANS["quick"], working_set_bytes=2**62)
 """A plan that reads all of a dataset."""
 _BATCH_SIZE: Final = 64
 _COLD_SHARE: Final = 0.9
 """A pass counts as cold when so much of what it asked for came from the device."""
-_SHORT_S: Final = 0.05
+_SHORT_S: Final = 0.1
+"""Passes are repeated until they took so long, or were as many as below: a short one is disturbed more than a long one."""
 _MAX_PASSES: Final = 5
 _DECODE_WINDOW_S: Final = 0.25
 _RANGE_BYTES: Final = 2**20
@@ -80,7 +84,7 @@ def epoch_time(dataset: Dataset, core_count: int) -> dict[str, float]:
 
 
 def read_times(dataset: Dataset) -> dict[str, float]:
-    """Return the times to read all of a dataset: cold, and warm with every image checked, one thread.
+    """Return the times to read all of a dataset: cold, warm with every image checked, and to verify its files; one thread.
 
     A cold read that the kernel did not serve from the device is left out.
     """
@@ -88,7 +92,19 @@ def read_times(dataset: Dataset) -> dict[str, float]:
     batch_size = min(_BATCH_SIZE, len(dataset))
     checked = loader.LoaderEpochs(subject, batch_size, 1, decode=False, resize_px=None, verify=True)
     cold = _cold_pass_s(storage.SequentialRead(subject, "cold"))
-    return {"read_s": _pass_s(checked)} | ({} if cold is None else {"read_cold_s": cold})
+    warm = {"read_s": _pass_s(checked), "verify_s": _verified_s(dataset)}
+    return warm | ({} if cold is None else {"read_cold_s": cold})
+
+
+def _verified_s(dataset: Dataset) -> float:
+    """Return the median time of verifying every file of a dataset, from the page cache."""
+    times: list[float] = []
+    while not times or (sum(times) < _SHORT_S and len(times) < _MAX_PASSES):
+        _forget()
+        start_s = time.perf_counter()
+        verify(dataset)
+        times.append(time.perf_counter() - start_s)
+    return statistics.median(times)
 
 
 def _pass_s(probe: Probe) -> float:
@@ -161,6 +177,20 @@ def transfer_times(dataset: Dataset, range_counts: Sequence[int]) -> Iterator[fl
                 yield time.perf_counter() - start_s
         finally:
             probe.close()
+
+
+def random_times(dataset: Dataset, get_counts: Sequence[int], seed: int) -> Iterator[float]:
+    """Yield the time to get so many images one by one, at random places, each checked, from the page cache."""
+    random = np.random.default_rng(seed)
+    for place in random.integers(len(dataset), size=max(get_counts)):
+        dataset.get(int(place))  # files opened, their pages resident
+    for count in get_counts:
+        places = random.integers(len(dataset), size=count).tolist()
+        _forget()
+        start_s = time.perf_counter()
+        for place in places:
+            dataset.get(place)
+        yield time.perf_counter() - start_s
 
 
 def decode_rates(dataset: Dataset, worker_counts: Sequence[int]) -> Iterator[float]:

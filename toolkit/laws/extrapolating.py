@@ -87,9 +87,9 @@ class Extrapolation:
         bent = self.bend_share * doublings * (doublings + 1) / 2  # a curve leaves its chord by more with each doubling
         return student_widening(self.degree_count) * math.sqrt(float(spread) + bent**2)
 
-    def ends(self, size: float) -> tuple[float, float]:
-        """Return the ends of the 80 % interval of one new measurement of a size."""
-        value, half = self.value(size), _Z90 * self.error_share(size)
+    def ends(self, size: float, size_error_share: float = 0.0) -> tuple[float, float]:
+        """Return the ends of the 80 % interval of one new measurement of a size; which may itself be off, if it is expected."""
+        value, half = self.value(size), _Z90 * math.hypot(self.error_share(size), size_error_share)
         return value * math.exp(-half), value * math.exp(half)
 
 
@@ -172,15 +172,16 @@ def law_bend_share(law: Law, groups: Sequence[tuple[Numbers, Numbers]], *, is_sa
     """
     misses, variances, degrees = [], [], 0
     for levels, values in groups:
-        is_last = levels == levels.max()
+        is_last = _are_largest(levels)
         kept = levels[~is_last]
         if len(set(kept.tolist())) < law.terms(kept[:1]).shape[1]:
             continue
         whole = extrapolate(law, levels, values, is_sampled=is_sampled)
         fewer = extrapolate(law, kept, values[~is_last], is_sampled=is_sampled)
-        doublings = math.log2(levels.max() / kept.max())
-        misses.append(float(np.log(values[is_last] / fewer.value(levels.max())).mean()) / doublings)
-        slope = _relative_terms(law, levels[is_last][:1], fewer.factors)
+        size = float(levels[is_last].mean())
+        doublings = math.log2(size / float(kept[_are_largest(kept)].mean()))
+        misses.append(float(np.log(values[is_last] / law.predict(levels[is_last], fewer.factors)).mean()) / doublings)
+        slope = _relative_terms(law, np.array([size]), fewer.factors)
         rescaled = kept.max() / levels.max() if is_sampled else 1.0  # the scatter of both at the same size
         scatter = 1 / is_last.sum() + _leverage(slope, fewer.covariance) / rescaled
         variances.append(whole.noise_share**2 * float(scatter) / doublings**2)
@@ -192,6 +193,11 @@ def law_bend_share(law: Law, groups: Sequence[tuple[Numbers, Numbers]], *, is_sa
     squared, scattered = float(np.mean(misses)) ** 2, float(np.mean(variances)) / len(misses)
     is_seen = squared > float(stdtrit(degrees, (1 + _BEND_QUANTILE) / 2)) ** 2 * scattered
     return math.sqrt(squared - scattered) if is_seen else 0.0
+
+
+def _are_largest(sizes: Numbers) -> NDArray[np.bool_]:
+    """Return which sizes are as good as the largest: what is measured again may differ in size a little."""
+    return np.asarray(sizes > sizes.max() / math.sqrt(2))
 
 
 def _weights(sizes: Numbers | float, largest: float, *, is_falling: bool) -> Numbers:
