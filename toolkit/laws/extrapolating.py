@@ -34,6 +34,9 @@ _Z90: Final = 1.2815515655446004
 _BEND_QUANTILE: Final = 0.9
 """What a law misses of the largest size counts as a bend where scatter passes it in one case of ten only."""
 
+_FAR_FACTOR: Final = 2.0
+_SCATTER_STEPS: Final = 10
+
 
 def student_widening(degree_count: float) -> float:
     """Return by how much an interval of 80 % is wider where its spread was estimated from so few degrees of freedom.
@@ -113,11 +116,12 @@ def extrapolate(
     Notes
     -----
     Residuals are those of logarithms; their variance has as many degrees of freedom as there are measurements beyond terms.
+    Residuals beyond twice their deviation count as twice that: an interval of 80 % is not made wide by the rare large one.
     The variance of a new measurement is its own scatter, and that of the law's terms by the delta method; its interval takes
     Student's t.
 
     Source: Seber and Lee, "Linear Regression Analysis" (2003), section 5.3 (prediction intervals); Bates and Watts,
-    "Nonlinear Regression Analysis" (1988), section 2.3 (the delta method).
+    "Nonlinear Regression Analysis" (1988), section 2.3 (the delta method); Huber 1981, chapter 6 (winsorised residuals).
 
     Examples
     --------
@@ -136,7 +140,7 @@ def extrapolate(
     residuals = np.log(measured / law.predict(levels, factors))
     covariance = np.linalg.pinv(slopes.T @ (weights[:, None] * slopes))
     return Extrapolation(
-        law=law, factors=factors, covariance=covariance, noise_share=math.sqrt(float((weights * residuals**2).sum()) / degrees),
+        law=law, factors=factors, covariance=covariance, noise_share=_scatter(np.sqrt(weights) * residuals, degrees),
         degree_count=degrees, largest=largest, bend_share=bend_share, is_sampled=is_sampled,
     )  # fmt: skip
 
@@ -193,6 +197,14 @@ def law_bend_share(law: Law, groups: Sequence[tuple[Numbers, Numbers]], *, is_sa
     squared, scattered = float(np.mean(misses)) ** 2, float(np.mean(variances)) / len(misses)
     is_seen = squared > float(stdtrit(degrees, (1 + _BEND_QUANTILE) / 2)) ** 2 * scattered
     return math.sqrt(squared - scattered) if is_seen else 0.0
+
+
+def _scatter(residuals: Numbers, degrees: int) -> float:
+    """Return the standard deviation of residuals; one beyond twice that counts as twice that."""
+    found = math.sqrt(float((residuals**2).sum()) / degrees)
+    for _ in range(_SCATTER_STEPS):
+        found = math.sqrt(float(np.minimum(residuals**2, (_FAR_FACTOR * found) ** 2).sum()) / degrees)
+    return found
 
 
 def _are_largest(sizes: Numbers) -> NDArray[np.bool_]:

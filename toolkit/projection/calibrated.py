@@ -65,7 +65,7 @@ def _machine(givens: Givens, calibration: Calibration, scenario: Scenario) -> No
     read = calibration.law("read")
     if read is not None and read.terms.get("slope") and scenario.storage.supply == "measured" and not scenario.storage.shared_tier:
         _read(givens, read)
-    _curation(givens, calibration, scenario.curation.core_count)
+    _curation(givens, calibration)
 
 
 def _read(givens: Givens, law: CalibratedLaw) -> None:
@@ -78,7 +78,7 @@ def _read(givens: Givens, law: CalibratedLaw) -> None:
     givens.flags[:] = [flag for flag in givens.flags if SUPPLY_IS not in flag]
 
 
-def _curation(givens: Givens, calibration: Calibration, core_count: float) -> None:
+def _curation(givens: Givens, calibration: Calibration) -> None:
     """Put in what an image takes of a core, what a batch takes however small, and how busy it keeps the cores."""
     law, whole = calibration.law("curation"), calibration.law("curation_time")
     if law is None or not law.terms.get("slope"):
@@ -86,11 +86,10 @@ def _curation(givens: Givens, calibration: Calibration, core_count: float) -> No
     _put(givens, law, "curation.core_images_per_s", "images_per_s", 1 / law.terms["slope"])
     _put(givens, law, "curation.beside_factor", "ratio", 1.0, error_share=0.0)  # it is in the rate
     _warn(givens, law, image_bytes=givens.by_name["start.bytes_per_image"].value)
-    if whole is None or not whole.terms.get("slope"):
+    if whole is None or not whole.terms.get("slope") or not whole.terms.get("core_count"):
         return
-    cores = whole.terms.get("core_count", core_count)
     _put(givens, whole, "curation.batch_s", "s", whole.terms["fixed"], error_share=0.0)
-    busy = law.terms["slope"] / (whole.terms["slope"] * cores)
+    busy = law.terms["slope"] / (whole.terms["slope"] * whole.terms["core_count"])
     _put(givens, whole, "curation.busy_share", "share", busy, error_share=0.0)
     beyond = math.sqrt(max(0.0, _error(whole) ** 2 - _error(law) ** 2))  # the error of a core's time is in that of the whole
     _put(givens, whole, "curation.pace_factor", "ratio", 1.0, error_share=beyond)
