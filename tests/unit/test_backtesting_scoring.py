@@ -45,7 +45,9 @@ def observed(trials: int = 2, scatter: float = 0.02, seed: int = 0) -> list[Obse
         seen(kind, trial, factor, random, scatter / 100 if kind.unit == "bytes" else scatter)
         for trial in range(trials)
         for kind in kinds_of(CORES)
-        for factor in ([*FITTED_FACTORS] * 3 + [*PREDICTED_FACTORS] if kind.driver != "workers" else [0.25, 0.5, 0.75, 1] * 3 + [2])
+        for factor in (
+            [*FITTED_FACTORS] * 3 + [*PREDICTED_FACTORS] if kind.driver != "workers" else [0.25, 0.5, 0.75, 1] * 3 + [2]
+        )
     ]
 
 
@@ -94,9 +96,7 @@ def test_what_is_foretold_is_what_a_projection_of_the_same_calibration_says() ->
         assert node.evidence in {"calibrated", "assumed", "measured"}
 
 
-def test_the_calibration_that_is_sold_says_what_the_back_test_foretold(
-    found: tuple[tuple, tuple, tuple], tmp_path: Path
-) -> None:
+def test_the_calibration_that_is_sold_says_what_the_back_test_foretold(found: tuple[tuple, tuple, tuple], tmp_path: Path) -> None:
     laws, predictions, _ = found
     test = Backtest(
         dataset=str(tmp_path), dataset_version=0, started_at="2026-01-01T00:00:00Z", elapsed_s=1.0, limit_s=1.0, seed=0,

@@ -213,7 +213,9 @@ def test_a_back_test_calibrates_what_a_batch_takes_to_curate(tmp_path: Path) -> 
     assert at["curation.beside_factor"] == 1.0  # what decoding does not take is in the rate
     node = projection.explanations["curation.examination_s"]
     batch = projection.explanations["curation.batch_images"]
-    assert node.p50[0] == pytest.approx(batch.p50[0] * 0.003, rel=0.05)  # not as uncertain as the rate of decoding, which is assumed
+    assert node.p50[0] == pytest.approx(
+        batch.p50[0] * 0.003, rel=0.05
+    )  # not as uncertain as the rate of decoding, which is assumed
     assert "supply.core_images_per_s" not in node.inputs
     larger = SCENARIO | {"dataset": {"images": 1e7, "image_size": "5 MB"}}
     assert any("image_bytes" in flag for flag in toolkit.project(larger, calibration=calibration, draws=20).flags)

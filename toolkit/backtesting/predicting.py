@@ -1,4 +1,4 @@
-"""From measured small sizes to laws: one for each trial, by the fits and intervals that projections rest on. Nothing is measured."""
+"""From measured small sizes to laws: one for each trial, by the fits and intervals that projections rest on."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def laws_by_trial(kind: Kind, small: Sequence[Observation], through: Sequence[Ob
     groups = _groups(small, through)
     law = _law_of(kind, groups)
     bend = law_bend_share(law, list(groups.values()), is_sampled=kind.is_sampled)
-    return {
-        trial: extrapolate(law, *group, is_sampled=kind.is_sampled, bend_share=bend) for trial, group in groups.items()
-    }
+    return {trial: extrapolate(law, *group, is_sampled=kind.is_sampled, bend_share=bend) for trial, group in groups.items()}
 
 
 def pooled_law(kind: Kind, small: Sequence[Observation], through: Sequence[Observation] = ()) -> Extrapolation:

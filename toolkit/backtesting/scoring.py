@@ -52,7 +52,9 @@ def scored(
     for trial in trials:
         asked = [o for o in large if o.trial_index == trial and any(kind.name == o.kind for kind in usable)]
         counted = [o for o in small if o.trial_index == trial]
-        predictions += _of_trial(usable, {name: found[trial] for name, found in laws.items()}, counted, asked, profile, core_count)
+        predictions += _of_trial(
+            usable, {name: found[trial] for name, found in laws.items()}, counted, asked, profile, core_count
+        )
     order = {kind.name: place for place, kind in enumerate(kinds)}
     told = [_law(kind, small) for kind in usable]
     return tuple(told), tuple(sorted(predictions, key=lambda p: order[p.kind])), tuple(flags)
@@ -129,8 +131,8 @@ def _read(
 
 def _profile(profile: DatasetProfile, image_count: int, image_bytes: int, shard_bytes: int) -> DatasetProfile:
     return dataclasses.replace(
-        profile, location=str(Path(profile.location) / "none"), source_count=image_count, source_bytes=image_bytes, image_count=image_count, image_bytes=image_bytes,
-        shard_bytes=shard_bytes, states={"kept": image_count},
+        profile, location=str(Path(profile.location) / "none"), source_count=image_count, source_bytes=image_bytes,
+        image_count=image_count, image_bytes=image_bytes, shard_bytes=shard_bytes, states={"kept": image_count},
     )  # fmt: skip
 
 

@@ -216,7 +216,9 @@ class Bench:
         ]
 
     def _workers(self, dataset: Dataset, trial_index: int) -> list[Observation]:
-        steps = [int(n) for n in self._shuffled([*_FITTED_WORKERS] * _REPEATS + [*_PREDICTED_WORKERS] * _LARGE_REPEATS, trial_index)]
+        steps = [
+            int(n) for n in self._shuffled([*_FITTED_WORKERS] * _REPEATS + [*_PREDICTED_WORKERS] * _LARGE_REPEATS, trial_index)
+        ]
         rates = measuring.decode_rates(dataset, steps)
         largest = _FITTED_WORKERS[-1]
         return [

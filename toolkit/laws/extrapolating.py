@@ -85,7 +85,9 @@ class Extrapolation:
         and 90th percentile.
         """
         slope = _relative_terms(self.law, np.array([size]), self.factors)
-        spread = self.noise_share**2 * (1 / _weights(size, self.largest, is_falling=self.is_sampled) + _leverage(slope, self.covariance))
+        spread = self.noise_share**2 * (
+            1 / _weights(size, self.largest, is_falling=self.is_sampled) + _leverage(slope, self.covariance)
+        )
         doublings = max(0.0, math.log2(size / self.largest))
         bent = self.bend_share * doublings * (doublings + 1) / 2  # a curve leaves its chord by more with each doubling
         return student_widening(self.degree_count) * math.sqrt(float(spread) + bent**2)
@@ -97,7 +99,12 @@ class Extrapolation:
 
 
 def extrapolate(
-    law: Law, sizes: Sequence[float] | Numbers, values: Sequence[float] | Numbers, *, is_sampled: bool = False, bend_share: float = 0.0
+    law: Law,
+    sizes: Sequence[float] | Numbers,
+    values: Sequence[float] | Numbers,
+    *,
+    is_sampled: bool = False,
+    bend_share: float = 0.0,
 ) -> Extrapolation:
     """Return a law fitted to measurements of a few sizes, ready to be asked for larger ones.
 
@@ -138,7 +145,7 @@ def extrapolate(
     slopes = _relative_terms(law, levels, factors)
     degrees = max(1, len(levels) - slopes.shape[1])
     residuals = np.log(measured / law.predict(levels, factors))
-    covariance = np.linalg.pinv(slopes.T @ (weights[:, None] * slopes))
+    covariance = np.asarray(np.linalg.pinv(slopes.T @ (weights[:, None] * slopes)), dtype=np.float64)
     return Extrapolation(
         law=law, factors=factors, covariance=covariance, noise_share=_scatter(np.sqrt(weights) * residuals, degrees),
         degree_count=degrees, largest=largest, bend_share=bend_share, is_sampled=is_sampled,

@@ -53,7 +53,7 @@ def apply(givens: Givens, scenario: Scenario, calibration: Calibration | None) -
 
 
 def _machine(givens: Givens, calibration: Calibration, scenario: Scenario) -> None:
-    """Put in what a back-test calibrated: shards, reads, cores that curate; and how far what was measured is off at larger sizes."""
+    """Put in what a back-test calibrated: shards, reads, cores that curate; and how far measured rates are off."""
     for name, given in _KEPT_IF_MEASURED:
         law, found = calibration.law(name), givens.by_name.get(given)
         if law is not None and found is not None and found.evidence == "measured":
@@ -63,7 +63,12 @@ def _machine(givens: Givens, calibration: Calibration, scenario: Scenario) -> No
     if shards is not None and overhead.evidence == "assumed":
         _put(givens, shards, "start.shard_overhead_ratio", "ratio", shards.terms["slope"])
     read = calibration.law("read")
-    if read is not None and read.terms.get("slope") and scenario.storage.supply == "measured" and not scenario.storage.shared_tier:
+    if (
+        read is not None
+        and read.terms.get("slope")
+        and scenario.storage.supply == "measured"
+        and not scenario.storage.shared_tier
+    ):
         _read(givens, read)
     _curation(givens, calibration)
 

@@ -58,7 +58,7 @@ def moved(batch_images: Draws, bytes_per_image: Draws, kept_share: Draws, shard_
 )
 def elapsed(
     examination_s: Draws, search_s: Draws, core_count: Draws, own_share: Draws, moved_bytes: Draws, link_bytes_per_s: Draws,
-    payload_share: Draws, supply_bytes_per_s: Draws, batch_s: Draws | float = 0.0, busy_share: Draws | float = 1.0,
+    payload_share: Draws, supply_bytes_per_s: Draws, *, batch_s: Draws | float = 0.0, busy_share: Draws | float = 1.0,
     pace_factor: Draws | float = 1.0,
 ) -> Any:  # fmt: skip
     """Seconds that a batch takes on the cores given to curation, in one machine with one link to storage.
