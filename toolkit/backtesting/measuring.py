@@ -9,7 +9,7 @@ import statistics
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,7 +25,7 @@ from toolkit.measurement.subject import Subject
 from toolkit.measurement.windows import run_window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -43,9 +43,10 @@ _WHOLE: Final = replace(PLANS["quick"], working_set_bytes=2**62)
 _BATCH_SIZE: Final = 64
 _COLD_SHARE: Final = 0.9
 """A pass counts as cold when so much of what it asked for came from the device."""
-_SHORT_S: Final = 0.1
-"""Passes are repeated until they took so long, or were as many as below: a short one is disturbed more than a long one."""
-_MAX_PASSES: Final = 5
+_SHORT_S: Final = 0.15
+"""Passes are repeated until they took so long, or were as many as below, and their mean is taken: a pass that is over before
+anything else runs is faster than a long one ever is in the mean, and a median of such passes would not show it."""
+_MAX_PASSES: Final = 10
 _DECODE_WINDOW_S: Final = 0.25
 _RANGE_BYTES: Final = 2**20
 _BESIDE_BYTES: Final = 96 * 2**20
@@ -92,35 +93,29 @@ def read_times(dataset: Dataset) -> dict[str, float]:
     batch_size = min(_BATCH_SIZE, len(dataset))
     checked = loader.LoaderEpochs(subject, batch_size, 1, decode=False, resize_px=None, verify=True)
     cold = _cold_pass_s(storage.SequentialRead(subject, "cold"))
-    warm = {"read_s": _pass_s(checked), "verify_s": _verified_s(dataset)}
+    warm = {"read_s": _pass_s(checked), "verify_s": _mean_s(lambda: verify(dataset))}
     return warm | ({} if cold is None else {"read_cold_s": cold})
 
 
-def _verified_s(dataset: Dataset) -> float:
-    """Return the median time of verifying every file of a dataset, from the page cache."""
-    times: list[float] = []
-    while not times or (sum(times) < _SHORT_S and len(times) < _MAX_PASSES):
-        _forget()
-        start_s = time.perf_counter()
-        verify(dataset)
-        times.append(time.perf_counter() - start_s)
-    return statistics.median(times)
-
-
 def _pass_s(probe: Probe) -> float:
-    """Return the median time of whole passes; short ones are repeated."""
-    times: list[float] = []
+    """Return the mean time of whole passes; short ones are repeated."""
     probe.open()
     try:
-        while not times or (sum(times) < _SHORT_S and len(times) < _MAX_PASSES):
-            probe.prepare()
-            _forget()
-            start_s = time.perf_counter()
-            probe.run(math.inf)
-            times.append(time.perf_counter() - start_s)
+        return _mean_s(lambda: probe.run(math.inf), probe.prepare)
     finally:
         probe.close()
-    return statistics.median(times)
+
+
+def _mean_s(run: Callable[[], object], prepare: Callable[[], object] = lambda: None) -> float:
+    """Return the mean time of runs, as many as it takes to see what disturbs a long one."""
+    times: list[float] = []
+    while not times or (sum(times) < _SHORT_S and len(times) < _MAX_PASSES):
+        prepare()
+        _forget()
+        start_s = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start_s)
+    return statistics.fmean(times)
 
 
 def _cold_pass_s(probe: Probe) -> float | None:
@@ -141,7 +136,7 @@ def _cold_pass_s(probe: Probe) -> float | None:
                 break
     finally:
         probe.close()
-    return statistics.median(times) if times else None
+    return statistics.fmean(times) if times else None
 
 
 def _forget() -> None:
@@ -171,10 +166,7 @@ def transfer_times(dataset: Dataset, range_counts: Sequence[int]) -> Iterator[fl
             for _ in range(max(range_counts)):
                 probe.run(0.0)  # the connection and both processes at speed
             for count in range_counts:
-                start_s = time.perf_counter()
-                for _ in range(count):
-                    probe.run(0.0)
-                yield time.perf_counter() - start_s
+                yield _mean_s(partial(_run_all, probe, count))
         finally:
             probe.close()
 
@@ -186,11 +178,17 @@ def random_times(dataset: Dataset, get_counts: Sequence[int], seed: int) -> Iter
         dataset.get(int(place))  # files opened, their pages resident
     for count in get_counts:
         places = random.integers(len(dataset), size=count).tolist()
-        _forget()
-        start_s = time.perf_counter()
-        for place in places:
-            dataset.get(place)
-        yield time.perf_counter() - start_s
+        yield _mean_s(partial(_get_all, dataset, places))
+
+
+def _run_all(probe: Probe, count: int) -> None:
+    for _ in range(count):
+        probe.run(0.0)
+
+
+def _get_all(dataset: Dataset, places: Sequence[int]) -> None:
+    for place in places:
+        dataset.get(place)
 
 
 def decode_rates(dataset: Dataset, worker_counts: Sequence[int]) -> Iterator[float]:

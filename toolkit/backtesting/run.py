@@ -92,7 +92,8 @@ def backtest(
         bench = _bench(opened, scratch, running, seed, progress)
         full_count = _unit_images(opened) * running.thread_count
         pilot = [bench.pilot(count) for count in _pilot_counts(full_count, limit_s)][1:]
-        sizes, planned_count = sizes_within((limit_s - (time.perf_counter() - started_s)) * _SPARE_SHARE, pilot)
+        left_s = (limit_s - (time.perf_counter() - started_s)) * _SPARE_SHARE
+        sizes, planned_count = sizes_within(left_s, pilot, full_count)
         _check_room(opened, scratch, sizes)
         smallest_bytes = _READ_UNIT_BYTES if limit_s >= _SHORT_LIMIT_S else _READ_UNIT_BYTES / 16
         bench.reading = to_be_read(opened, scratch, smallest_bytes)
@@ -154,9 +155,9 @@ def _check_room(dataset: Dataset, scratch: Path, sizes: Sizes) -> None:
 
 
 def _pilot_counts(full_count: int, limit_s: float) -> tuple[int, int, int]:
-    """Return the images of the pilots: the first warms what starts once and does not count, the last fills all threads."""
-    largest = max(4 * _PILOT_IMAGES, min(full_count, _MOST_PILOT_IMAGES, int(limit_s) * 4))
-    smaller = max(_PILOT_IMAGES, largest // 4)
+    """Return the images of the pilots: the first warms what starts once and does not count; two fill all threads, if they may."""
+    largest = max(4 * _PILOT_IMAGES, min(3 * full_count, _MOST_PILOT_IMAGES, int(limit_s) * 4))
+    smaller = max(_PILOT_IMAGES, largest // 3)
     return smaller, smaller, largest
 
 

@@ -29,8 +29,10 @@ FITTED_FACTORS: Final = (0.25, 0.5, 1.0)
 """Sizes that are fitted, as shares of the largest of them."""
 PREDICTED_FACTORS: Final = (2.0, 4.0, 8.0)
 """Sizes that are predicted, as multiples of the largest that is fitted."""
+_PREDICTED_READS: Final = (2.0, 3.0, 4.0, 6.0, 8.0)
+"""The same for datasets that are read."""
 _PREDICTED_COUNTS: Final = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
-"""The same for images and ranges that are asked for one by one: any number of them can be."""
+"""The same for images and ranges that are asked for one by one."""
 _REPEATS: Final = 3
 """How often a trial measures each size that it fits."""
 _READ_REPEATS: Final = 4
@@ -38,10 +40,10 @@ _READ_REPEATS: Final = 4
 _LARGE_REPEATS: Final = 2
 """How often it measures what it predicted, where that takes little."""
 _FITTED_WORKERS: Final = (1, 2, 3, 4)
-_PREDICTED_WORKERS: Final = (5, 6, 8)
-_LARGEST_FITTED_RANGES: Final = 64
-_LARGEST_FITTED_GETS: Final = 512
-_BESIDE_S: Final = 15.0
+_PREDICTED_WORKERS: Final = (5, 6, 7, 8)
+_LARGEST_FITTED_RANGES: Final = 128
+_LARGEST_FITTED_GETS: Final = 1_024
+_BESIDE_S: Final = 20.0
 """What a trial takes for reads, transfers and workers, whatever its sizes."""
 _LEAST_IMAGES: Final = 8
 _MOST_IMAGES: Final = 4_096
@@ -89,25 +91,26 @@ def trial_images(sizes: Sizes) -> int:
     return _REPEATS * sum(sizes.fitted) + sum(sizes.predicted)
 
 
-def sizes_within(left_s: float, pilot: Sequence[tuple[int, float]]) -> tuple[Sizes, int]:
+def sizes_within(left_s: float, pilot: Sequence[tuple[int, float]], full_count: int = _USUAL_IMAGES) -> tuple[Sizes, int]:
     """Return the sizes, and how many trials of them fit the time left, by the times that pilots of two sizes took.
 
-    As many trials as usual, unless the images of the largest fitted size then take less than twice what is spent at any
-    size: a slope that is not seen cannot be predicted from. Fewer trials of larger sizes are taken then.
+    As many trials as usual, unless the smallest size then does not fill all threads of a curation (``full_count`` does), or the
+    images of the largest fitted size take less than twice what is spent at any size: neither says what larger sizes take.
+    Fewer trials of larger sizes are made then.
 
     Examples
     --------
-    >>> sizes_within(300.0, [(16, 0.2 + 16 * 0.002), (64, 0.2 + 64 * 0.002)])
+    >>> sizes_within(300.0, [(16, 0.2 + 16 * 0.002), (64, 0.2 + 64 * 0.002)], 128)
     (Sizes(smallest_count=216), 5)
-    >>> sizes_within(90.0, [(16, 0.2 + 16 * 0.002), (64, 0.2 + 64 * 0.002)])
-    (Sizes(smallest_count=56), 3)
+    >>> sizes_within(120.0, [(16, 0.2 + 16 * 0.002), (64, 0.2 + 64 * 0.002)], 128)
+    (Sizes(smallest_count=216), 2)
     """
     counts, times = (np.array(column, dtype=float) for column in zip(*pilot, strict=True))
     fixed_s, image_s = fit(LAWS["affine"], counts, times, is_robust=False)
     least_count = _USUAL_IMAGES if left_s >= _USUAL_LEFT_S else _LEAST_IMAGES
-    for trial_count in (5, 4, 3):
+    for trial_count in (5, 4, 3, 2):
         sizes = _largest_within(left_s / trial_count - _BESIDE_S, fixed_s, image_s, least_count)
-        if sizes.largest_fitted_count * image_s >= 2 * fixed_s:
+        if sizes.smallest_count >= full_count and sizes.largest_fitted_count * image_s >= 2 * fixed_s:
             break
     return sizes, trial_count
 
@@ -128,7 +131,7 @@ def to_be_read(dataset: Dataset, scratch: Path, smallest_bytes: float) -> dict[f
     unit = max(1, round(smallest_bytes / group_bytes(dataset)))
     return {
         factor: enlarged(dataset, scratch / f"read-{factor:g}", round(unit * factor / FITTED_FACTORS[0]))
-        for factor in (*FITTED_FACTORS, *PREDICTED_FACTORS)
+        for factor in (*FITTED_FACTORS, *_PREDICTED_READS)
     }
 
 
@@ -189,7 +192,7 @@ class Bench:
 
     def _reads(self, trial_index: int) -> list[Observation]:
         found: list[Observation] = []
-        for factor in self._shuffled([*FITTED_FACTORS] * _READ_REPEATS + [*PREDICTED_FACTORS] * _LARGE_REPEATS, trial_index):
+        for factor in self._shuffled([*FITTED_FACTORS] * _READ_REPEATS + [*_PREDICTED_READS] * _LARGE_REPEATS, trial_index):
             size_bytes = float(self.reading[factor].shards["size_bytes"].sum())
             found += [
                 Observation(kind=kind, trial_index=trial_index, driver_count=size_bytes, size_factor=factor, value=value)

@@ -123,7 +123,8 @@ def extrapolate(
     Notes
     -----
     Residuals are those of logarithms; their variance has as many degrees of freedom as there are measurements beyond terms.
-    Residuals beyond twice their deviation count as twice that: an interval of 80 % is not made wide by the rare large one.
+    What is rarely slow is slow in large sizes too, so that no measurement weighs less in the fit; in the scatter, residuals
+    beyond twice their deviation count as twice that: an interval of 80 % is not made wide by the rare large one.
     The variance of a new measurement is its own scatter, and that of the law's terms by the delta method; its interval takes
     Student's t.
 
@@ -141,7 +142,7 @@ def extrapolate(
     levels, measured = np.asarray(sizes, dtype=np.float64), np.asarray(values, dtype=np.float64)
     largest = float(levels.max())
     weights = _weights(levels, largest, is_falling=is_sampled)
-    factors = fit_many(law, levels, measured[None], weights=weights[None])[0]
+    factors = fit_many(law, levels, measured[None], weights=weights[None], is_robust=False)[0]
     slopes = _relative_terms(law, levels, factors)
     degrees = max(1, len(levels) - slopes.shape[1])
     residuals = np.log(measured / law.predict(levels, factors))
