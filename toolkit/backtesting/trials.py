@@ -127,10 +127,11 @@ def _largest_within(trial_s: float, fixed_s: float, image_s: float, least_count:
 
 
 def to_be_read(dataset: Dataset, scratch: Path, smallest_bytes: float) -> dict[float, Dataset]:
-    """Return datasets to be read, by their size over the largest that is fitted: row groups of one, again and again."""
-    unit = max(1, round(smallest_bytes / group_bytes(dataset)))
+    """Return datasets to be read, by their size over the largest that is fitted: row groups of one, or pieces, again and again."""
+    piece_count = max(1, round(group_bytes(dataset) / smallest_bytes))
+    unit = max(1, round(smallest_bytes * piece_count / group_bytes(dataset)))
     return {
-        factor: enlarged(dataset, scratch / f"read-{factor:g}", round(unit * factor / FITTED_FACTORS[0]))
+        factor: enlarged(dataset, scratch / f"read-{factor:g}", round(unit * factor / FITTED_FACTORS[0]), piece_count)
         for factor in (*FITTED_FACTORS, *_PREDICTED_READS)
     }
 

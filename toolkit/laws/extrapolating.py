@@ -67,7 +67,7 @@ class Extrapolation:
     """Scatter of single measurements at the largest size, as one standard deviation of the logarithm."""
     degree_count: int
     """Degrees of freedom that the scatter was estimated from."""
-    largest: float
+    largest_count: float
     """The largest size that was fitted."""
     bend_share: float
     """By what the law is off at twice the largest size, as one standard deviation of the logarithm."""
@@ -86,9 +86,9 @@ class Extrapolation:
         """
         slope = _relative_terms(self.law, np.array([size]), self.factors)
         spread = self.noise_share**2 * (
-            1 / _weights(size, self.largest, is_falling=self.is_sampled) + _leverage(slope, self.covariance)
+            1 / _weights(size, self.largest_count, is_falling=self.is_sampled) + _leverage(slope, self.covariance)
         )
-        doublings = max(0.0, math.log2(size / self.largest))
+        doublings = max(0.0, math.log2(size / self.largest_count))
         bent = self.bend_share * doublings * (doublings + 1) / 2  # a curve leaves its chord by more with each doubling
         return student_widening(self.degree_count) * math.sqrt(float(spread) + bent**2)
 
@@ -149,7 +149,7 @@ def extrapolate(
     covariance = np.asarray(np.linalg.pinv(slopes.T @ (weights[:, None] * slopes)), dtype=np.float64)
     return Extrapolation(
         law=law, factors=factors, covariance=covariance, noise_share=_scatter(np.sqrt(weights) * residuals, degrees),
-        degree_count=degrees, largest=largest, bend_share=bend_share, is_sampled=is_sampled,
+        degree_count=degrees, largest_count=largest, bend_share=bend_share, is_sampled=is_sampled,
     )  # fmt: skip
 
 
