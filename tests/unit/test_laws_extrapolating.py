@@ -96,7 +96,7 @@ def test_bends_are_seen_beyond_scatter_only_and_by_more_witnesses_better() -> No
     random, sizes = np.random.default_rng(1), np.repeat([0.25, 0.5, 1.0], 3)
     noisy = [measured(random, sizes, (0.1, 0, 0), 0.2) for _ in range(200)]
     seen = [law_bend_share(AFFINE, [(sizes, values)]) for values in noisy]
-    assert 0.01 < np.mean([bend > 0 for bend in seen]) < 0.15  # one in ten at most, by chance
+    assert np.mean([bend > 0 for bend in seen]) < 0.08  # one in twenty at most, by chance
     curved = [(sizes, measured(random, sizes, (0.05, 0, 0), 0.0, 0.8)) for _ in range(20)]
     alone = np.mean([law_bend_share(AFFINE, [group]) > 0 for group in curved])
     assert alone < 0.9

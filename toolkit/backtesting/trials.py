@@ -127,7 +127,7 @@ def _largest_within(trial_s: float, fixed_s: float, image_s: float, least_count:
 
 
 def to_be_read(dataset: Dataset, scratch: Path, smallest_bytes: float) -> dict[float, Dataset]:
-    """Return datasets to be read, by their size over the largest that is fitted: row groups of one, or pieces, again and again."""
+    """Return datasets to be read, by their size over the largest that is fitted: row groups of one, or pieces of them."""
     piece_count = max(1, round(group_bytes(dataset) / smallest_bytes))
     unit = max(1, round(smallest_bytes * piece_count / group_bytes(dataset)))
     return {

@@ -31,8 +31,8 @@ INTERVAL_SHARE: Final = 0.8
 _Z90: Final = 1.2815515655446004
 """90th percentile of the standard normal distribution."""
 
-_BEND_QUANTILE: Final = 0.9
-"""What a law misses of the largest size counts as a bend where scatter passes it in one case of ten only."""
+_BEND_QUANTILE: Final = 0.95
+"""What a law misses of the largest size counts as a bend where scatter passes it in one case of twenty only."""
 
 _FAR_FACTOR: Final = 2.0
 _SCATTER_STEPS: Final = 10
@@ -168,7 +168,7 @@ def law_bend_share(law: Law, groups: Sequence[tuple[Numbers, Numbers]], *, is_sa
     Notes
     -----
     The squared mean miss, less what scatter accounts for, is the law's own variance; none where scatter accounts for all of
-    it, or would pass it in one case of ten. Zero too where there are too few sizes to leave one out.
+    it, or would pass it in one case of twenty. Zero too where there are too few sizes to leave one out.
 
     Source: DerSimonian and Laird, "Meta-analysis in clinical trials" (Controlled Clinical Trials 7, 1986), for the variance
     beyond scatter; Stone 1974 for leaving out.
