@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from toolkit.facts import DatasetProfile
-    from toolkit.facts.backtests import Backtest
+    from toolkit.facts.backtests import Backtest, KindScore
     from toolkit.projection.result import Projection
 
 __all__ = ["console", "progress_bars", "show_backtest", "show_profile", "show_projection"]
@@ -102,6 +102,12 @@ def show_projection(projection: Projection, *, is_whole: bool = False) -> None:
     (draw_whole_projection if is_whole else draw_projection)(console(), projection)
 
 
+def _given_by(score: KindScore) -> list[tuple[str, str]]:
+    """Return what gave the predictions of a kind, without its formula, as a line of its own."""
+    name = score.predicted_by.partition(" = ")[0]
+    return [(f"\n  {name}", "dim")] if name else []
+
+
 def show_backtest(found: Backtest) -> None:
     """Print how well each kind of quantity was predicted."""
     table = Table(title=f"Predicted and measured: {found.dataset}", title_justify="left", title_style="bold")
@@ -109,9 +115,10 @@ def show_backtest(found: Backtest) -> None:
     for column in ("predictions", "median error", "times the size", "median error there", "in 80 % interval"):
         table.add_column(column, justify="right")
     for score in found.scores:
+        farthest = shown(score.farthest_error_share, "share", 2)
         table.add_row(
-            Text(score.title), f"{score.prediction_count:,}", shown(score.median_error_share, "share", 2),
-            f"{score.farthest_factor:.3g}", shown(score.farthest_error_share, "share", 2),
+            Text.assemble(score.title, *_given_by(score)), f"{score.prediction_count:,}",
+            shown(score.median_error_share, "share", 2), f"{score.farthest_factor:.3g}", farthest,
             shown(score.coverage_share, "share", 2),
         )  # fmt: skip
     screen = console()

@@ -27,13 +27,16 @@ def test_every_kind_is_predicted_up_to_eight_times_and_measured(found: tuple[Pat
     _, result = found
     kinds = {law.kind for law in result.laws}
     assert kinds >= {"image_bytes", "shard_bytes", "catalog_bytes", "capacity_bytes", "curate_s", "curate_cpu_s"}
-    assert kinds >= {"read_s", "loader_s", "transfer_s", "decode_images_per_s"}
+    assert kinds >= {"read_s", "verify_s", "random_s", "loader_s", "transfer_s", "decode_images_per_s"}
     assert {p.size_factor for p in result.predictions if p.kind == "curate_s"} == {2.0, 4.0, 8.0}
     cold = [p for p in result.predictions if p.kind == "read_cold_s"]  # only those whose cache was proven cold
-    assert len(result.predictions) - len(cold) == result.trial_count * (7 * 3 + 9 + 6 + 6)
-    assert len(cold) <= result.trial_count * 6
+    assert len(result.predictions) - len(cold) == result.trial_count * (7 * 3 + 2 * 10 + 6 + 6 + 8)
+    assert {p.size_factor for p in result.predictions if p.kind == "random_s"} == {2.0, 3.0, 4.0, 5.0, 6.0, 8.0}
+    assert len(cold) <= result.trial_count * 10
     assert all(p.value > 0 and p.p10 <= p.p50 <= p.p90 for p in result.predictions if p.kind.endswith("bytes"))
     assert all(score.farthest_error_share < 0.25 for score in result.scores if score.kind.endswith("_bytes"))
+    assert all(p.predicted_by for p in result.predictions)
+    assert sum(p.predicted_by.startswith("project: ") for p in result.predictions) >= result.trial_count * 4 * 3
     assert result.varied_share == 1.0
     assert result.predicted_image_counts == tuple(8 * 4 * f for f in (2, 4, 8))
 

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from tests.measured_dataset import PHOTOS, build
+from toolkit.backtesting.enlarging import group_bytes
 from toolkit.backtesting.samples import Sampler
+from toolkit.backtesting.trials import to_be_read
 from toolkit.backtesting.variation import varied
 from toolkit.dataset.reading import open_dataset
 from toolkit.errors import UsageError
@@ -99,3 +101,14 @@ def test_images_that_cannot_be_changed_are_a_sentence(tmp_path: Path, monkeypatc
     sampler = Sampler(open_dataset(build(tmp_path / "d", 4)), 96, seed=1)
     with pytest.raises(UsageError, match="too few to test larger sizes"):
         sampler.write(tmp_path / "x", 8)
+
+
+def test_datasets_to_be_read_grow_as_planned_in_pieces_of_large_row_groups(tmp_path: Path) -> None:
+    dataset = open_dataset(build(tmp_path / "dataset", 24))
+    smallest_bytes = group_bytes(dataset) / 4
+    found = to_be_read(dataset, tmp_path / "scratch", smallest_bytes)
+    assert set(found) == {0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0}
+    for factor, larger in found.items():
+        assert larger.state.image_bytes == pytest.approx(smallest_bytes * 4 * factor, rel=0.5 if factor < 1 else 0.25)
+    assert found[8.0].state.image_bytes / found[1.0].state.image_bytes == pytest.approx(8, rel=0.2)
+    assert [found[2.0].get(place) for place in range(24)] == [dataset.get(place) for place in range(24)]

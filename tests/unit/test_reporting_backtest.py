@@ -15,7 +15,7 @@ from toolkit.facts.backtests import Backtest, FittedLaw, Prediction
 from toolkit.projection.result import Projection
 from toolkit.reporting.page import render
 from toolkit.reporting.subjects import Subjects
-from toolkit.terminal import show_projection
+from toolkit.terminal import show_backtest, show_projection
 
 LAWS = (
     FittedLaw(kind="shard_bytes", title="bytes of the shards", unit="bytes", driver="images", formula="slope x images",
@@ -29,6 +29,7 @@ def _prediction(kind: str, factor: float, predicted: float, value: float) -> Pre
     return Prediction(
         kind=kind, trial_index=0, driver_count=100 * factor, size_factor=factor,
         p10=predicted * 0.9, p50=predicted, p90=predicted * 1.1, value=value,
+        predicted_by="project: curation.elapsed_s = time of any batch" if kind == "curate_s" else "",
     )  # fmt: skip
 
 
@@ -64,6 +65,23 @@ def test_the_newest_back_test_of_a_file_is_a_section_and_an_answer(found: Backte
     assert "4 predictions up to 8 times" in text
     assert "time to &lt;curate&gt;" in text.lower()
     assert "<curate>" not in text
+
+
+def test_what_gave_each_prediction_is_told_on_the_page_in_the_terminal_and_in_the_frame(
+    found: Backtest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = toolkit.report(found, out=tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "predicted by project: curation.elapsed_s = time of any batch" in text
+    assert "slope x images" in text  # of the other, whose back-test does not say
+    show_backtest(found)
+    said = capsys.readouterr().out
+    assert "project: curation.elapsed_s" in said
+    assert "time of any batch" not in said
+    assert set(found.frame()["predicted_by"]) == {"", "project: curation.elapsed_s = time of any batch"}
+    older = found.to_dict()
+    for prediction in older["predictions"]:
+        del prediction["predicted_by"]
+    assert Backtest.from_dict(older).scores[1].predicted_by == ""
 
 
 def test_one_without_predictions_is_reported_calmly(found: Backtest, tmp_path: Path) -> None:

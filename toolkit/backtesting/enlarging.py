@@ -31,13 +31,25 @@ def group_bytes(dataset: Dataset) -> float:
     return dataset.state.image_bytes / max(1, count)
 
 
-def enlarged(dataset: Dataset, place: Path, row_group_count: int) -> Dataset:
-    """Write a dataset of so many row groups, taken in turn from another, and return it opened."""
+def enlarged(dataset: Dataset, place: Path, row_group_count: int, piece_count: int = 1) -> Dataset:
+    """Write a dataset of so many row groups, taken in turn from another, and return it opened.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Whose row groups are taken.
+    place : Path
+        Folder of the new one.
+    row_group_count : int
+        Row groups of the new one.
+    piece_count : int
+        Row groups that each of the dataset's is cut into first.
+    """
     store = DatasetStore(place)
     store.staging("enlarged")
     store.images_path.mkdir(parents=True, exist_ok=True)
-    left = itertools.islice(_groups(dataset), row_group_count)
-    per_shard = max(1, int(_SHARD_BYTES / group_bytes(dataset)))
+    left = itertools.islice(_pieces(dataset, piece_count), row_group_count)
+    per_shard = max(1, int(_SHARD_BYTES * piece_count / group_bytes(dataset)))
     shards: list[ShardFacts] = []
     while taken := list(itertools.islice(left, per_shard)):  # views of mapped files, not copies
         shards.append(write_shard(store.images_path / f"enlarged-{len(shards):05d}.parquet", taken))
@@ -45,7 +57,9 @@ def enlarged(dataset: Dataset, place: Path, row_group_count: int) -> Dataset:
     return open_dataset(place)
 
 
-def _groups(dataset: Dataset) -> Iterator[pa.Table]:
+def _pieces(dataset: Dataset, piece_count: int) -> Iterator[pa.Table]:
     while True:
         for path in dataset.shard_paths():
-            yield from iter_row_groups(path)
+            for group in iter_row_groups(path):
+                rows = max(1, group.num_rows // piece_count)
+                yield from (group.slice(first, rows) for first in range(0, group.num_rows, rows))

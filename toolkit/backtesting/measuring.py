@@ -9,13 +9,14 @@ import statistics
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from toolkit.curation.pipeline import curate
 from toolkit.dataset.reading import open_dataset
+from toolkit.dataset.verify import verify
 from toolkit.measurement import decode, loader, storage, transfer
 from toolkit.measurement.caches import device_read_bytes
 from toolkit.measurement.plans import PLANS
@@ -24,7 +25,7 @@ from toolkit.measurement.subject import Subject
 from toolkit.measurement.windows import run_window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,15 +34,19 @@ if TYPE_CHECKING:
     from toolkit.engine import Scheduler
     from toolkit.measurement.windows import Probe
 
-__all__ = ["curated", "decode_rates", "epoch_time", "range_bytes_of", "read_times", "sizes_in_bytes", "transfer_times"]
+__all__ = [
+    "curated", "decode_rates", "epoch_time", "random_times", "range_bytes_of", "read_times", "sizes_in_bytes", "transfer_times",
+]  # fmt: skip
 
 _WHOLE: Final = replace(PLANS["quick"], working_set_bytes=2**62)
 """A plan that reads all of a dataset."""
 _BATCH_SIZE: Final = 64
 _COLD_SHARE: Final = 0.9
 """A pass counts as cold when so much of what it asked for came from the device."""
-_SHORT_S: Final = 0.05
-_MAX_PASSES: Final = 5
+_SHORT_S: Final = 0.15
+"""Passes are repeated until they took so long, or were as many as below, and their mean is taken: a pass that is over before
+anything else runs is faster than a long one ever is in the mean, and a median of such passes would not show it."""
+_MAX_PASSES: Final = 10
 _DECODE_WINDOW_S: Final = 0.25
 _RANGE_BYTES: Final = 2**20
 _BESIDE_BYTES: Final = 96 * 2**20
@@ -80,7 +85,7 @@ def epoch_time(dataset: Dataset, core_count: int) -> dict[str, float]:
 
 
 def read_times(dataset: Dataset) -> dict[str, float]:
-    """Return the times to read all of a dataset: cold, and warm with every image checked, one thread.
+    """Return the times to read all of a dataset: cold, warm with every image checked, and to verify its files; one thread.
 
     A cold read that the kernel did not serve from the device is left out.
     """
@@ -88,23 +93,29 @@ def read_times(dataset: Dataset) -> dict[str, float]:
     batch_size = min(_BATCH_SIZE, len(dataset))
     checked = loader.LoaderEpochs(subject, batch_size, 1, decode=False, resize_px=None, verify=True)
     cold = _cold_pass_s(storage.SequentialRead(subject, "cold"))
-    return {"read_s": _pass_s(checked)} | ({} if cold is None else {"read_cold_s": cold})
+    warm = {"read_s": _pass_s(checked), "verify_s": _mean_s(lambda: verify(dataset))}
+    return warm | ({} if cold is None else {"read_cold_s": cold})
 
 
 def _pass_s(probe: Probe) -> float:
-    """Return the median time of whole passes; short ones are repeated."""
-    times: list[float] = []
+    """Return the mean time of whole passes; short ones are repeated."""
     probe.open()
     try:
-        while not times or (sum(times) < _SHORT_S and len(times) < _MAX_PASSES):
-            probe.prepare()
-            _forget()
-            start_s = time.perf_counter()
-            probe.run(math.inf)
-            times.append(time.perf_counter() - start_s)
+        return _mean_s(lambda: probe.run(math.inf), probe.prepare)
     finally:
         probe.close()
-    return statistics.median(times)
+
+
+def _mean_s(run: Callable[[], object], prepare: Callable[[], object] = lambda: None) -> float:
+    """Return the mean time of runs, as many as it takes to see what disturbs a long one."""
+    times: list[float] = []
+    while not times or (sum(times) < _SHORT_S and len(times) < _MAX_PASSES):
+        prepare()
+        _forget()
+        start_s = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start_s)
+    return statistics.fmean(times)
 
 
 def _cold_pass_s(probe: Probe) -> float | None:
@@ -125,7 +136,7 @@ def _cold_pass_s(probe: Probe) -> float | None:
                 break
     finally:
         probe.close()
-    return statistics.median(times) if times else None
+    return statistics.fmean(times) if times else None
 
 
 def _forget() -> None:
@@ -155,12 +166,29 @@ def transfer_times(dataset: Dataset, range_counts: Sequence[int]) -> Iterator[fl
             for _ in range(max(range_counts)):
                 probe.run(0.0)  # the connection and both processes at speed
             for count in range_counts:
-                start_s = time.perf_counter()
-                for _ in range(count):
-                    probe.run(0.0)
-                yield time.perf_counter() - start_s
+                yield _mean_s(partial(_run_all, probe, count))
         finally:
             probe.close()
+
+
+def random_times(dataset: Dataset, get_counts: Sequence[int], seed: int) -> Iterator[float]:
+    """Yield the time to get so many images one by one, at random places, each checked, from the page cache."""
+    random = np.random.default_rng(seed)
+    for place in random.integers(len(dataset), size=max(get_counts)):
+        dataset.get(int(place))  # files opened, their pages resident
+    for count in get_counts:
+        places = random.integers(len(dataset), size=count).tolist()
+        yield _mean_s(partial(_get_all, dataset, places))
+
+
+def _run_all(probe: Probe, count: int) -> None:
+    for _ in range(count):
+        probe.run(0.0)
+
+
+def _get_all(dataset: Dataset, places: Sequence[int]) -> None:
+    for place in places:
+        dataset.get(place)
 
 
 def decode_rates(dataset: Dataset, worker_counts: Sequence[int]) -> Iterator[float]:

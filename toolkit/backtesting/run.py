@@ -13,17 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from toolkit.backtesting.kinds import kinds_of
-from toolkit.backtesting.predicting import INTERVAL_SHARE, Points, forecast, law_terms
 from toolkit.backtesting.samples import Sampler
-from toolkit.backtesting.trials import Bench, Sizes, sizes_within
+from toolkit.backtesting.scoring import scored
+from toolkit.backtesting.trials import Bench, Sizes, sizes_within, to_be_read
 from toolkit.curation.sources.units import UNIT_BYTES, UNIT_ITEMS
 from toolkit.dataset.reading import open_dataset
 from toolkit.engine import core_count, engine
 from toolkit.errors import TonnageError, UsageError
-from toolkit.facts.backtests import Backtest, FittedLaw, Observation, Prediction
+from toolkit.facts.backtests import Backtest
+from toolkit.laws.extrapolating import INTERVAL_SHARE
 from toolkit.measurement.environment import environment_of
 from toolkit.notebook_progress import shows_progress
 
@@ -31,14 +30,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
-    from toolkit.backtesting.kinds import Kind
-    from toolkit.backtesting.predicting import Forecast
     from toolkit.dataset.reading import Dataset
     from toolkit.engine import Engine, Progress, Scheduler
+    from toolkit.facts.backtests import Observation, Prediction
 
-__all__ = ["backtest", "scored"]
+__all__ = ["backtest"]
 
 _TRIALS: Final = 5
 _LEAST_TRIALS: Final = 2
@@ -93,14 +89,17 @@ def backtest(
     now, started_s = datetime.now(UTC), time.perf_counter()
     target = target or opened.location.path / "backtests" / f"{now:%Y%m%dT%H%M%SZ}.json"
     with _scratch(opened) as scratch, engine(scheduler) as running:
-        bench = _bench(opened, scratch, running, seed, limit_s, progress)
+        bench = _bench(opened, scratch, running, seed, progress)
         full_count = _unit_images(opened) * running.thread_count
         pilot = [bench.pilot(count) for count in _pilot_counts(full_count, limit_s)][1:]
-        sizes, planned_count = sizes_within((limit_s - (time.perf_counter() - started_s)) * _SPARE_SHARE, pilot)
+        left_s = (limit_s - (time.perf_counter() - started_s)) * _SPARE_SHARE
+        sizes, planned_count = sizes_within(left_s, pilot, full_count)
         _check_room(opened, scratch, sizes)
+        smallest_bytes = _READ_UNIT_BYTES if limit_s >= _SHORT_LIMIT_S else _READ_UNIT_BYTES / 16
+        bench.reading = to_be_read(opened, scratch, smallest_bytes)
         bench.sampler = Sampler(opened, sizes.predicted[-1], seed)
         observed, trial_count = _trials(bench, sizes, planned_count, started_s + limit_s)
-    laws, predictions, unmeasured = scored(kinds_of(bench.core_count), observed, trial_count, seed)
+    laws, predictions, unmeasured = scored(kinds_of(bench.core_count), observed, opened.profile, bench.core_count)
     flags = (*unmeasured, *_flags(trial_count, is_short=sizes.smallest_count < full_count))
     found = Backtest(
         dataset=str(opened.location), dataset_version=opened.version, started_at=f"{now:%Y-%m-%dT%H:%M:%SZ}",
@@ -131,7 +130,7 @@ def _unit_images(dataset: Dataset) -> int:
     return max(1, min(UNIT_ITEMS, int(UNIT_BYTES * len(dataset) / max(1, dataset.state.image_bytes))))
 
 
-def _bench(dataset: Dataset, scratch: Path, running: Engine, seed: int, limit_s: float, progress: Progress | None) -> Bench:
+def _bench(dataset: Dataset, scratch: Path, running: Engine, seed: int, progress: Progress | None) -> Bench:
     def tell(done: int, total: int, detail: str) -> None:
         if progress is not None:
             progress("backtest", done, total, detail)
@@ -139,7 +138,7 @@ def _bench(dataset: Dataset, scratch: Path, running: Engine, seed: int, limit_s:
     sampler = Sampler(dataset, len(dataset), seed)
     return Bench(
         sampler=sampler, scratch=scratch, client=running.client, core_count=core_count(), seed=seed, tell=tell,
-        read_unit_bytes=_READ_UNIT_BYTES if limit_s >= _SHORT_LIMIT_S else _READ_UNIT_BYTES / 16,
+        reading={},
     )  # fmt: skip
 
 
@@ -156,9 +155,9 @@ def _check_room(dataset: Dataset, scratch: Path, sizes: Sizes) -> None:
 
 
 def _pilot_counts(full_count: int, limit_s: float) -> tuple[int, int, int]:
-    """Return the images of the pilots: the first warms what starts once and does not count, the last fills all threads."""
-    largest = max(4 * _PILOT_IMAGES, min(full_count, _MOST_PILOT_IMAGES, int(limit_s) * 4))
-    smaller = max(_PILOT_IMAGES, largest // 4)
+    """Return the images of the pilots: the first warms what starts once and does not count; two fill all threads, if they may."""
+    largest = max(4 * _PILOT_IMAGES, min(3 * full_count, _MOST_PILOT_IMAGES, int(limit_s) * 4))
+    smaller = max(_PILOT_IMAGES, largest // 3)
     return smaller, smaller, largest
 
 
@@ -174,73 +173,6 @@ def _trials(bench: Bench, sizes: Sizes, planned_count: int, until_s: float) -> t
         observed += bench.trial(sizes, done)
         done += 1
     return observed, done
-
-
-def scored(
-    kinds: Sequence[Kind], observed: Sequence[Observation], trial_count: int, seed: int
-) -> tuple[tuple[FittedLaw, ...], tuple[Prediction, ...], tuple[str, ...]]:
-    """Return the fitted laws, every prediction beside its measurement, and what could not be told.
-
-    Parameters
-    ----------
-    kinds : sequence of Kind
-        What was measured.
-    observed : sequence of Observation
-        Small sizes (factor at most 1), which alone are fitted, and large ones.
-    trial_count : int
-        Trials; their small sizes are fitted together.
-    seed : int
-        Seed of the intervals.
-    """
-    laws: list[FittedLaw] = []
-    predictions: list[Prediction] = []
-    flags: list[str] = []
-    forecast_by_kind: dict[str, Forecast] = {}
-    for kind in kinds:
-        small = [o for o in observed if o.kind == kind.name and o.size_factor <= 1]
-        large = [o for o in observed if o.kind == kind.name and o.size_factor > 1]
-        if len({(o.trial_index, o.size_factor) for o in small}) < 3 * trial_count or not large:
-            flags.append(f"{kind.title.lower()} could not be measured at every size, and is left out")
-            continue
-        through = forecast_by_kind.get(kind.through)
-        points = _points(small, [o for o in observed if o.kind == kind.through and o.size_factor <= 1])
-        asked = _column(large, "driver_count") if through is None else through.middle
-        drawn = None if through is None else through.draws
-        found = forecast(kind.law, points, asked, _column(large, "size_factor"), seed, drawn)
-        forecast_by_kind[kind.name] = found
-        laws.append(_law(kind, points, found))
-        predictions += _predictions(large, found)
-    return tuple(laws), tuple(predictions), tuple(flags)
-
-
-def _law(kind: Kind, points: Points, found: Forecast) -> FittedLaw:
-    of = f" (size: {kind.through})" if kind.through else ""
-    return FittedLaw(
-        kind=kind.name, title=kind.title, unit=kind.unit, driver=kind.driver, formula=kind.law.words + of,
-        terms=law_terms(kind.law, points), noise_share=found.noise_share, limits=kind.limits,
-    )  # fmt: skip
-
-
-def _predictions(large: Sequence[Observation], found: Forecast) -> list[Prediction]:
-    low, high = found.ends
-    return [
-        Prediction(
-            kind=o.kind, trial_index=o.trial_index, driver_count=o.driver_count, size_factor=o.size_factor,
-            p10=float(low[n]), p50=float(found.middle[n]), p90=float(high[n]), value=o.value,
-        )
-        for n, o in enumerate(large)
-    ]  # fmt: skip
-
-
-def _points(observed: Sequence[Observation], through: Sequence[Observation]) -> Points:
-    """Return what was measured, against the sizes or, where there is one, against another kind measured with it."""
-    factors, values, trials = (_column(observed, name) for name in ("size_factor", "value", "trial_index"))
-    sizes = _column(through, "value") if through else _column(observed, "driver_count")
-    return Points(sizes=sizes, factors=factors, values=values, trials=trials)
-
-
-def _column(observed: Sequence[Observation], name: str) -> NDArray[np.float64]:
-    return np.array([getattr(o, name) for o in observed], dtype=np.float64)
 
 
 def _chance_share(predictions: Sequence[Prediction]) -> float:

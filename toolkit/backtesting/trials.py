@@ -11,11 +11,11 @@ import numpy as np
 
 from toolkit.backtesting import measuring
 from toolkit.backtesting.enlarging import enlarged, group_bytes
-from toolkit.backtesting.predicting import AffineLaw
 from toolkit.facts.backtests import Observation
+from toolkit.laws.fitting import LAWS, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from distributed import Client
@@ -23,22 +23,34 @@ if TYPE_CHECKING:
     from toolkit.backtesting.samples import Sampler
     from toolkit.dataset.reading import Dataset
 
-__all__ = ["FITTED_FACTORS", "PREDICTED_FACTORS", "Bench", "Sizes", "sizes_within"]
+__all__ = ["FITTED_FACTORS", "PREDICTED_FACTORS", "Bench", "Sizes", "sizes_within", "to_be_read"]
 
 FITTED_FACTORS: Final = (0.25, 0.5, 1.0)
 """Sizes that are fitted, as shares of the largest of them."""
 PREDICTED_FACTORS: Final = (2.0, 4.0, 8.0)
 """Sizes that are predicted, as multiples of the largest that is fitted."""
+_PREDICTED_READS: Final = (2.0, 3.0, 4.0, 6.0, 8.0)
+"""The same for datasets that are read."""
+_PREDICTED_COUNTS: Final = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
+"""The same for images and ranges that are asked for one by one."""
 _REPEATS: Final = 3
 """How often a trial measures each size that it fits."""
-_FITTED_WORKERS: Final = (1, 2, 3)
-_PREDICTED_WORKERS: Final = (4, 6, 8)
-_LARGEST_FITTED_RANGES: Final = 64
-_BESIDE_S: Final = 18.0
+_READ_REPEATS: Final = 4
+"""How often it reads and transfers those; that takes little."""
+_LARGE_REPEATS: Final = 2
+"""How often it measures what it predicted, where that takes little."""
+_FITTED_WORKERS: Final = (1, 2, 3, 4)
+_PREDICTED_WORKERS: Final = (5, 6, 7, 8)
+_LARGEST_FITTED_RANGES: Final = 128
+_LARGEST_FITTED_GETS: Final = 1_024
+_BESIDE_S: Final = 20.0
 """What a trial takes for reads, transfers and workers, whatever its sizes."""
 _LEAST_IMAGES: Final = 8
 _MOST_IMAGES: Final = 4_096
 """Bounds of the smallest size, in images."""
+_USUAL_IMAGES: Final = 32
+_USUAL_LEFT_S: Final = 30.0
+"""The least there is where so much time is left: the bytes of a few images tell little of those of many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,37 +91,49 @@ def trial_images(sizes: Sizes) -> int:
     return _REPEATS * sum(sizes.fitted) + sum(sizes.predicted)
 
 
-def sizes_within(left_s: float, pilot: Sequence[tuple[int, float]]) -> tuple[Sizes, int]:
+def sizes_within(left_s: float, pilot: Sequence[tuple[int, float]], full_count: int = _USUAL_IMAGES) -> tuple[Sizes, int]:
     """Return the sizes, and how many trials of them fit the time left, by the times that pilots of two sizes took.
 
-    As many trials as usual, unless the images of the largest fitted size then take less than twice what is spent at any
-    size: a slope that is not seen cannot be predicted from. Fewer trials of larger sizes are taken then.
+    As many trials as usual, unless the smallest size then does not fill all threads of a curation (``full_count`` does), or the
+    images of the largest fitted size take less than twice what is spent at any size: neither says what larger sizes take.
+    Fewer trials of larger sizes are made then.
 
     Examples
     --------
-    >>> sizes_within(300.0, [(16, 0.2 + 16 * 0.002), (64, 0.2 + 64 * 0.002)])
+    >>> sizes_within(300.0, [(16, 0.2 + 16 * 0.002), (64, 0.2 + 64 * 0.002)], 128)
     (Sizes(smallest_count=216), 5)
-    >>> sizes_within(90.0, [(16, 0.2 + 16 * 0.002), (64, 0.2 + 64 * 0.002)])
-    (Sizes(smallest_count=56), 3)
+    >>> sizes_within(120.0, [(16, 0.2 + 16 * 0.002), (64, 0.2 + 64 * 0.002)], 128)
+    (Sizes(smallest_count=216), 2)
     """
     counts, times = (np.array(column, dtype=float) for column in zip(*pilot, strict=True))
-    fixed_s, image_s = AffineLaw().fit(counts, times[None, :])[0]
-    for trial_count in (5, 4, 3):
-        sizes = _largest_within(left_s / trial_count - _BESIDE_S, fixed_s, image_s)
-        if sizes.largest_fitted_count * image_s >= 2 * fixed_s:
+    fixed_s, image_s = fit(LAWS["affine"], counts, times, is_robust=False)
+    least_count = _USUAL_IMAGES if left_s >= _USUAL_LEFT_S else _LEAST_IMAGES
+    for trial_count in (5, 4, 3, 2):
+        sizes = _largest_within(left_s / trial_count - _BESIDE_S, fixed_s, image_s, least_count)
+        if sizes.smallest_count >= full_count and sizes.largest_fitted_count * image_s >= 2 * fixed_s:
             break
     return sizes, trial_count
 
 
-def _largest_within(trial_s: float, fixed_s: float, image_s: float) -> Sizes:
+def _largest_within(trial_s: float, fixed_s: float, image_s: float, least_count: int) -> Sizes:
     measured = _REPEATS * len(FITTED_FACTORS) + len(PREDICTED_FACTORS)
-    smallest = _LEAST_IMAGES
+    smallest = least_count
     while smallest < _MOST_IMAGES:
         larger = smallest + max(_LEAST_IMAGES, smallest // 4 // _LEAST_IMAGES * _LEAST_IMAGES)
         if measured * fixed_s + trial_images(Sizes(smallest_count=larger)) * image_s > trial_s:
             break
         smallest = larger
     return Sizes(smallest_count=smallest)
+
+
+def to_be_read(dataset: Dataset, scratch: Path, smallest_bytes: float) -> dict[float, Dataset]:
+    """Return datasets to be read, by their size over the largest that is fitted: row groups of one, or pieces of them."""
+    piece_count = max(1, round(group_bytes(dataset) / smallest_bytes))
+    unit = max(1, round(smallest_bytes * piece_count / group_bytes(dataset)))
+    return {
+        factor: enlarged(dataset, scratch / f"read-{factor:g}", round(unit * factor / FITTED_FACTORS[0]), piece_count)
+        for factor in (*FITTED_FACTORS, *_PREDICTED_READS)
+    }
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,8 +152,8 @@ class Bench:
     """Seed of the order."""
     tell: Callable[[int, int, str], None]
     """Called with steps done, steps in all, and what is done."""
-    read_unit_bytes: float
-    """Bytes of the smallest dataset that is read."""
+    reading: Mapping[float, Dataset]
+    """Datasets to be read and transferred, by their size over the largest that is fitted."""
 
     def pilot(self, image_count: int) -> tuple[int, float]:
         """Measure one size and forget it; return images and seconds, all work around it included."""
@@ -143,11 +167,10 @@ class Bench:
         steps = [*FITTED_FACTORS] * _REPEATS + [*PREDICTED_FACTORS]
         order = np.random.default_rng([self.seed, trial_index]).permutation(len(steps))
         found: list[Observation] = []
-        kept: Dataset | None = None
         for done, step in enumerate(order):
             factor, name = steps[step], f"{trial_index}-{step}"
             self.tell(done, len(steps) + 2, f"trial {trial_index + 1}: {sizes.count(factor):,} images")
-            dataset, values = self._measure(sizes.count(factor), name)
+            values = self._measure(sizes.count(factor), name)
             found += [
                 Observation(
                     kind=kind, trial_index=trial_index, size_factor=factor, value=value,
@@ -155,41 +178,40 @@ class Bench:
                 )
                 for kind, value in values.items()
             ]  # fmt: skip
-            if factor == PREDICTED_FACTORS[-1]:
-                kept = dataset
-            else:
-                shutil.rmtree(self.scratch / name, ignore_errors=True)
-        assert kept is not None
         self.tell(len(steps), len(steps) + 2, f"trial {trial_index + 1}: reads, transfers, workers")
-        found += [*self._reads(kept, trial_index), *self._transfers(kept, trial_index), *self._workers(kept, trial_index)]
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        return found
+        largest = self.reading[PREDICTED_FACTORS[-1]]
+        found += [*self._reads(trial_index), *self._gets(largest, trial_index), *self._transfers(largest, trial_index)]
+        return [*found, *self._workers(largest, trial_index)]
 
-    def _measure(self, image_count: int, name: str) -> tuple[Dataset, dict[str, float]]:
+    def _measure(self, image_count: int, name: str) -> dict[str, float]:
         folder = self.scratch / name
         self.sampler.write(folder / "raw", image_count)
         dataset, times = measuring.curated(folder / "raw", folder / "dataset", self.client)
-        shutil.rmtree(folder / "raw")
-        return dataset, measuring.sizes_in_bytes(dataset) | times | measuring.epoch_time(dataset, self.core_count)
+        values = measuring.sizes_in_bytes(dataset) | times | measuring.epoch_time(dataset, self.core_count)
+        shutil.rmtree(folder, ignore_errors=True)
+        return values
 
-    def _reads(self, dataset: Dataset, trial_index: int) -> list[Observation]:
-        unit = max(1, round(self.read_unit_bytes / group_bytes(dataset)))  # row groups of the smallest size
-        factors = (*FITTED_FACTORS, *PREDICTED_FACTORS)
-        datasets = {
-            factor: enlarged(dataset, self.scratch / f"read-{factor:g}", round(unit * factor / FITTED_FACTORS[0]))
-            for factor in factors
-        }
+    def _reads(self, trial_index: int) -> list[Observation]:
         found: list[Observation] = []
-        for factor in self._shuffled([*FITTED_FACTORS] * _REPEATS + [*PREDICTED_FACTORS] * 2, trial_index):
-            size_bytes = float(datasets[factor].shards["size_bytes"].sum())
+        for factor in self._shuffled([*FITTED_FACTORS] * _READ_REPEATS + [*_PREDICTED_READS] * _LARGE_REPEATS, trial_index):
+            size_bytes = float(self.reading[factor].shards["size_bytes"].sum())
             found += [
                 Observation(kind=kind, trial_index=trial_index, driver_count=size_bytes, size_factor=factor, value=value)
-                for kind, value in measuring.read_times(datasets[factor]).items()
+                for kind, value in measuring.read_times(self.reading[factor]).items()
             ]
         return found
 
+    def _gets(self, dataset: Dataset, trial_index: int) -> list[Observation]:
+        steps = self._shuffled([*FITTED_FACTORS] * _READ_REPEATS + [*_PREDICTED_COUNTS], trial_index)
+        counts = [round(_LARGEST_FITTED_GETS * factor) for factor in steps]
+        times = measuring.random_times(dataset, counts, seed=self.seed)
+        return [
+            Observation(kind="random_s", trial_index=trial_index, driver_count=n, size_factor=f, value=value)
+            for f, n, value in zip(steps, counts, times, strict=True)
+        ]
+
     def _transfers(self, dataset: Dataset, trial_index: int) -> list[Observation]:
-        steps = self._shuffled([*FITTED_FACTORS] * _REPEATS + [*PREDICTED_FACTORS] * 2, trial_index)
+        steps = self._shuffled([*FITTED_FACTORS] * _READ_REPEATS + [*_PREDICTED_COUNTS], trial_index)
         counts = [round(_LARGEST_FITTED_RANGES * factor) for factor in steps]
         range_bytes = measuring.range_bytes_of(dataset)
         return [
@@ -198,7 +220,9 @@ class Bench:
         ]
 
     def _workers(self, dataset: Dataset, trial_index: int) -> list[Observation]:
-        steps = [int(n) for n in self._shuffled([*_FITTED_WORKERS, *_PREDICTED_WORKERS] * _REPEATS, trial_index)]
+        steps = [
+            int(n) for n in self._shuffled([*_FITTED_WORKERS] * _REPEATS + [*_PREDICTED_WORKERS] * _LARGE_REPEATS, trial_index)
+        ]
         rates = measuring.decode_rates(dataset, steps)
         largest = _FITTED_WORKERS[-1]
         return [

@@ -57,6 +57,8 @@ class Prediction:
     """Upper end of the 80 % interval."""
     value: float
     """What was then measured."""
+    predicted_by: str = ""
+    """What gave the prediction: a quantity of the projection, or a function that it uses, with its formula in words."""
 
     @property
     def error_share(self) -> float:
@@ -109,6 +111,8 @@ class KindScore:
     """Median of the absolute errors at that size."""
     coverage_share: float
     """Share of the predictions whose 80 % interval held the measurement."""
+    predicted_by: str = ""
+    """What gave the predictions, as ``Prediction.predicted_by``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,4 +245,5 @@ def _score(law: FittedLaw, predictions: Sequence[Prediction]) -> KindScore:
         farthest_factor=farthest,
         farthest_error_share=statistics.median(abs(p.error_share) for p in predictions if p.size_factor == farthest),
         coverage_share=statistics.fmean(p.is_covered for p in predictions),
+        predicted_by=predictions[0].predicted_by,
     )

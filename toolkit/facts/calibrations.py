@@ -33,6 +33,8 @@ class CalibratedLaw:
     """Its terms, by names that end in their units."""
     left_out_error_share: float | None
     """What it missed of points that were left out of the fit: root mean square of the logarithm; None for too few points."""
+    left_out_count: int | None = None
+    """How many times points were left out: what few of them say is taken to be less sure; None for as sure as it is told."""
     point_count: int
     """Points that were fitted."""
     ranges: Mapping[str, tuple[float, float]]

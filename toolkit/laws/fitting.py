@@ -77,6 +77,14 @@ def _read_transfer(factors: Numbers) -> dict[str, float]:
     return {"latency_s": float(factors[0]), "bandwidth_bytes_per_s": 1 / float(factors[1]) if factors[1] else float("inf")}
 
 
+def _read_sum(factors: Numbers) -> dict[str, float]:
+    return {"fixed": float(factors[0]), "slope": float(factors[1])}
+
+
+def _read_product(factors: Numbers) -> dict[str, float]:
+    return {"slope": float(factors[0])}
+
+
 LAWS: Final = {
     law.name: law
     for law in (
@@ -86,11 +94,14 @@ LAWS: Final = {
         Law(name="Amdahl", terms=lambda n: _ones_and(n - 1), read=_read_scalability),
         Law(name="universal scalability", terms=lambda n: _ones_and(n - 1, n * (n - 1)), read=_read_scalability),
         Law(name="Hockney", terms=_ones_and, read=_read_transfer, is_rate=False),
+        Law(name="affine", terms=_ones_and, read=_read_sum, is_rate=False),
+        Law(name="proportional", terms=lambda n: n[:, None], read=_read_product, is_rate=False),
     )
 }  # fmt: skip
 """The laws by name, those of members from the simplest on.
 
-Sources: Amdahl 1967; Gunther 1993 (universal scalability); Denning and Buzen 1978 (saturation); Hockney 1994."""
+Sources: Amdahl 1967; Gunther 1993 (universal scalability); Denning and Buzen 1978 (saturation); Hockney 1994. The last three
+are of sizes: "affine" is Hockney's law of anything that costs something to begin with, "proportional" that of what does not."""
 
 
 def fit(law: Law, levels: Any, values: Any, *, is_robust: bool = True) -> Numbers:

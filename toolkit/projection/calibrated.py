@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Final
 
+from toolkit.laws.extrapolating import student_widening
+from toolkit.projection.givens_storage import SUPPLY_IS
 from toolkit.projection.hardware_facts import models
 from toolkit.projection.serving_rates import ROOFLINE_INPUTS
 from toolkit.projection.uncertainty import Given
@@ -20,6 +23,13 @@ _UNKNOWN_ERROR_SHARE: Final = 0.2
 """What a law is taken to be off where it had too few points to leave one out: rooflines miss by about as much."""
 
 
+_KEPT_IF_MEASURED: Final = (
+    ("image_bytes", "start.bytes_per_image"), ("shards", "start.shard_overhead_ratio"), ("read", "supply.node_bytes_per_s"),
+    ("decode", "supply.core_images_per_s"),
+)  # fmt: skip
+"""Laws, and what they say how far off it is, where it was measured."""
+
+
 def apply(givens: Givens, scenario: Scenario, calibration: Calibration | None) -> None:
     """Put what a calibration says into the inputs of a scenario.
 
@@ -28,7 +38,7 @@ def apply(givens: Givens, scenario: Scenario, calibration: Calibration | None) -
     """
     if calibration is None:
         return
-    _machine(givens, calibration)
+    _machine(givens, calibration, scenario)
     for part, asked in (("training", scenario.training), ("inference", scenario.inference)):
         if asked is None or not calibration.accelerator:
             continue
@@ -42,17 +52,52 @@ def apply(givens: Givens, scenario: Scenario, calibration: Calibration | None) -
         _inference(givens, calibration, scenario.inference)
 
 
-def _machine(givens: Givens, calibration: Calibration) -> None:
-    """Put in what a back-test calibrated: cores that curate, and how far measured rates are off at larger sizes."""
-    law, core = calibration.law("curation"), givens.by_name.get("supply.core_images_per_s")
-    if law is not None and core is not None and law.terms.get("slope"):
-        _put(givens, law, "curation.beside_factor", "ratio", law.terms["slope"] * core.value)
-        _warn(givens, law, image_bytes=givens.by_name["start.bytes_per_image"].value)
-    for name, given in (("read", "supply.node_bytes_per_s"), ("decode", "supply.core_images_per_s")):
+def _machine(givens: Givens, calibration: Calibration, scenario: Scenario) -> None:
+    """Put in what a back-test calibrated: shards, reads, cores that curate; and how far measured rates are off."""
+    for name, given in _KEPT_IF_MEASURED:
         law, found = calibration.law(name), givens.by_name.get(given)
         if law is not None and found is not None and found.evidence == "measured":
             source = f"{found.source}; off by {law.off} at larger sizes ({law.source})"
             givens.by_name[given] = dataclasses.replace(found, model_error_share=_error(law), source=source)
+    shards, overhead = calibration.law("shards"), givens.by_name["start.shard_overhead_ratio"]
+    if shards is not None and overhead.evidence == "assumed":
+        _put(givens, shards, "start.shard_overhead_ratio", "ratio", shards.terms["slope"])
+    read = calibration.law("read")
+    if (
+        read is not None
+        and read.terms.get("slope")
+        and scenario.storage.supply == "measured"
+        and not scenario.storage.shared_tier
+    ):
+        _read(givens, read)
+    _curation(givens, calibration)
+
+
+def _read(givens: Givens, law: CalibratedLaw) -> None:
+    """Put in what storage delivers where no read of it was measured, and what a read costs to begin with."""
+    if "supply.node_bytes_per_s" in givens.by_name:
+        return
+    _put(givens, law, "supply.node_bytes_per_s", "bytes_per_s", 1 / law.terms["slope"])
+    if law.terms.get("fixed"):
+        _put(givens, law, "supply.begin_s", "s", law.terms["fixed"])
+    givens.flags[:] = [flag for flag in givens.flags if SUPPLY_IS not in flag]
+
+
+def _curation(givens: Givens, calibration: Calibration) -> None:
+    """Put in what an image takes of a core, what a batch takes however small, and how busy it keeps the cores."""
+    law, whole = calibration.law("curation"), calibration.law("curation_time")
+    if law is None or not law.terms.get("slope"):
+        return
+    _put(givens, law, "curation.core_images_per_s", "images_per_s", 1 / law.terms["slope"])
+    _put(givens, law, "curation.beside_factor", "ratio", 1.0, error_share=0.0)  # it is in the rate
+    _warn(givens, law, image_bytes=givens.by_name["start.bytes_per_image"].value)
+    if whole is None or not whole.terms.get("slope") or not whole.terms.get("core_count"):
+        return
+    _put(givens, whole, "curation.batch_s", "s", whole.terms["fixed"], error_share=0.0)
+    busy = law.terms["slope"] / (whole.terms["slope"] * whole.terms["core_count"])
+    _put(givens, whole, "curation.busy_share", "share", busy, error_share=0.0)
+    beyond = math.sqrt(max(0.0, _error(whole) ** 2 - _error(law) ** 2))  # the error of a core's time is in that of the whole
+    _put(givens, whole, "curation.pace_factor", "ratio", 1.0, error_share=beyond)
 
 
 def _training(givens: Givens, calibration: Calibration, training: Training) -> None:
@@ -116,7 +161,10 @@ def _put(givens: Givens, law: CalibratedLaw, name: str, unit: str, value: float,
 
 
 def _error(law: CalibratedLaw) -> float:
-    return _UNKNOWN_ERROR_SHARE if law.left_out_error_share is None else law.left_out_error_share
+    """Return how far a law may be off as a normal deviation: what it missed, widened where few misses told it."""
+    if law.left_out_error_share is None:
+        return _UNKNOWN_ERROR_SHARE
+    return law.left_out_error_share * (1.0 if law.left_out_count is None else student_widening(law.left_out_count))
 
 
 def _warn(givens: Givens, law: CalibratedLaw, **drivers: float) -> None:

@@ -52,13 +52,18 @@ def moved(batch_images: Draws, bytes_per_image: Draws, kept_share: Draws, shard_
 
 
 @formula(
-    "s", "the longer of (examination + search) / (cores x share left by neighbours) and bytes moved / what link and storage give"
+    "s",
+    "(time of any batch + the longer of (examination + search) / (cores x share left by neighbours x share kept busy) and bytes "
+    "moved / what link and storage give) x how far off that was",
 )
 def elapsed(
     examination_s: Draws, search_s: Draws, core_count: Draws, own_share: Draws, moved_bytes: Draws, link_bytes_per_s: Draws,
-    payload_share: Draws, supply_bytes_per_s: Draws,
+    payload_share: Draws, supply_bytes_per_s: Draws, *, batch_s: Draws | float = 0.0, busy_share: Draws | float = 1.0,
+    pace_factor: Draws | float = 1.0,
 ) -> Any:  # fmt: skip
     """Seconds that a batch takes on the cores given to curation, in one machine with one link to storage.
+
+    What a batch takes however small, and the share of the cores that it keeps busy, are known once they were calibrated.
 
     Source: threads scale by 1.9 to 2.0 on two cores; bottleneck law (Denning and Buzen 1978).
 
@@ -67,8 +72,9 @@ def elapsed(
     >>> float(elapsed(60.0, 4.0, 32.0, 1.0, 1e9, 12.5e9, 1.0, 5e9)), float(elapsed(60.0, 4.0, 32.0, 1.0, 50e9, 12.5e9, 1.0, 5e9))
     (2.0, 10.0)
     """
-    computed_s = (examination_s + search_s) / (core_count * own_share)
-    return np.maximum(computed_s, moved_bytes / np.minimum(link_bytes_per_s * payload_share, supply_bytes_per_s))
+    computed_s = (examination_s + search_s) / (core_count * own_share * busy_share)
+    moved_s = moved_bytes / np.minimum(link_bytes_per_s * payload_share, supply_bytes_per_s)
+    return (batch_s + np.maximum(computed_s, moved_s)) * pace_factor
 
 
 @formula("share", "time of a batch x batches each month / seconds of a month")

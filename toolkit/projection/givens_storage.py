@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from toolkit.projection.hardware_facts import cards, media, switches
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from toolkit.projection.hardware_entries import Medium
     from toolkit.projection.scenario import Protection, Scenario
 
-__all__ = ["delivery_share", "gather_storage", "least_drive_count"]
+__all__ = ["SUPPLY_IS", "delivery_share", "gather_storage", "least_drive_count"]
+
+SUPPLY_IS: Final = "storage supply is"
+"""How the flag begins that says what supply was taken without a measurement."""
 
 
 def gather_storage(givens: Givens, scenario: Scenario, measured: MeasurementSet | None) -> None:
@@ -143,4 +146,4 @@ def _supply(givens: Givens, scenario: Scenario, measured: MeasurementSet | None)
     gives = "what the drives that are bought give by their data sheets"
     if scenario.storage.shared_tier is not None:
         gives = "what the nodes' links carry, however fast rented storage answers"
-    givens.flags.append(f"{given}: storage supply is {gives}; run tonnage measure on the target")
+    givens.flags.append(f"{given}: {SUPPLY_IS} {gives}; run tonnage measure on the target")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.laws import forms
 from toolkit.projection.explain import formula
 
 if TYPE_CHECKING:
@@ -95,18 +96,18 @@ def node_allreduce_time(
     return allreduce_time(node_count, param_count * gradient_bytes, link_bytes_per_s, latency_s)
 
 
-@formula("s", "bytes / (link rate x share that payload gets)")
-def transfer_time(size_bytes: Draws, link_bytes_per_s: Draws, payload_share: Draws) -> Any:
+@formula("s", "latency + bytes / (link rate x share that payload gets)")
+def transfer_time(size_bytes: Draws, link_bytes_per_s: Draws, payload_share: Draws, latency_s: Draws | float = 0.0) -> Any:
     """Seconds to move bytes over a link.
 
-    Source: definition.
+    Source: Hockney, "The communication challenge for MPP" (Parallel Computing 20, 1994).
 
     Examples
     --------
     >>> round(float(transfer_time(np.array(100e12), np.array(1.25e9), np.array(1.0))) / 3600, 1)
     22.2
     """
-    return size_bytes / (link_bytes_per_s * payload_share)
+    return forms.transfer_s(size_bytes, latency_s, link_bytes_per_s * payload_share)
 
 
 @formula("s", "images / images that come in each second")

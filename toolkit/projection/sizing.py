@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.projection import capacity, growth, network, packaging, storage
+from toolkit.projection import capacity, growth, network, packaging, storage, traffic
 
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
@@ -153,6 +153,13 @@ def derive_delivery(ledger: Ledger) -> None:
         checkpoint_interval_s="training.checkpoint_interval_s",
     )
     _drives_and_supply(ledger)
+    enter(
+        "storage.read_through_s",
+        traffic.read_through,
+        size_bytes="storage.curated_bytes",
+        read_bytes_per_s="bandwidth.storage_supply_bytes_per_s",
+        **({"begin_s": "supply.begin_s"} if "supply.begin_s" in ledger.values else {}),
+    )
     enter(
         "network.transfer_s",
         network.transfer_time,

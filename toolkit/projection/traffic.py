@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.laws import forms
 from toolkit.projection.explain import formula
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     Draws = NDArray[np.float64]
 
-__all__ = ["curation_traffic", "random_reads", "rebuild", "restore_time", "sequential_reads", "shuffle"]
+__all__ = ["curation_traffic", "random_reads", "read_through", "rebuild", "restore_time", "sequential_reads", "shuffle"]
 
 
 @formula("bytes_per_s", "bytes of a drive x pieces read for each / time to rebuild")
@@ -49,6 +50,20 @@ def shuffle(read_bytes_per_s: Draws, shuffled_share: Draws) -> Any:
     Source: definition: what is shuffled is written once and read once.
     """
     return 2 * read_bytes_per_s * shuffled_share
+
+
+@formula("s", "time before the first byte + bytes / rate at which storage reads")
+def read_through(size_bytes: Draws, read_bytes_per_s: Draws, begin_s: Draws | float = 0.0) -> Any:
+    """Seconds to read shards from end to end once, as an epoch does that waits for storage alone.
+
+    Source: Hockney, "The communication challenge for MPP" (Parallel Computing 20, 1994).
+
+    Examples
+    --------
+    >>> float(read_through(1e12, 5e9)), float(read_through(1e9, 1e9, 0.5))
+    (200.0, 1.5)
+    """
+    return forms.transfer_s(size_bytes, begin_s, read_bytes_per_s)
 
 
 @formula("s", "checkpoint bytes / rate at which storage reads")

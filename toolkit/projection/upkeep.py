@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.projection import capacity, curation_load, fabric, parallel, traffic
 
@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
 
 __all__ = ["derive"]
+
+_CORE_RATES: Final = ("curation.core_images_per_s", "supply.core_images_per_s")
+"""Images of a core: as a whole curation was calibrated, else those it decodes."""
+_OF_A_BATCH: Final = ("curation.batch_s", "curation.busy_share", "curation.pace_factor")
+"""What is known of a batch's time once it was calibrated."""
 
 
 def derive(ledger: Ledger, *, is_training: bool) -> None:
@@ -26,7 +31,8 @@ def _batches(ledger: Ledger) -> None:
     enter("curation.batch_images", curation_load.batch, arriving_images_per_s="dataset.arriving_images_per_s",
           month_s="month_s", batch_count="curation.batch_count")  # fmt: skip
     enter("curation.examination_s", curation_load.examination, batch_images="curation.batch_images",
-          core_images_per_s="supply.core_images_per_s", beside_factor="curation.beside_factor")  # fmt: skip
+          core_images_per_s=next(name for name in _CORE_RATES if name in ledger.values),
+          beside_factor="curation.beside_factor")  # fmt: skip
     enter("curation.search_s", curation_load.search, images="dataset.images", batch_images="curation.batch_images",
           million_s="curation.search_million_s", exponent="curation.search_exponent")  # fmt: skip
     enter("curation.moved_bytes", curation_load.moved, batch_images="curation.batch_images",
@@ -35,7 +41,8 @@ def _batches(ledger: Ledger) -> None:
     enter("curation.elapsed_s", curation_load.elapsed, examination_s="curation.examination_s", search_s="curation.search_s",
           core_count="curation.core_count", own_share="curation.own_share", moved_bytes="curation.moved_bytes",
           link_bytes_per_s="network.node_link_bytes_per_s", payload_share="network.payload_share",
-          supply_bytes_per_s="bandwidth.storage_supply_bytes_per_s")  # fmt: skip
+          supply_bytes_per_s="bandwidth.storage_supply_bytes_per_s",
+          **{name.removeprefix("curation."): name for name in _OF_A_BATCH if name in ledger.values})  # fmt: skip
     enter("curation.load_share", curation_load.monthly_share, elapsed_s="curation.elapsed_s",
           batch_count="curation.batch_count", month_s="month_s")  # fmt: skip
     enter("bandwidth.curation_bytes_per_s", traffic.curation_traffic, moved_bytes="curation.moved_bytes",

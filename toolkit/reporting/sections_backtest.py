@@ -14,7 +14,7 @@ from toolkit.units import show
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from toolkit.facts.backtests import Backtest, Prediction
+    from toolkit.facts.backtests import Backtest, KindScore, Prediction
 
 __all__ = ["backtest_figures", "backtest_sections"]
 
@@ -109,21 +109,27 @@ def _add_dots(figure: go.Figure, found: list[Prediction], kinds: list[str], colo
 
 
 def _scores(found: Backtest) -> Table:
-    rows = []
-    for score in found.scores:
-        law = found.law(score.kind)
-        rows.append(
-            [
-                Cell(text=begin(score.title), below=law.formula if law else ""),
-                f"{score.prediction_count:,}",
-                show(score.median_error_share, "share"),
-                show(score.farthest_error_share, "share"),
-                f"{score.farthest_factor:.3g} times",
-                show(score.coverage_share, "share"),
-            ]
-        )
+    rows = [
+        [
+            Cell(text=begin(score.title), below=_given_by(found, score)),
+            f"{score.prediction_count:,}",
+            show(score.median_error_share, "share"),
+            show(score.farthest_error_share, "share"),
+            f"{score.farthest_factor:.3g} times",
+            show(score.coverage_share, "share"),
+        ]
+        for score in found.scores
+    ]
     columns = ("what", "predictions", "median error", "at the farthest", "which is", "within 80 % interval")
     return Table(caption="By kind", columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, 6)), stacked=True)
+
+
+def _given_by(found: Backtest, score: KindScore) -> str:
+    """Return what gave the predictions of a kind, else the law that was fitted: older back-tests do not say more."""
+    law = found.law(score.kind)
+    if score.predicted_by:
+        return f"predicted by {score.predicted_by}"
+    return law.formula if law else ""
 
 
 def _predictions(found: Backtest) -> Table:
