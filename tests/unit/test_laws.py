@@ -69,6 +69,7 @@ RATES = st.floats(0.1, 10)
 )
 @example(rates=[1.265, 1.09, 1.13], single=5.0, limit=1.16)  # a device's: fewer streams were enough already
 @example(rates=[4.77, 6.69, 4.82, 4.43, 4.49], single=5.0, limit=5.0)
+@example(rates=[1.0, 2.0, 3.0, 0.25], single=2.0, limit=2.0)
 def test_no_other_parameters_fit_better(law: str, rates: list[float], single: float, limit: float) -> None:
     levels, values, found = 2.0 ** np.arange(len(rates)), np.array(rates), LAWS[law]
     fitted = fit(found, levels, values, is_robust=False)

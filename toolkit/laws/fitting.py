@@ -29,6 +29,8 @@ _LARGEST_STEP: Final = 0.9
 """Residuals of logarithms are followed no further in one step: a law that is a sum of powers would overshoot by orders."""
 _KNEES: Final = 40
 """Where two terms may be equal, tried before the first step."""
+_MARGIN: Final = 3
+"""How far beyond the outermost level they may be, in powers of e."""
 _TERMS_OF_A_KNEE: Final = 2
 _SHARES: Final = np.array([1.0, 0.5, 0.2, 0.05, 0.0])
 """How much of a step is tried, the whole first."""
@@ -170,13 +172,14 @@ def fit_many(law: Law, levels: Numbers, values: Numbers, *, weights: Numbers | N
 def _start(law: Law, terms: Numbers, cost: Numbers, counted: Numbers) -> Numbers:
     """Return, for each row, the best of the relative least squares and of some knees, at which two terms are equal.
 
-    A sum of powers is either term on nearly its whole length: where the knee is wrong, no step leads out of it. Plain sums
-    need none.
+    A sum of powers is either term on nearly its whole length, and a rate that falls off is fitted as well by either: where
+    the knee is wrong, no step leads out of it.
     """
     ways = _least_squares(law, terms, cost, counted / cost**2)[None]
-    if law.exponent > 1 and terms.shape[1] == _TERMS_OF_A_KNEE:
-        ratios = np.log(terms[:, 0] / terms[:, 1])
-        knees = np.exp(np.linspace(ratios.min() - law.exponent, ratios.max() + law.exponent, _KNEES))
+    if terms.shape[1] == _TERMS_OF_A_KNEE:
+        ratios = np.log(terms[:, 0] / np.where(terms[:, 1] > 0, terms[:, 1], np.nan))
+        margin = law.exponent + _MARGIN
+        knees = np.exp(np.linspace(np.nanmin(ratios) - margin, np.nanmax(ratios) + margin, _KNEES))
         shapes = terms[None, :, 0] + knees[:, None] * terms[None, :, 1]
         weights = counted / counted.sum(axis=1, keepdims=True)
         heights = np.exp(np.einsum("bm,kbm->kb", weights, np.log(cost)[None] - np.log(shapes)[:, None]))
