@@ -94,7 +94,7 @@ def test_the_command_shows_it_and_what_is_not_there_is_one_sentence(remote: Data
         toolkit.open_dataset("s3://bucket/data/none")
     with pytest.raises(UsageError, match="'s3://bucket/data' is not a Tonnage dataset"):
         toolkit.open_dataset("s3://bucket/data")
-    with pytest.raises(UsageError, match=r"read from there, s3:// or gs://; copy it there or mount it"):
+    with pytest.raises(UsageError, match=r"read from there, s3://, gs:// or az://; copy it there or mount it"):
         toolkit.open_dataset("https://host/set")
 
 

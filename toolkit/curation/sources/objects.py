@@ -64,7 +64,9 @@ def stamp(size_bytes: int, mark: str) -> str:
 
 
 def _stamp_of(meta: Mapping[str, Any]) -> str:
-    return stamp(meta["size"], str(meta.get("e_tag") or meta["last_modified"]))
+    """Return the stamp of an object; Azure's listings give its etag without the quotation marks that its answers have."""
+    tag = str(meta.get("e_tag") or "")
+    return stamp(meta["size"], f'"{tag}"' if tag and '"' not in tag else tag or str(meta["last_modified"]))
 
 
 def list_objects(place: Location, access: Access) -> Iterator[Entry]:
