@@ -140,15 +140,15 @@ def of_pdq(payload: bytes) -> np.ndarray:
 
 
 def contestants() -> tuple[dict[str, tuple[Callable[[bytes], np.ndarray], tuple[int, ...]]], list[str]]:
-    """Return hash and distances by name, and what is not installed. Source of the distances: imagededup uses 10, pdq 31."""
-    found: dict[str, tuple[Callable[[bytes], np.ndarray], tuple[int, ...]]] = {"Tonnage": (of_tonnage, (4, 6, 8, 10))}
+    """Return hash and distances by name, and what is not installed; imagededup's default is 10, pdq's 31, and some around them."""
+    found: dict[str, tuple[Callable[[bytes], np.ndarray], tuple[int, ...]]] = {"Tonnage": (of_tonnage, (4, 6, 8, 10, 12))}
     missing = []
     if importlib.util.find_spec("imagehash"):
-        found |= {f"imagehash {name}": (of_imagehash(name), (0, 4, 6, 8, 10)) for name in ("phash", "dhash")}
+        found |= {f"imagehash {name}": (of_imagehash(name), (0, 4, 6, 8, 10, 12, 14)) for name in ("phash", "dhash")}
     else:
         missing.append("imagehash")
     if importlib.util.find_spec("pdqhash"):
-        found["pdqhash"] = (of_pdq, (16, 24, 31))
+        found["pdqhash"] = (of_pdq, (16, 24, 31, 40, 48))
     else:
         missing.append("pdqhash")
     return found, missing

@@ -160,6 +160,20 @@ def test_alike_images_are_near_and_others_are_far() -> None:
 
 
 def test_a_flat_image_has_no_bits_of_noise() -> None:
-    for level in (0, 1, 127, 255):
-        for shape in ((64, 64), (97, 41), (3, 200), (1, 1)):
-            assert perceptual_hash(np.full(shape, level, dtype=np.uint8)) in {0, -(2**63)}
+    for level in range(256):
+        for shape in ((48, 64), (64, 64), (97, 41), (95, 101), (3, 200), (1, 1)):
+            assert perceptual_hash(np.full(shape, level, dtype=np.uint8)) == 0, (level, shape)
+
+
+def test_fading_towards_the_edges_finds_more_cropped_copies() -> None:
+    """Of copies without 2 % of their width and height, 76 of 126 are within four bits; 63 were without fading."""
+    near = 0
+    for index in range(len(PHOTOS)):
+        image = photo(index)
+        whole = encoded(image)
+        for left, top in ((0, 0), (1, 0), (1, 1)):
+            cut = (round(image.width * 0.02), round(image.height * 0.02))
+            start = (left * cut[0], top * cut[1])
+            crop = image.crop((*start, start[0] + image.width - cut[0], start[1] + image.height - cut[1]))
+            near += distance(whole, encoded(crop)) <= 4
+    assert near > 0.55 * 3 * len(PHOTOS)
