@@ -30,6 +30,10 @@ class Web:
         """Where a path sends to."""
         self.broken: dict[str, int] = {}
         """How often a path breaks off (``HEAD /a``, ``GET /a``) before it answers."""
+        self.lock = threading.Lock()
+        self.under_way = 0
+        self.most_under_way = 0
+        """Requests of files below ``/held``, each of which takes a tenth of a second, that were under way at once."""
 
     @property
     def url(self) -> str:
@@ -75,6 +79,13 @@ def _answer(handler: BaseHTTPRequestHandler, web: Web) -> None:
         return
     if kind == "slow":
         time.sleep(1.5)
+    if kind == "held":
+        with web.lock:
+            web.under_way += 1
+            web.most_under_way = max(web.most_under_way, web.under_way)
+        time.sleep(0.1)
+        with web.lock:
+            web.under_way -= 1
     handler.wfile.write(body[: len(body) // 2] if kind == "cut" else body)
 
 

@@ -137,8 +137,12 @@ def curate(
     rules = rules_of_batch(recipe, before)
     others = OtherFiles(store.private_path / "others")
     limits, known = Limits.of(rules), KnownSources(before)
-    access = Access(options=tuple(sorted((storage_options or {}).items())), **rules.downloads.model_dump())
     way = _way(limits, rules)
+    access = Access(
+        options=tuple(sorted((storage_options or {}).items())),
+        turns=str(store.private_path / "staging" / way / "turns"),
+        **rules.downloads.model_dump(),
+    )
     remote = Remote(access=access, staging=store.private_path / "staging" / way, is_known=known.has_container)
     known_roots = SourceRoots(store, before, partial(is_familiar, known, remote=remote, access=access))
     roots = known_roots.named(places)
@@ -162,7 +166,7 @@ def curate(
     ):
         run = Run(engine=running, recipe=rules, limits=limits, staging=store.staging(way), tell=progress or silent)
         check_workers(running, [*(str(place.absolute()) for place in places if isinstance(place, Path)), str(store.root)])
-        reading = read_sources(run, with_shared_hosts(found, running.worker_count), known, others)
+        reading = read_sources(run, with_shared_hosts(found, running.worker_count, is_one_machine=running.is_own), known, others)
         rows = _rows(reading, known, rules)
         if rows.is_empty():
             unchanged = _unchanged(before, run, places)
