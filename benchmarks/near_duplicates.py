@@ -39,6 +39,9 @@ RESULTS = Path(__file__).parent / "results"
 LARGEST_PX = 1_024
 """Longer side of the originals, at most: the truth set is made in minutes."""
 
+SAME_PICTURE = 0.95
+"""Originals whose small gray selves are correlated so much, in any of the eight positions, are one picture, whatever a hash says."""
+
 FLAT_BITS = 1.0
 """As in curation, images with less entropy are compared with none."""
 
@@ -90,7 +93,7 @@ def kind_of(change: str) -> str:
 
 
 def originals(folder: Path, count: int, seed: int) -> list[tuple[str, Image.Image]]:
-    """Return real photographs of a folder, as many of each of its folders, without those that are of one scene by their name."""
+    """Return real photographs of a folder, as many of each of its folders; of one picture in several sizes or turns, the first."""
     by_folder: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in {".jpg", ".jpeg"} and "quirks" not in str(path.relative_to(folder)):
@@ -98,11 +101,26 @@ def originals(folder: Path, count: int, seed: int) -> list[tuple[str, Image.Imag
     chance = random.Random(seed)
     shuffled = [chance.sample(paths, len(paths)) for paths in by_folder.values()]
     found: list[tuple[str, Image.Image]] = []
+    known: list[np.ndarray] = []
     for turn in range(max(map(len, shuffled), default=0)):
         for paths in shuffled:
             if turn < len(paths) and len(found) < count and (image := _photo(paths[turn])) is not None:
-                found.append((str(paths[turn].relative_to(folder)), image))
+                view = _small(image)
+                if not known or max(float((np.stack(known) @ turned).max()) for turned in _turns(view)) < SAME_PICTURE:
+                    known.append(view.ravel())
+                    found.append((str(paths[turn].relative_to(folder)), image))
     return found
+
+
+def _small(image: Image.Image) -> np.ndarray:
+    """Return 32 x 32 gray values without their mean, of length 1."""
+    gray = np.asarray(image.convert("L").resize((32, 32), Image.Resampling.BOX), dtype=np.float64)
+    gray -= gray.mean()
+    return np.asarray(gray / max(1e-9, np.linalg.norm(gray)))
+
+
+def _turns(view: np.ndarray) -> list[np.ndarray]:
+    return [square[::down, ::across].ravel() for square in (view, view.T) for down in (1, -1) for across in (1, -1)]
 
 
 def _photo(path: Path) -> Image.Image | None:

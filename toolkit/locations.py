@@ -116,7 +116,9 @@ class Location:
 
 
 @lru_cache(32)
-def store_at(bucket: str, options: tuple[tuple[str, str], ...]) -> ObjectStore:
+def store_at(
+    bucket: str, options: tuple[tuple[str, str], ...], *, try_s: float = 600, deadline_s: float = 60
+) -> ObjectStore:
     """Return the client of a bucket; one per process.
 
     Parameters
@@ -125,6 +127,10 @@ def store_at(bucket: str, options: tuple[tuple[str, str], ...]) -> ObjectStore:
         Its URL.
     options : tuple of (str, str)
         ``endpoint``, ``region``, ``anonymous`` and whatever obstore knows for that store; the environment says the rest.
+    try_s : float
+        Longest time of one request, seconds.
+    deadline_s : float
+        How long after its first try a request may be tried again, seconds.
 
     Raises
     ------
@@ -140,11 +146,11 @@ def store_at(bucket: str, options: tuple[tuple[str, str], ...]) -> ObjectStore:
     place, config = _addressed(bucket, dict(options))
     if str(config.pop("anonymous", "")).lower() in _YES:
         config["skip_signature"] = "true"
-    client: dict[str, Any] = {"connect_timeout": timedelta(seconds=10), "timeout": timedelta(minutes=10)}
+    client: dict[str, Any] = {"connect_timeout": timedelta(seconds=min(10, try_s)), "timeout": timedelta(seconds=try_s)}
     is_plain = any(str(value).startswith("http://") for value in (*config.values(), *map(os.environ.get, _ENDPOINTS)))
     if str(config.pop("allow_http", "")).lower() in _YES or is_plain:
         client["allow_http"] = True
-    retry: Any = {"max_retries": 5, "retry_timeout": timedelta(minutes=1)}
+    retry: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=deadline_s)}
     try:
         opened: ObjectStore = from_url(place, client_options=client, retry_config=retry, **config)  # type: ignore[call-overload]
     except Exception as fault:  # noqa: BLE001 -- of obstore's many kinds
