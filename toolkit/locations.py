@@ -76,7 +76,9 @@ class Location:
     def path(self) -> Path:
         """The local path; only for a local location."""
         if not self.is_local:
-            raise UsageError(f"'{self.url}' is not on this machine's disk; a local path is needed here")
+            raise UsageError(
+                f"'{self.url}' is not on this machine's disk, as it must be here; copy it to a folder, and name that"
+            )
         return Path(self.url)
 
     @property
@@ -116,9 +118,7 @@ class Location:
 
 
 @lru_cache(32)
-def store_at(
-    bucket: str, options: tuple[tuple[str, str], ...], *, try_s: float = 600, deadline_s: float = 60
-) -> ObjectStore:
+def store_at(bucket: str, options: tuple[tuple[str, str], ...], *, try_s: float = 600, deadline_s: float = 60) -> ObjectStore:
     """Return the client of a bucket; one per process.
 
     Parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import toolkit
 from toolkit.curation.pipeline import curate
 from toolkit.dataset.verify import verify
 from toolkit.engine import engine
-from toolkit.errors import DatasetError, MissingError, UsageError
+from toolkit.errors import MissingError, UsageError
 from toolkit.locations import Location, store_at
 
 

@@ -111,6 +111,15 @@ def test_it_is_not_written_to(remote: Dataset, local: Path) -> None:
             change()
 
 
+@pytest.mark.parametrize("command", [["measure"], ["backtest"], ["report"]])
+def test_what_needs_a_disk_says_so_and_what_to_do(remote: Dataset, command: list[str], tmp_path: Path) -> None:
+    out = ["--out", str(tmp_path / "page.html")] if command == ["report"] else []
+    done = CliRunner().invoke(app, [*command, "s3://bucket/data/set", *out])
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception).startswith("'s3://bucket/data/set' is not on this machine's disk")
+    assert str(done.exception).endswith("copy it to a folder, and name that")
+
+
 def test_a_store_that_does_not_answer_is_one_sentence_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("GET https://a.b/set?X-Amz-Signature=secret failed: 403 Forbidden\n\nDebug source: ...")

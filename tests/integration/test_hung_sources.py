@@ -14,9 +14,9 @@ from store_server import store_server
 from toolkit.curation.pipeline import curate
 from toolkit.curation.reasons import Refusal
 from toolkit.curation.sources import OtherFile, discover
+from toolkit.curation.sources.access import Access
 from toolkit.curation.sources.files import read_whole
 from toolkit.curation.sources.objects import fetch_object, list_objects
-from toolkit.curation.sources.access import Access
 from toolkit.errors import UsageError
 from toolkit.locations import Location
 

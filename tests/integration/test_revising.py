@@ -246,6 +246,23 @@ def test_an_absent_source_leaves_its_image_as_it_was(base, client, tmp_path):
     assert verify(place).problems == ()
 
 
+def test_the_last_of_many_copies_comes_in_where_the_others_are_gone(client, tmp_path):
+    mine, place = tmp_path / "mine", tmp_path / "dataset"
+    mine.mkdir()
+    photo = sorted((SAMPLE / "photos").glob("*.jpg"))[0]
+    for number in range(7):
+        shutil.copy(photo, mine / f"{number}.jpg")
+    none = toolkit.curate(mine, place, {"min_side_px": 100_000}, scheduler=client)
+    assert len(none) == 0
+    for number in range(6):
+        (mine / f"{number}.jpg").unlink()
+    found = toolkit.redecide(place, {}, scheduler=client)
+    kept = found.scan("catalog").filter(pl.col("state") == "kept").collect()
+    assert kept["source"].to_list() == ["mine/6.jpg"]
+    assert found.state.curation["absent_image_count"] == 6
+    assert verify(place, images=True).problems == ()
+
+
 def test_a_recipe_that_needs_the_images_again_is_refused(base):
     with pytest.raises(UsageError, match="'max_pixels' cannot be changed without reading the images again"):
         toolkit.redecide(base, {"max_pixels": 1000})

@@ -37,7 +37,7 @@ def read(folder: Path, *paths: Path) -> tuple[Annotations, int]:
             sent.append(task)
             yield task, function(task)
 
-    return read_annotation_files(SimpleNamespace(stream=stream), given(*paths), folder), len(sent)  # type: ignore[arg-type]
+    return read_annotation_files(SimpleNamespace(stream=stream), given(*paths), folder), len(sent)  # type: ignore[arg-type]  # what is asked of an engine
 
 
 def csv_of(path: Path, count: int) -> Path:
@@ -58,12 +58,12 @@ def test_what_is_more_than_a_little_is_read_on_the_workers(tmp_path: Path) -> No
 
 def test_what_a_worker_died_of_is_read_here_and_any_other_fault_is_told(tmp_path: Path) -> None:
     much = csv_of(tmp_path / "much.csv", 6_000)
-    died = KilledWorker("task", None, 3)  # type: ignore[no-untyped-call]
+    died = KilledWorker("task", None, 3)  # type: ignore[no-untyped-call]  # it has no types
     lost = SimpleNamespace(stream=lambda _, tasks: ((task, died) for task in tasks))
-    assert len(read_annotation_files(lost, given(much), tmp_path).frame) == 6_000  # type: ignore[arg-type]
+    assert len(read_annotation_files(lost, given(much), tmp_path).frame) == 6_000  # type: ignore[arg-type]  # as above
     broken = SimpleNamespace(stream=lambda _, tasks: ((task, OSError("no")) for task in tasks))
     with pytest.raises(DatasetError, match="nothing was committed"):
-        read_annotation_files(broken, given(much), tmp_path)  # type: ignore[arg-type]
+        read_annotation_files(broken, given(much), tmp_path)  # type: ignore[arg-type]  # as above
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])

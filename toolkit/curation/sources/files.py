@@ -37,7 +37,7 @@ def read_whole(path: str, etag: str | None = None) -> bytes | Refusal:
     """
     for _ in range(_TRIES):
         try:
-            with open(path, "rb", buffering=0, opener=_opened) as stream:  # noqa: PTH123 -- a name of any bytes, read a million times
+            with open(path, "rb", buffering=0, opener=_opened) as stream:
                 before = os.fstat(stream.fileno())
                 if not stat.S_ISREG(before.st_mode):
                     return refusal("unreadable", "it is no file but a pipe, a device or the like")
