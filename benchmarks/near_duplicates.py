@@ -40,7 +40,7 @@ LARGEST_PX = 1_024
 """Longer side of the originals, at most: the truth set is made in minutes."""
 
 SAME_PICTURE = 0.95
-"""Originals whose small gray selves are correlated so much, in any of the eight positions, are one picture, whatever a hash says."""
+"""Originals whose small gray selves are correlated so much, in any of eight positions, are one picture, whatever a hash says."""
 
 FLAT_BITS = 1.0
 """As in curation, images with less entropy are compared with none."""
@@ -93,7 +93,7 @@ def kind_of(change: str) -> str:
 
 
 def originals(folder: Path, count: int, seed: int) -> list[tuple[str, Image.Image]]:
-    """Return real photographs of a folder, as many of each of its folders; of one picture in several sizes or turns, the first."""
+    """Return real photographs of a folder, as many of each of its folders; of one picture in several sizes, one."""
     by_folder: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in {".jpg", ".jpeg"} and "quirks" not in str(path.relative_to(folder)):
@@ -158,7 +158,7 @@ def of_pdq(payload: bytes) -> np.ndarray:
 
 
 def contestants() -> tuple[dict[str, tuple[Callable[[bytes], np.ndarray], tuple[int, ...]]], list[str]]:
-    """Return hash and distances by name, and what is not installed; imagededup's default is 10, pdq's 31, and some around them."""
+    """Return hash and distances by name, and what is not installed; imagededup's default is 10, pdq's 31."""
     found: dict[str, tuple[Callable[[bytes], np.ndarray], tuple[int, ...]]] = {"Tonnage": (of_tonnage, (4, 6, 8, 10, 12))}
     missing = []
     if importlib.util.find_spec("imagehash"):

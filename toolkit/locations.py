@@ -77,7 +77,7 @@ class Location:
         """The local path; only for a local location."""
         if not self.is_local:
             raise UsageError(
-                f"'{self.url}' is not on this machine's disk, as it must be here; copy it to a folder, and name that"
+                f"'{self.url}' is not on this machine's disk, which is needed here; copy it to a folder, and name that"
             )
         return Path(self.url)
 

@@ -249,7 +249,7 @@ def test_an_absent_source_leaves_its_image_as_it_was(base, client, tmp_path):
 def test_the_last_of_many_copies_comes_in_where_the_others_are_gone(client, tmp_path):
     mine, place = tmp_path / "mine", tmp_path / "dataset"
     mine.mkdir()
-    photo = sorted((SAMPLE / "photos").glob("*.jpg"))[0]
+    photo = min((SAMPLE / "photos").glob("*.jpg"))
     for number in range(7):
         shutil.copy(photo, mine / f"{number}.jpg")
     none = toolkit.curate(mine, place, {"min_side_px": 100_000}, scheduler=client)

@@ -22,9 +22,11 @@ import polars as pl
 
 from toolkit import __version__
 from toolkit.curation.annotating import read_annotation_files
+from toolkit.curation.annotations import annotation_frame
 from toolkit.curation.assembly import Batch
 from toolkit.curation.committing import Outcome, commit_batch
 from toolkit.curation.decide import decide, decision_columns
+from toolkit.curation.declared import declared_classes, declared_lines
 from toolkit.curation.discrepancies import (
     bridge_list,
     column_list,
@@ -49,6 +51,7 @@ from toolkit.curation.sources import discover
 from toolkit.curation.sources.access import Access
 from toolkit.curation.sources.fetching import with_shared_hosts
 from toolkit.curation.sources.remote import Remote
+from toolkit.curation.sources.rows import TABLE_SUFFIXES
 from toolkit.curation.splits import with_split_keys
 from toolkit.curation.stages import DRIVER_MODULES, WORKER_MODULES, Reading, Run, compare, pack_shards, read_sources
 from toolkit.curation.twins import with_pixel_hashes
@@ -243,6 +246,7 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
             findings = {
                 "unmatched": unmatched,
                 "conflicts": label_conflicts(batch, inputs.before),
+                "classes": labelling.declared,
                 "bridges": bridge_list(outcomes, decisions.bridges),
             }
             notes = finding_counts(batch, findings)
@@ -271,7 +275,9 @@ def _labelled(run: Run, rows: pl.DataFrame, inputs: _Inputs) -> Labelling:
     others = inputs.others
     others.bring(inputs.remote.brought)
     files = others.annotations(lambda files: read_annotation_files(run.engine, files, run.staging))
-    labelling = label_images(rows, pl.concat([files, table_hints(inputs.reading.parts)]), run.recipe.labels_from)
+    declared = declared_classes(others.tables(TABLE_SUFFIXES))
+    said = [files, table_hints(inputs.reading.parts), annotation_frame(declared_lines(declared))]
+    labelling = dataclasses.replace(label_images(rows, pl.concat(said), run.recipe.labels_from), declared=declared)
     new = others.new()["source"]
     unread = new.filter(new.is_in(others.unread)).to_list()
     late = labelling.unmatched.clear()

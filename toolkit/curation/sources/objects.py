@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from obstore import GetResult
     from obstore.store import ObjectStore
 
     from toolkit.curation.sources.access import Access
@@ -150,11 +151,7 @@ def fetch_object(url: str, target: Path, access: Access, etag: str = "", max_byt
             size, limit = show(found.meta["size"], "bytes"), show(max_bytes, "bytes")
             return refusal("unreadable", f"it is {size}; at most {limit} are read")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            for chunk in found.stream():
-                file.write(chunk)
-            for start in range(file.tell(), found.meta["size"], _STRETCH_BYTES):
-                file.write(store.get_range(place.key, start=start, end=min(start + _STRETCH_BYTES, found.meta["size"])))
+        _lay_down(temporary, found, store)
         if is_long and _stamp_of(store.head(place.key)) != etag:
             return refusal("changed_while_read", "it changed while it was read")
         temporary.replace(target)
@@ -171,6 +168,16 @@ def fetch_object(url: str, target: Path, access: Access, etag: str = "", max_byt
     finally:
         temporary.unlink(missing_ok=True)
     return None
+
+
+def _lay_down(path: Path, found: GetResult, store: ObjectStore) -> None:
+    """Write what has come, and what is left of a long object, a stretch at a time."""
+    with path.open("wb") as file:
+        for chunk in found.stream():
+            file.write(chunk)
+        size_bytes = found.meta["size"]
+        for start in range(file.tell(), size_bytes, _STRETCH_BYTES):
+            file.write(store.get_range(found.meta["path"], start=start, end=min(start + _STRETCH_BYTES, size_bytes)))
 
 
 def _refused(fault: Exception) -> Refusal:
