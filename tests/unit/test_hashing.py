@@ -166,14 +166,11 @@ def test_a_flat_image_has_no_bits_of_noise() -> None:
 
 
 def test_fading_towards_the_edges_finds_more_cropped_copies() -> None:
-    """Of copies without 2 % of their width and height, 69 of 126 are within four bits; 63 were without fading."""
+    """Of copies without 4 % of their width and height, 41 of 42 are within six bits; 36 were without fading."""
     near = 0
     for index in range(len(PHOTOS)):
         image = photo(index)
-        whole = encoded(image)
-        for left, top in ((0, 0), (1, 0), (1, 1)):
-            cut = (round(image.width * 0.02), round(image.height * 0.02))
-            start = (left * cut[0], top * cut[1])
-            crop = image.crop((*start, start[0] + image.width - cut[0], start[1] + image.height - cut[1]))
-            near += distance(whole, encoded(crop)) <= 4
-    assert near >= 66
+        left, top = round(image.width * 0.02), round(image.height * 0.02)
+        crop = image.crop((left, top, image.width - left, image.height - top))
+        near += distance(encoded(image, compress_level=1), encoded(crop, compress_level=1)) <= 6
+    assert near >= 40
