@@ -10,7 +10,7 @@ TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sample-report install test check bench bench-curate bench-growth bench-memory bench-near bench-near-truth bench-read bench-report \
-	interop lint types imports lock notebooks sample clean
+	interop stores lint types imports lock notebooks sample clean
 
 help: ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -54,6 +54,12 @@ test: $(VENV)/.installed-dev ## run the tests, with coverage; those that hold a 
 
 interop: $(INTEROP)/.installed ## read datasets and exports with the libraries that need PyTorch, in .venv-interop (2.7 GB)
 	$(INTEROP)/bin/python -m pytest -q --durations=5 tests/interop
+
+stores: .stores/.installed ## lay down azurite, Microsoft's emulator of Azure's storage, for the tests of az:// (needs npm; 190 MB)
+
+.stores/.installed:
+	npm install --prefix .stores --no-fund --no-audit --omit=optional azurite@3.37.0
+	@touch $@
 
 check: lint types imports test ## what a change must pass: style, types, imports, tests
 

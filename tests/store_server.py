@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,8 +19,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 @contextmanager
 def store_server() -> Iterator[tuple[str, dict[str, bytes]]]:  # noqa: C901 - a class and its methods
-    """Give the endpoint, and what lies in its one bucket, by key."""
+    """Give the endpoint, and what lies in its one bucket, by key; it does not answer for ``hung-always``, nor at first for ``hung``."""
     objects: dict[str, bytes] = {}
+    tries: Counter[str] = Counter()
+    over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -44,6 +47,10 @@ def store_server() -> Iterator[tuple[str, dict[str, bytes]]]:  # noqa: C901 - a 
             self.do_GET()
 
         def do_GET(self) -> None:
+            if "hung" in self.key and self.command == "GET":
+                tries[self.key] += 1
+                if "always" in self.key or tries[self.key] == 1:
+                    over.wait(60)
             query = parse_qs(urlsplit(self.path).query)
             if "list-type" in query:
                 found = [key for key in sorted(objects) if key.startswith(query.get("prefix", [""])[0])]
@@ -91,6 +98,7 @@ def store_server() -> Iterator[tuple[str, dict[str, bytes]]]:  # noqa: C901 - a 
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}", objects
     finally:
+        over.set()
         server.shutdown()
         server.server_close()
         thread.join()

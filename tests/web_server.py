@@ -30,6 +30,10 @@ class Web:
         """Where a path sends to."""
         self.broken: dict[str, int] = {}
         """How often a path breaks off (``HEAD /a``, ``GET /a``) before it answers."""
+        self.lock = threading.Lock()
+        self.under_way = 0
+        self.most_under_way = 0
+        """Requests of files below ``/held``, each of which takes a tenth of a second, that were under way at once."""
 
     @property
     def url(self) -> str:
@@ -73,9 +77,21 @@ def _answer(handler: BaseHTTPRequestHandler, web: Web) -> None:
     handler.end_headers()
     if handler.command == "HEAD":
         return
+    _take_time(kind, web)
+    handler.wfile.write(body[: len(body) // 2] if kind == "cut" else body)
+
+
+def _take_time(kind: str, web: Web) -> None:
     if kind == "slow":
         time.sleep(1.5)
-    handler.wfile.write(body[: len(body) // 2] if kind == "cut" else body)
+    if kind != "held":
+        return
+    with web.lock:
+        web.under_way += 1
+        web.most_under_way = max(web.most_under_way, web.under_way)
+    time.sleep(0.1)
+    with web.lock:
+        web.under_way -= 1
 
 
 @contextmanager

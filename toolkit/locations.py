@@ -27,6 +27,8 @@ OBJECT_STORES: Final = {
 
 _WEB: Final = frozenset({"http", "https"})
 _YES: Final = frozenset({"1", "true", "yes"})
+_ENDPOINTS: Final = ("AWS_ENDPOINT_URL", "GOOGLE_BASE_URL", "AZURE_ENDPOINT", "AZURE_STORAGE_ENDPOINT")
+"""Where the environment says that a store of one's own answers."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ class Location:
     def path(self) -> Path:
         """The local path; only for a local location."""
         if not self.is_local:
-            raise UsageError(f"'{self.url}' is not on this machine's disk; a local path is needed here")
+            raise UsageError(
+                f"'{self.url}' is not on this machine's disk, which is needed here; copy it to a folder, and name that"
+            )
         return Path(self.url)
 
     @property
@@ -114,7 +118,7 @@ class Location:
 
 
 @lru_cache(32)
-def store_at(bucket: str, options: tuple[tuple[str, str], ...]) -> ObjectStore:
+def store_at(bucket: str, options: tuple[tuple[str, str], ...], *, try_s: float = 600, deadline_s: float = 60) -> ObjectStore:
     """Return the client of a bucket; one per process.
 
     Parameters
@@ -123,6 +127,10 @@ def store_at(bucket: str, options: tuple[tuple[str, str], ...]) -> ObjectStore:
         Its URL.
     options : tuple of (str, str)
         ``endpoint``, ``region``, ``anonymous`` and whatever obstore knows for that store; the environment says the rest.
+    try_s : float
+        Longest time of one request, seconds.
+    deadline_s : float
+        How long after its first try a request may be tried again, seconds.
 
     Raises
     ------
@@ -135,20 +143,40 @@ def store_at(bucket: str, options: tuple[tuple[str, str], ...]) -> ObjectStore:
 
     if bucket.startswith("memory://"):
         return MemoryStore()
-    config: dict[str, Any] = dict(options)
+    place, config = _addressed(bucket, dict(options))
     if str(config.pop("anonymous", "")).lower() in _YES:
         config["skip_signature"] = "true"
-    endpoint = str(config.get("endpoint") or config.get("aws_endpoint") or os.environ.get("AWS_ENDPOINT_URL", ""))
-    client: dict[str, Any] = {"connect_timeout": timedelta(seconds=10), "timeout": timedelta(minutes=10)}
-    if endpoint.startswith("http://") or str(config.pop("allow_http", "")).lower() in _YES:
+    client: dict[str, Any] = {"connect_timeout": timedelta(seconds=min(10, try_s)), "timeout": timedelta(seconds=try_s)}
+    is_plain = any(str(value).startswith("http://") for value in (*config.values(), *map(os.environ.get, _ENDPOINTS)))
+    if str(config.pop("allow_http", "")).lower() in _YES or is_plain:
         client["allow_http"] = True
-    retry: Any = {"max_retries": 5, "retry_timeout": timedelta(minutes=1)}
+    retry: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=deadline_s)}
     try:
-        place = bucket.replace("gcs://", "gs://", 1)
         opened: ObjectStore = from_url(place, client_options=client, retry_config=retry, **config)  # type: ignore[call-overload]
     except Exception as fault:  # noqa: BLE001 -- of obstore's many kinds
         raise UsageError(f"'{bucket}' cannot be reached this way: {without_secrets(fault)}") from None  # whose text holds options
     return opened
+
+
+def _addressed(bucket: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return a bucket's URL as obstore reads it, and its options by obstore's names: an account of Azure is one of them.
+
+    Examples
+    --------
+    >>> _addressed("az://account/container", {})
+    ('az://container', {'account_name': 'account'})
+    >>> _addressed("gcs://bucket", {"endpoint": "http://127.0.0.1:9023"})
+    ('gs://bucket', {'base_url': 'http://127.0.0.1:9023'})
+    """
+    scheme, _, rest = bucket.partition("://")
+    if OBJECT_STORES.get(scheme) == 2:
+        account, _, container = rest.partition("/")
+        return f"az://{container}", {"account_name": account, **config}
+    if scheme in {"gs", "gcs"}:
+        if "endpoint" in config:
+            config["base_url"] = config.pop("endpoint")
+        return f"gs://{rest}", config
+    return bucket, config
 
 
 def without_secrets(fault: BaseException) -> str:

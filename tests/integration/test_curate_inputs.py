@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 import toolkit
 from toolkit.cli import app
+from toolkit.dataset.labels import label_report
 from toolkit.engine import engine
 from toolkit.errors import UsageError
 
@@ -204,15 +205,20 @@ def test_a_dataset_is_a_source_with_all_that_it_says_and_only_its_newest_version
 def test_a_saved_hugging_face_dataset_gives_its_labels(client, tmp_path):
     datasets = pytest.importorskip("datasets")
     datasets.disable_progress_bars()
-    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["yak", "dog", "cat"])})
     saved = datasets.Dataset.from_dict(
-        {"image": [{"bytes": jpeg(i), "path": None} for i in range(3)], "label": [0, 1, None]}, features
+        {"image": [{"bytes": jpeg(i), "path": None} for i in range(3)], "label": [2, 1, None]}, features
     )
     datasets.DatasetDict({"train": saved}).save_to_disk(tmp_path / "hf")
     dataset = toolkit.curate(tmp_path / "hf", tmp_path / "dataset", scheduler=client)
     found = rows(dataset)
     assert [row["label"] for row in found.values()] == ["cat", "dog", None]
-    assert dataset.findings("unmatched").is_empty()  # a table of its own says what it says
+    empty = dataset.findings("unmatched").select("problem", "target", "kind").rows()
+    assert empty == [("empty_class", "yak", "table")]  # a table of its own says what it says
+    assert label_report(dataset).empty.rows() == [("yak", 0)]
+    declared = dataset.findings("classes").select("column", "number", "label").rows()
+    assert declared == [("label", 0, "yak"), ("label", 1, "dog"), ("label", 2, "cat")]
+    assert toolkit.curate(tmp_path / "hf", tmp_path / "dataset", scheduler=client).findings("classes").height == 3
     assert found["hf/train/data-00000-of-00001.arrow#0"]["metadata"] == [{"key": "source_split", "value": "train"}]
 
 

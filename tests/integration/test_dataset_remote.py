@@ -94,7 +94,7 @@ def test_the_command_shows_it_and_what_is_not_there_is_one_sentence(remote: Data
         toolkit.open_dataset("s3://bucket/data/none")
     with pytest.raises(UsageError, match="'s3://bucket/data' is not a Tonnage dataset"):
         toolkit.open_dataset("s3://bucket/data")
-    with pytest.raises(UsageError, match=r"read from there, s3:// or gs://; copy it there or mount it"):
+    with pytest.raises(UsageError, match=r"read from there, s3://, gs:// or az://; copy it there or mount it"):
         toolkit.open_dataset("https://host/set")
 
 
@@ -109,6 +109,15 @@ def test_it_is_not_written_to(remote: Dataset, local: Path) -> None:
     for change in changes:
         with pytest.raises(UsageError, match="datasets are written to a local or mounted folder"):
             change()
+
+
+@pytest.mark.parametrize("command", [["measure"], ["backtest"], ["report"]])
+def test_what_needs_a_disk_says_so_and_what_to_do(remote: Dataset, command: list[str], tmp_path: Path) -> None:
+    out = ["--out", str(tmp_path / "page.html")] if command == ["report"] else []
+    done = CliRunner().invoke(app, [*command, "s3://bucket/data/set", *out])
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception).startswith("'s3://bucket/data/set' is not on this machine's disk")
+    assert str(done.exception).endswith("copy it to a folder, and name that")
 
 
 def test_a_store_that_does_not_answer_is_one_sentence_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -389,7 +389,7 @@ def test_24_a_file_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None
     unit = next(each for each in discover([place]) if isinstance(each, SourceUnit))
     occurrence = next(iter(read_unit(unit)))
     (place / "a.png").write_bytes(PNG + b"more")
-    (_, again), *_ = reread([(occurrence.source, occurrence.locator)])  # type: ignore[union-attr]
+    (_, again), *_ = reread([(occurrence.source, occurrence.locator)])  # type: ignore[union-attr]  # one that was read has a locator
     assert getattr(again, "reason", None) == "changed_while_read"
 
 

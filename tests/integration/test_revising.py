@@ -147,6 +147,28 @@ def test_a_purge_leaves_no_byte_of_an_image_and_no_name(place):
     assert len(purged) == len(before) - len(victims)
 
 
+def test_a_purge_of_all_of_a_source_leaves_no_name_of_it(base, client, tmp_path):
+    photos = sorted((SAMPLE / "photos").glob("*.jpg"))[:4]
+    for name, some in (("holiday-in-1983", photos[:2]), ("work", photos[2:])):
+        (tmp_path / name).mkdir()
+        for photo in some:
+            shutil.copy(photo, tmp_path / name)
+        (tmp_path / name / "notes.md").write_text("of both")
+    both, place = [tmp_path / "holiday-in-1983", tmp_path / "work"], tmp_path / "ds"
+    toolkit.curate(both, place, scheduler=client)
+    one = f"source = 'holiday-in-1983/{photos[0].name}'"
+    toolkit.remove(place, one, purge=True)
+    assert files_with(place, [b"holiday-in-1983"]), "another of its images is there still"
+    purged = toolkit.remove(place, "source LIKE 'holiday-in-1983/%'", purge=True)
+    assert len(purged) == 2
+    assert files_with(place, [b"holiday-in-1983"]) == []
+    texts = [pl.read_parquet(path, glob=False).select(pl.col(pl.String)) for path in place.rglob("*.parquet")]
+    assert not any(column.str.contains("1983").any() for frame in texts for column in frame)
+    assert verify(place).problems == ()
+    again = toolkit.curate([tmp_path / "work"], place, scheduler=client)
+    assert again.version == purged.version, "what stayed is still known"
+
+
 def test_what_was_removed_can_still_be_purged(place):
     toolkit.remove(place, "label = 'dress'")
     purged = toolkit.remove(place, "label = 'dress'", purge=True)
@@ -222,6 +244,23 @@ def test_an_absent_source_leaves_its_image_as_it_was(base, client, tmp_path):
     assert set(still["reason"]) == {"low_entropy_bits"}
     assert len(every) == len(first) + len(dropped) - 2
     assert verify(place).problems == ()
+
+
+def test_the_last_of_many_copies_comes_in_where_the_others_are_gone(client, tmp_path):
+    mine, place = tmp_path / "mine", tmp_path / "dataset"
+    mine.mkdir()
+    photo = min((SAMPLE / "photos").glob("*.jpg"))
+    for number in range(7):
+        shutil.copy(photo, mine / f"{number}.jpg")
+    none = toolkit.curate(mine, place, {"min_side_px": 100_000}, scheduler=client)
+    assert len(none) == 0
+    for number in range(6):
+        (mine / f"{number}.jpg").unlink()
+    found = toolkit.redecide(place, {}, scheduler=client)
+    kept = found.scan("catalog").filter(pl.col("state") == "kept").collect()
+    assert kept["source"].to_list() == ["mine/6.jpg"]
+    assert found.state.curation["absent_image_count"] == 6
+    assert verify(place, images=True).problems == ()
 
 
 def test_a_recipe_that_needs_the_images_again_is_refused(base):

@@ -21,5 +21,5 @@ def test_what_could_not_be_read_again_is_not_replaced() -> None:
     catalog = pl.DataFrame(rows, schema=["source", "batch", "sha256", "state"], orient="row")
     states = [SimpleNamespace(batch="one", version=0), SimpleNamespace(batch="two", version=1)]
     dataset = SimpleNamespace(scan=lambda _: catalog.lazy(), store=SimpleNamespace(states=lambda: states))
-    found = superseded(dataset).collect()  # type: ignore[arg-type]
+    found = superseded(dataset).collect()  # type: ignore[arg-type]  # what is asked of a dataset
     assert sorted(found.select("source", "sha256").rows()) == [("web/b.jpg", "sha-b"), ("web/c.jpg", None)]

@@ -16,7 +16,7 @@ from distributed.scheduler import KilledWorker
 
 from toolkit.curation import annotating
 from toolkit.curation.annotating import Annotations, NoteTask, read_annotation_files, read_notes
-from toolkit.curation.annotations import annotation_lines, blocks
+from toolkit.curation.annotations import annotation_frame, annotation_lines, blocks, large
 from toolkit.curation.sources import OtherFile, discover
 from toolkit.curation.sources import files as whole_files
 from toolkit.errors import DatasetError
@@ -37,7 +37,7 @@ def read(folder: Path, *paths: Path) -> tuple[Annotations, int]:
             sent.append(task)
             yield task, function(task)
 
-    return read_annotation_files(SimpleNamespace(stream=stream), given(*paths), folder), len(sent)  # type: ignore[arg-type]
+    return read_annotation_files(SimpleNamespace(stream=stream), given(*paths), folder), len(sent)  # type: ignore[arg-type]  # what is asked of an engine
 
 
 def csv_of(path: Path, count: int) -> Path:
@@ -58,12 +58,12 @@ def test_what_is_more_than_a_little_is_read_on_the_workers(tmp_path: Path) -> No
 
 def test_what_a_worker_died_of_is_read_here_and_any_other_fault_is_told(tmp_path: Path) -> None:
     much = csv_of(tmp_path / "much.csv", 6_000)
-    died = KilledWorker("task", None, 3)  # type: ignore[no-untyped-call]
+    died = KilledWorker("task", None, 3)  # type: ignore[no-untyped-call]  # it has no types
     lost = SimpleNamespace(stream=lambda _, tasks: ((task, died) for task in tasks))
-    assert len(read_annotation_files(lost, given(much), tmp_path).frame) == 6_000  # type: ignore[arg-type]
+    assert len(read_annotation_files(lost, given(much), tmp_path).frame) == 6_000  # type: ignore[arg-type]  # as above
     broken = SimpleNamespace(stream=lambda _, tasks: ((task, OSError("no")) for task in tasks))
     with pytest.raises(DatasetError, match="nothing was committed"):
-        read_annotation_files(broken, given(much), tmp_path)  # type: ignore[arg-type]
+        read_annotation_files(broken, given(much), tmp_path)  # type: ignore[arg-type]  # as above
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
@@ -133,3 +133,72 @@ def test_rows_are_read_as_they_are_written() -> None:
     assert wide[0]["captions"] == ["one\u2028line"]
     assert annotation_lines("raw/m.csv", b"") is None
     assert annotation_lines("raw/m.csv", b"item,price\n") is None
+
+
+def coco_of(path: Path, count: int) -> Path:
+    """A COCO document of many images, whose annotations come in another order than they; categories last, as some tools write."""
+    images = [{"id": n, "file_name": f"{n:06d}.jpg", "width": 640, "height": 480, "license": 1} for n in range(count)]
+    notes = [
+        {
+            "image_id": n % count,
+            "category_id": n % 3,
+            "bbox": [n % 50, 2, 3.5, 4],
+            "segmentation": [[n % 50, 2, 9.25, 9, 2, 9] * 8],
+        }
+        for n in range(3 * count - 1, -1, -1)
+    ]
+    notes.append({"image_id": 5, "caption": "späte Worte"})
+    classes = [{"id": n, "name": name} for n, name in enumerate(("cat", "dog", "emu", "yak"))]
+    document = {"info": {}, "annotations": notes, "images": images, "licenses": [{"id": 1, "name": "CC0"}], "categories": classes}
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def test_a_coco_document_larger_than_is_read_whole_says_the_same_in_bounded_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = coco_of(tmp_path / "instances.json", 4_000)
+    whole = annotation_frame(annotation_lines("raw/instances.json", path.read_bytes()) or [])
+    monkeypatch.setattr(annotating, "_LARGE_BYTES", 1_000)
+    monkeypatch.setattr(whole_files, "MAX_PAYLOAD_BYTES", 1_000)
+    monkeypatch.setattr(large, "_SHARE_BYTES", path.stat().st_size // 20)
+    monkeypatch.setattr(large, "_READ_BYTES", 2**14)
+    gc.collect()
+    tracemalloc.start()
+    found, _ = read(tmp_path, path)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.unread == ()
+    assert found.frame.sort("kind", "name").equals(whole.sort("kind", "name"))
+    assert found.frame.filter(name="000005.jpg")["captions"].to_list() == [["späte Worte"]]
+    assert found.frame["labels"].list.len().max() == 4  # declared, the last without an image
+    assert peak_bytes < path.stat().st_size  # as objects, it takes several times its text
+    assert {each.suffix for each in tmp_path.iterdir()} == {".json", ".parquet"}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_read"),
+    [
+        ('\ufeff [{"file_name": "a.jpg"}, {"file_name": "b.jpg", "licence": "CC0"}]', True),
+        ('[{"number": 1}]', False),
+        ('{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [', False),
+        ('{"caption": "of one image"}', False),
+        ('{"images": [3], "annotations": []}', False),
+        ('{"images": [], "annotations": []}', True),
+        ('{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [],}', False),
+        ('{"images": [{"id": 1, "file_name": "a.jpg"}] "annotations": []}', False),
+        ('{"images": [], "annotations": []} []', False),
+        ("[1, 2", False),
+        ("", False),
+    ],
+)
+def test_a_large_document_that_is_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, is_read: bool
+) -> None:
+    monkeypatch.setattr(annotating, "_LARGE_BYTES", -1)
+    monkeypatch.setattr(large, "_READ_BYTES", 3)
+    path = tmp_path / "m.json"
+    path.write_text(text, encoding="utf-8")
+    found, _ = read(tmp_path, path)
+    assert found.unread == (() if is_read else ("raw/m.json",))
+    assert found.frame["licence"].to_list() == ([None, "CC0"] if is_read and "CC0" in text else [])

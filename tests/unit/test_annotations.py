@@ -400,3 +400,26 @@ def test_outlines_and_key_points_of_coco_are_kept_with_the_number_of_their_box()
     assert kept["coco_segmentation"] == [{"box": 0, "segmentation": polygon}, {"box": None, "segmentation": run_lengths}]
     assert kept["coco_keypoints"] == [{"box": 1, "keypoints": [2, 2, 2]}]
     assert second[0]["value"].startswith("(not kept: a list of 1 in ")
+
+
+def test_what_pascal_voc_says_of_its_objects_is_kept_with_the_number_of_their_box():
+    """Source: PASCAL VOC2012 development kit, section 2.4, and the person layout task, whose parts have boxes of their own."""
+    document = """<annotation><filename>a.jpg</filename><segmented>1</segmented>
+      <object><name>person</name><pose>Left</pose><truncated>1</truncated><difficult>0</difficult>
+        <bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>
+        <part><name>head</name><bndbox><xmin>2</xmin><ymin>2</ymin><xmax>4</xmax><ymax>4</ymax></bndbox></part>
+        <part><name>hand</name><bndbox><xmin>5</xmin><ymin>5</ymin><xmax>6</xmax><ymax>6</ymax></bndbox></part></object>
+      <object><name>sky</name><occluded>1</occluded></object>
+      <object><name>dog</name><bndbox><xmin>3</xmin><ymin>3</ymin><xmax>5</xmax><ymax>5</ymax></bndbox></object>
+    </annotation>"""
+    (pairs,) = read_annotations("raw/a.xml", document.encode())["metadata"].to_list()
+    kept = {pair["key"]: json.loads(pair["value"]) for pair in pairs}
+    sides = [dict(zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True)) for corners in ("2244", "5566")]
+    parts = [{"name": name, "bndbox": box} for name, box in zip(("head", "hand"), sides, strict=True)]
+    assert kept == {
+        "voc_objects": [
+            {"box": 0, "pose": "Left", "truncated": "1", "difficult": "0", "part": parts},
+            {"box": None, "occluded": "1"},
+        ],
+        "voc_segmented": 1,
+    }

@@ -81,7 +81,7 @@ def test_without_the_lock_delta_still_lets_one_of_two_commits_through(tmp_path: 
             overtaken.append(True)
             append(path, IMAGES_SCHEMA, [], [], {"tonnage": "{}"})
             monkeypatch.setattr(delta, "open_table", lambda path, version=None: stale)
-        return append(path, *rest)  # type: ignore[arg-type]
+        return append(path, *rest)  # type: ignore[arg-type]  # handed on as they come
 
     stale = delta.open_table(DatasetStore(tmp_path).images_path)
     monkeypatch.setattr(tables, "commit_files", overtaking)

@@ -93,7 +93,7 @@ def test_a_run_that_dies_between_commits_shows_nothing_and_the_next_repairs(
     def dying(path: Path, *rest: object) -> int:
         if path.name == table:
             raise KeyboardInterrupt
-        return append(path, *rest)  # type: ignore[arg-type]
+        return append(path, *rest)  # type: ignore[arg-type]  # handed on as they come
 
     with monkeypatch.context() as patched:
         patched.setattr(tables, "commit_files", dying)
@@ -116,7 +116,7 @@ def test_a_first_run_that_dies_leaves_no_dataset(tmp_path: Path, monkeypatch: py
     def dying(path: Path, *rest: object) -> int:
         if path.name == "images":
             raise KeyboardInterrupt
-        return append(path, *rest)  # type: ignore[arg-type]
+        return append(path, *rest)  # type: ignore[arg-type]  # handed on as they come
 
     with monkeypatch.context() as patched:
         patched.setattr(tables, "commit_files", dying)

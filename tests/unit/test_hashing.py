@@ -160,6 +160,17 @@ def test_alike_images_are_near_and_others_are_far() -> None:
 
 
 def test_a_flat_image_has_no_bits_of_noise() -> None:
-    for level in (0, 1, 127, 255):
-        for shape in ((64, 64), (97, 41), (3, 200), (1, 1)):
-            assert perceptual_hash(np.full(shape, level, dtype=np.uint8)) in {0, -(2**63)}
+    for level in range(256):
+        for shape in ((48, 64), (64, 64), (97, 41), (95, 101), (3, 200), (1, 1)):
+            assert perceptual_hash(np.full(shape, level, dtype=np.uint8)) == 0, (level, shape)
+
+
+def test_fading_towards_the_edges_finds_more_cropped_copies() -> None:
+    """Of copies without 4 % of their width and height, 41 of 42 are within six bits; 36 were without fading."""
+    near = 0
+    for index in range(len(PHOTOS)):
+        image = photo(index)
+        left, top = round(image.width * 0.02), round(image.height * 0.02)
+        crop = image.crop((left, top, image.width - left, image.height - top))
+        near += distance(encoded(image, compress_level=1), encoded(crop, compress_level=1)) <= 6
+    assert near >= 40

@@ -31,7 +31,7 @@ def known(count: int) -> KnownSources:
         "state": "kept",
         "reason": None,
     }
-    return KnownSources(Catalog(rows))  # type: ignore[arg-type]
+    return KnownSources(Catalog(rows))  # type: ignore[arg-type]  # what is asked of a dataset
 
 
 def unit(*numbers: int, etag: str = "1-1") -> SourceUnit:

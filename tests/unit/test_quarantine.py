@@ -143,11 +143,11 @@ def test_an_export_holds_a_few_rows_at_a_time(tmp_path: Path) -> None:
 
         def watched(*arguments: object) -> object:
             nonlocal most
-            for row in listed(*arguments):  # type: ignore[arg-type]
+            for row in listed(*arguments):  # type: ignore[arg-type]  # handed on as they come
                 most = max(most, pool.bytes_allocated() - before)
                 yield row
 
-        quarantine._rows = watched  # type: ignore[assignment]
+        quarantine._rows = watched  # type: ignore[assignment]  # watched while it is used
         assert quarantine.export(place, folder).file_count == 120
     finally:
         quarantine._rows = listed

@@ -57,7 +57,7 @@ def test_a_name_that_an_earlier_release_used_is_taken_by_no_place_that_is_not_fa
         asked.append((place.name, name))
         return place.url == "s3://mine/photos"
 
-    roots = SourceRoots(DatasetStore(tmp_path), Catalog(), familiar)  # type: ignore[arg-type]
+    roots = SourceRoots(DatasetStore(tmp_path), Catalog(), familiar)  # type: ignore[arg-type]  # what is asked of a dataset
     named = {root.place.url: (root.name, root.is_known) for root in roots.named(["s3://yours/photos", "s3://mine/photos"])}
     assert named == {"s3://yours/photos": ("photos~2", False), "s3://mine/photos": ("photos", True)}
     assert asked == [("photos", "photos")] * 2
@@ -77,6 +77,6 @@ def test_a_place_is_familiar_if_more_of_its_files_are_the_same_than_changed(
     rows = {"source": [f"x/{name}" for name in names], "source_etag": etags, "sha256": names, "state": ["kept"] * 4}
     nothing = pl.lit(None, pl.String)
     catalog = pl.DataFrame(rows).with_columns(source_member=nothing, reason=nothing).lazy()
-    known = KnownSources(SimpleNamespace(scan=lambda _: catalog))  # type: ignore[arg-type]
+    known = KnownSources(SimpleNamespace(scan=lambda _: catalog))  # type: ignore[arg-type]  # what is asked of a dataset
     assert is_familiar(known, Location.of(tmp_path), "x") is familiar
     assert not is_familiar(known, Location.of(tmp_path), "y")

@@ -17,7 +17,7 @@ __all__ = ["findings"]
 @app.command()
 def findings(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset made by curate.")],
-    name: Annotated[str, typer.Argument(metavar="LIST", help="unmatched, conflicts or bridges.")] = "unmatched",
+    name: Annotated[str, typer.Argument(metavar="LIST", help="unmatched, conflicts, classes or bridges.")] = "unmatched",
     limit: Annotated[int, typer.Option(min=0, help="Show at most so many; 0 shows all.")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -48,9 +48,18 @@ def _names(labels: object) -> str:
     return ", ".join(map(str, labels)) if isinstance(labels, list) and labels else "(no label)"
 
 
+def _class(row: dict[str, object]) -> str:
+    return f"{row['file']}: {row['column']} {row['number']} is {row['label']}"
+
+
 def _bridge(row: dict[str, object]) -> str:
     place = f"in {row['split']}" if row["is_kept"] else f"left out of {row['split']}"
     return f"{row['image_id']}: {place}, near to group {row['other_group']} in {row['other_split']}: {row['source']}"
 
 
-_LINES: Final[dict[str, Callable[[dict[str, Any]], str]]] = {"unmatched": _problem, "conflicts": _conflict, "bridges": _bridge}
+_LINES: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
+    "unmatched": _problem,
+    "conflicts": _conflict,
+    "classes": _class,
+    "bridges": _bridge,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import itertools
@@ -14,6 +15,7 @@ import polars as pl
 
 from toolkit.curation.annotations import annotation_frame, annotation_lines
 from toolkit.curation.annotations.blocks import TABLE_FAULTS, TABLE_SUFFIXES, table_blocks
+from toolkit.curation.annotations.large import large_document_blocks
 from toolkit.curation.annotations.reading import suffix_of
 from toolkit.curation.reasons import Refusal
 from toolkit.curation.sources import OtherFile, read_others
@@ -40,6 +42,9 @@ _HERE_BYTES: Final = 2**18
 
 _STREAMED_BYTES: Final = 2**16
 """A larger table is read a block at a time, from the disk if it lies there by itself, whatever its size."""
+
+_LARGE_BYTES: Final = 64 * 2**20
+"""A larger JSON document is read item by item: as objects it would take ten times as much memory as its text."""
 
 _FRAME_FAULTS: Final = (ValueError, TypeError, OverflowError, pl.exceptions.PolarsError)
 """What values that no frame can hold make it raise: a text that is no text, a size that is none."""
@@ -130,7 +135,7 @@ def read_notes(task: NoteTask) -> tuple[str, ...]:
     unread: list[str] = []
     for is_streamed, group in itertools.groupby(task.files, key=_is_streamed):
         files = list(group)
-        frames += _streamed(files, unread) if is_streamed else _read(files, task.staging, unread)
+        frames += _streamed(files, task.staging, unread) if is_streamed else _read(files, task.staging, unread)
     temporary = task.part.with_suffix(".tmp")
     pl.concat(frames).write_parquet(temporary, compression="zstd", compression_level=1)
     temporary.replace(task.part)
@@ -138,28 +143,38 @@ def read_notes(task: NoteTask) -> tuple[str, ...]:
 
 
 def _is_streamed(other: OtherFile) -> bool:
-    is_large = other.member is None and other.size_bytes > _STREAMED_BYTES and "://" not in other.path
-    return is_large and suffix_of(other.source) in TABLE_SUFFIXES
+    return other.member is None and "://" not in other.path and _is_large(other.source, other.size_bytes)
 
 
-def _streamed(files: Iterable[OtherFile], unread: list[str]) -> Iterator[pl.DataFrame]:
-    """Yield what large tables say, from the disk; one that changes meanwhile is unread."""
+def _is_large(source: str, size_bytes: int) -> bool:
+    """Return whether a file is read in parts."""
+    suffix = suffix_of(source)
+    return (size_bytes > _STREAMED_BYTES and suffix in TABLE_SUFFIXES) or (size_bytes > _LARGE_BYTES and suffix == ".json")
+
+
+def _streamed(files: Iterable[OtherFile], staging: Path, unread: list[str]) -> Iterator[pl.DataFrame]:
+    """Yield what large files say, from the disk; one that changes meanwhile is unread."""
     for other in files:
         try:
             with Path(own_name(other.path)).open("rb") as file:
                 before = etag_of(os.fstat(file.fileno()))
-                found = _table(other.source, file, unread)
+                found = _in_parts(other.source, file, other.size_bytes, staging, unread)
                 if etag_of(os.fstat(file.fileno())) == before:
                     yield found
                 else:
                     unread.append(other.source)
-        except OSError:
+        except OSError as fault:
+            if fault.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise
             unread.append(other.source)
 
 
-def _table(source: str, file: IO[bytes], unread: list[str]) -> pl.DataFrame:
+def _in_parts(source: str, file: IO[bytes], size_bytes: int, staging: Path, unread: list[str]) -> pl.DataFrame:
+    suffix = suffix_of(source)
     try:
-        return pl.concat(map(annotation_frame, table_blocks(source, suffix_of(source), file)))
+        if suffix == ".json":
+            return pl.concat(map(annotation_frame, large_document_blocks(source, file, size_bytes, staging)))
+        return pl.concat(map(annotation_frame, table_blocks(source, suffix, file)))
     except (*TABLE_FAULTS, *_FRAME_FAULTS):
         unread.append(source)
         return annotation_frame([])
@@ -169,10 +184,10 @@ def _read(files: list[OtherFile], staging: Path, unread: list[str]) -> Iterator[
     """Yield what files say that are read whole, in their order."""
     lines: list[dict[str, Any]] = []
     for source, payload in read_others(files, staging):
-        if isinstance(payload, bytes) and len(payload) > _STREAMED_BYTES and suffix_of(source) in TABLE_SUFFIXES:
+        if isinstance(payload, bytes) and _is_large(source, len(payload)):
             yield _framed(lines, unread)
             lines = []
-            yield _table(source, io.BytesIO(payload), unread)
+            yield _in_parts(source, io.BytesIO(payload), len(payload), staging, unread)
             continue
         found = None if isinstance(payload, Refusal) else annotation_lines(source, payload)
         if found is None:

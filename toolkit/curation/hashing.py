@@ -22,6 +22,10 @@ Span: TypeAlias = tuple[float, float]
 
 _GRID: Final = 32
 _LOW: Final = 8
+_FADING: Final = 6
+"""Averages at each edge over which a picture fades, evenly: of the widths and shapes that were tried (3 to 16, even and sines),
+the one that finds most copies without more wrong pairs (``benchmarks/near_duplicates.py``)."""
+
 _DECIMALS: Final = 2
 """Coefficients are rounded to this: what is left of a flat image is noise of the arithmetic, and must not become bits."""
 
@@ -57,11 +61,11 @@ def luma_hash(luma: NDArray[np.uint8], width_px: int, height_px: int) -> str:
 def _low_frequencies(length: int, start: float, end: float) -> NDArray[np.float32]:
     """Return what takes ``length`` pixels to the 8 lowest frequencies of 32 averages between two places, shape (8, length).
 
-    Box filter and cosine transform are both linear: one small matrix is both.
+    Box filter, fading towards the edges and cosine transform are all linear: one small matrix is all three.
 
     Source: Ahmed, Natarajan and Rao 1974, discrete cosine transform (type II, orthonormal).
     """
-    return np.asarray(_cosines() @ box_matrix(length, _GRID, start, end), dtype=np.float32)
+    return np.asarray((_cosines() * _fading()) @ box_matrix(length, _GRID, start, end), dtype=np.float32)
 
 
 @functools.cache
@@ -71,6 +75,19 @@ def _cosines() -> NDArray[np.float64]:
     cosines = np.sqrt(2 / _GRID) * np.cos(np.pi * (2 * n + 1) * k / (2 * _GRID))
     cosines[0] /= np.sqrt(2)
     return np.asarray(cosines)
+
+
+def _fading() -> NDArray[np.float64]:
+    """Return how much each of 32 averages counts: what a crop takes away, and what moves most by it, lies at the edges."""
+    from_edge = np.minimum(np.arange(_GRID), _GRID - 1 - np.arange(_GRID)) + 0.5
+    return np.asarray(np.minimum(1, from_edge / _FADING))
+
+
+@functools.cache
+def _of_gray() -> NDArray[np.float32]:
+    """Return the 8 x 8 lowest frequencies of a flat image, whose first is 1: fading makes it more than a mean."""
+    line = _cosines() @ _fading()
+    return np.asarray(np.outer(line, line) / line[0] ** 2, dtype=np.float32)
 
 
 def perceptual_hash(luma: NDArray[np.uint8], spans: tuple[Span, Span] | None = None) -> int:
@@ -87,7 +104,9 @@ def perceptual_hash(luma: NDArray[np.uint8], spans: tuple[Span, Span] | None = N
     Source: the DCT hash of Zauner 2010, "Implementation and benchmarking of perceptual image hash functions": luma averaged
     to 32 x 32, its 8 x 8 lowest frequencies. Each gives a bit, its sign, where Zauner's is held against the median of all: a
     mirrored or turned image has the same frequencies with other signs, or in other places, so that its hash follows from
-    this one bit by bit (``turning.turned_hashes``). The first frequency, the mean, gives none.
+    this one bit by bit (``turning.turned_hashes``). The first frequency, the mean, gives none; it is taken off before the
+    picture fades to nothing at its edges, which Zauner's does not: cropped copies are found more often, and drawings so plain
+    that most frequencies of them are none are told apart more often (``docs/near_duplicates.md``).
 
     Examples
     --------
@@ -97,6 +116,7 @@ def perceptual_hash(luma: NDArray[np.uint8], spans: tuple[Span, Span] | None = N
     height, width = luma.shape
     down, across = spans or ((0.0, float(height)), (0.0, float(width)))
     low = _low_frequencies(height, *down) @ luma.astype(np.float32) @ _low_frequencies(width, *across).T
+    low -= low[0, 0] * _of_gray()
     bits = np.round(low.ravel(), _DECIMALS) > 0
     bits[0] = False
     return int(np.packbits(bits).view(">i8")[0])

@@ -25,6 +25,9 @@ LabelsFrom = Literal["auto", "folders", "files", "none"]
 _RANK: Final = {"table": 0, "coco": 1, "voc": 2, "yolo": 3, "document": 4, "class": 5, "caption": 6, "mask": 7}
 """Whose word holds when annotation files differ: a table's, then COCO's, and so on."""
 
+_DECLARING: Final = ("categories", "names")
+"""Kinds of lines that declare classes and speak of no image: of COCO documents, of tables with images."""
+
 UNTURNED: Final = pl.Struct(
     {"boxes": pl.List(BOX_DTYPE)}
     | {name: ANNOTATION_SCHEMA[name] for name in ("is_relative", "is_displayed", "coded_width_px", "coded_height_px")}
@@ -58,7 +61,9 @@ class Labelling:
     strays: pl.DataFrame
     """The same of text and JSON files that speak of no image, and lie where none of their kind does."""
     empty_classes: pl.DataFrame = field(default_factory=pl.DataFrame)
-    """``file``, ``label``, ``kind``: classes that COCO documents and lists of YOLO's classes declare, and no image has."""
+    """``file``, ``label``, ``kind``: classes that COCO documents, tables and lists of YOLO's declare, and no image has."""
+    declared: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """The list ``classes`` of ``toolkit.dataset.findings``."""
     listed: pl.DataFrame = field(default_factory=pl.DataFrame)
     """The list ``unmatched`` of ``toolkit.dataset.findings``, once it is known what earlier batches read."""
 
@@ -75,10 +80,10 @@ def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: Lab
     labels_from : str
         Which labels are taken: of ``folders``, of ``files``, of both (``auto``: a file's word wins) or ``none``.
     """
-    is_declaration = pl.col("kind").is_in(["classes", "categories"])
+    is_declaration = pl.col("kind").is_in(["classes", *_DECLARING])
     declared = annotations.filter(is_declaration & pl.lit(labels_from in {"auto", "files"}))
     lines = (
-        with_class_names(annotations.filter(pl.col("kind") != "categories"))
+        with_class_names(annotations.filter(~pl.col("kind").is_in(_DECLARING)))
         .with_columns(rank=pl.col("kind").replace_strict(_RANK, return_dtype=pl.Int8))
         .with_row_index("line")
     )
@@ -106,7 +111,7 @@ def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: Lab
 
 def _empty_classes(declared: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
     """Return ``file``, ``label``, ``kind`` of the classes that files declare and no image has; each once."""
-    kind = pl.col("kind").replace_strict({"classes": "yolo", "categories": "coco"}, return_dtype=pl.String)
+    kind = pl.col("kind").replace_strict({"classes": "yolo", "categories": "coco", "names": "table"}, return_dtype=pl.String)
     each = declared.select("file", kind, label="labels").explode("label").drop_nulls("label").unique("label", keep="first")
     present = frame.select(label=pl.col("labels").explode()).drop_nulls()
     return each.join(present, on="label", how="anti").select("file", "label", "kind").sort("label")

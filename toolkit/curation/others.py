@@ -16,7 +16,7 @@ from toolkit.curation.sources import mask_stems
 from toolkit.curation.sources.units import COLUMN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from toolkit.curation.annotating import Annotations
@@ -91,6 +91,12 @@ class OtherFiles:
         """Return how many files there are of each kind that no earlier batch has counted."""
         files = self.new().filter(pl.col("kind") != COLUMN)
         return dict(files["kind"].value_counts(sort=True).iter_rows())
+
+    def tables(self, suffixes: Sequence[str]) -> pl.DataFrame:
+        """Return ``source``, ``path`` of the containers of such endings that no earlier batch has counted."""
+        is_table = pl.any_horizontal(pl.col("path").str.to_lowercase().str.ends_with(suffix) for suffix in suffixes)
+        found = self._files().filter((pl.col("kind") == "container") & is_table)
+        return found.join(self.new().select("source"), on="source", how="semi", maintain_order="left").select("source", "path")
 
     def unread_columns(self) -> pl.DataFrame:
         """Return the columns that are not read and no earlier batch has listed: ``file`` (the table), ``target`` (the name)."""

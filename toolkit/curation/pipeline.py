@@ -22,9 +22,11 @@ import polars as pl
 
 from toolkit import __version__
 from toolkit.curation.annotating import read_annotation_files
+from toolkit.curation.annotations import annotation_frame
 from toolkit.curation.assembly import Batch
 from toolkit.curation.committing import Outcome, commit_batch
 from toolkit.curation.decide import decide, decision_columns
+from toolkit.curation.declared import declared_classes, declared_lines
 from toolkit.curation.discrepancies import (
     bridge_list,
     column_list,
@@ -49,6 +51,7 @@ from toolkit.curation.sources import discover
 from toolkit.curation.sources.access import Access
 from toolkit.curation.sources.fetching import with_shared_hosts
 from toolkit.curation.sources.remote import Remote
+from toolkit.curation.sources.rows import TABLE_SUFFIXES
 from toolkit.curation.splits import with_split_keys
 from toolkit.curation.stages import DRIVER_MODULES, WORKER_MODULES, Reading, Run, compare, pack_shards, read_sources
 from toolkit.curation.twins import with_pixel_hashes
@@ -137,8 +140,12 @@ def curate(
     rules = rules_of_batch(recipe, before)
     others = OtherFiles(store.private_path / "others")
     limits, known = Limits.of(rules), KnownSources(before)
-    access = Access(options=tuple(sorted((storage_options or {}).items())), **rules.downloads.model_dump())
     way = _way(limits, rules)
+    access = Access(
+        options=tuple(sorted((storage_options or {}).items())),
+        turns=str(store.private_path / "staging" / way / "turns"),
+        **rules.downloads.model_dump(),
+    )
     remote = Remote(access=access, staging=store.private_path / "staging" / way, is_known=known.has_container)
     known_roots = SourceRoots(store, before, partial(is_familiar, known, remote=remote, access=access))
     roots = known_roots.named(places)
@@ -162,7 +169,7 @@ def curate(
     ):
         run = Run(engine=running, recipe=rules, limits=limits, staging=store.staging(way), tell=progress or silent)
         check_workers(running, [*(str(place.absolute()) for place in places if isinstance(place, Path)), str(store.root)])
-        reading = read_sources(run, with_shared_hosts(found, running.worker_count), known, others)
+        reading = read_sources(run, with_shared_hosts(found, running.worker_count, is_one_machine=running.is_own), known, others)
         rows = _rows(reading, known, rules)
         if rows.is_empty():
             unchanged = _unchanged(before, run, places)
@@ -239,6 +246,7 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
             findings = {
                 "unmatched": unmatched,
                 "conflicts": label_conflicts(batch, inputs.before),
+                "classes": labelling.declared,
                 "bridges": bridge_list(outcomes, decisions.bridges),
             }
             notes = finding_counts(batch, findings)
@@ -267,7 +275,9 @@ def _labelled(run: Run, rows: pl.DataFrame, inputs: _Inputs) -> Labelling:
     others = inputs.others
     others.bring(inputs.remote.brought)
     files = others.annotations(lambda files: read_annotation_files(run.engine, files, run.staging))
-    labelling = label_images(rows, pl.concat([files, table_hints(inputs.reading.parts)]), run.recipe.labels_from)
+    declared = declared_classes(others.tables(TABLE_SUFFIXES))
+    said = [files, table_hints(inputs.reading.parts), annotation_frame(declared_lines(declared))]
+    labelling = dataclasses.replace(label_images(rows, pl.concat(said), run.recipe.labels_from), declared=declared)
     new = others.new()["source"]
     unread = new.filter(new.is_in(others.unread)).to_list()
     late = labelling.unmatched.clear()

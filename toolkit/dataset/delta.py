@@ -10,7 +10,7 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Sc
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
-from toolkit.dataset.object_paths import storage_options
+from toolkit.dataset.object_paths import client_url, storage_options
 from toolkit.errors import BusyError, DatasetError
 from toolkit.locations import without_secrets
 
@@ -37,7 +37,7 @@ def is_table(path: Path) -> bool:
         If the object store that it lies in does not answer.
     """
     try:
-        return DeltaTable.is_deltatable(str(path), storage_options(path))
+        return DeltaTable.is_deltatable(client_url(path), storage_options(path))
     except (DeltaError, OSError, ValueError) as fault:
         raise _unreadable(path, fault) from fault
 
@@ -51,7 +51,7 @@ def open_table(path: Path, version: int | None = None) -> DeltaTable:
         If its log cannot be read.
     """
     try:
-        return DeltaTable(str(path), version=version, storage_options=storage_options(path))
+        return DeltaTable(client_url(path), version=version, storage_options=storage_options(path))
     except (DeltaError, OSError, ValueError) as fault:
         raise _unreadable(path, fault) from fault
 

@@ -39,6 +39,14 @@ FINDINGS: Final = {
             "labels": pl.List(pl.String),
         }
     ),
+    "classes": pl.Schema(
+        {
+            "file": pl.String(),  # a table with images
+            "column": pl.String(),  # its column of class numbers; of boxes, with the part: objects.category
+            "number": pl.Int64(),
+            "label": pl.String(),  # what the number stands for, whether an image has it or not
+        }
+    ),
     "bridges": pl.Schema(
         {
             "image_id": pl.String(),  # an image of the batch that is near to others in another split than its own
@@ -74,7 +82,8 @@ def read_finding(dataset: Dataset, name: str) -> pl.DataFrame:
         The dataset, opened at a version.
     name : str
         ``unmatched`` (annotations without image, images without annotation, annotation files that cannot be read,
-        images without the key that binds images to one split), ``conflicts`` (copies of an image whose labels differ) or
+        images without the key that binds images to one split), ``conflicts`` (copies of an image whose labels differ),
+        ``classes`` (what tables say of the numbers of their labels) or
         ``bridges`` (images near to others in another split; of the last ``redecide`` and what came after it).
 
     Raises

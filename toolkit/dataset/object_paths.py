@@ -17,11 +17,23 @@ if TYPE_CHECKING:
 
     from obstore.store import ObjectStore
 
-__all__ = ["READ_SCHEMES", "ObjectPath", "readable", "storage_options"]
+__all__ = ["READ_SCHEMES", "ObjectPath", "client_url", "readable", "storage_options"]
 
-READ_SCHEMES: Final = frozenset({"s3", "gs"})
-"""Object stores that Delta Lake, Polars and obstore name alike."""
+READ_SCHEMES: Final = frozenset({"s3", "gs", "az"})
+"""Object stores that a dataset can be read from."""
 
+_FROM_ENVIRONMENT: Final = {
+    "s3": (("AWS_ENDPOINT_URL", "aws_endpoint_url"), ("AWS_SKIP_SIGNATURE", "aws_skip_signature")),
+    "gs": (("GOOGLE_BASE_URL", "google_base_url"), ("GOOGLE_SKIP_SIGNATURE", "google_skip_signature")),
+    "az": (
+        ("AZURE_ENDPOINT", "azure_endpoint"),
+        ("AZURE_STORAGE_ENDPOINT", "azure_endpoint"),
+        ("AZURE_SKIP_SIGNATURE", "azure_skip_signature"),
+    ),
+}
+"""Where a store answers, and whether without credentials: not every client reads these by itself."""
+
+_PLAIN: Final = {"s3": "aws_allow_http", "gs": "google_allow_http", "az": "azure_allow_http"}
 
 Answer = TypeVar("Answer")
 
@@ -150,12 +162,26 @@ def readable(path: Path | ObjectPath) -> Any:
     return path.open("rb", buffering=0) if isinstance(path, ObjectPath) else path
 
 
+def client_url(path: Path | ObjectPath) -> str:
+    """Return what Delta Lake and Polars call a file or folder: they know no account of Azure in its address."""
+    if isinstance(path, ObjectPath) and path.location.scheme == "az":
+        return f"az://{path.location.url.removeprefix('az://').partition('/')[2]}"
+    return str(path)
+
+
 def storage_options(path: object) -> dict[str, str] | None:
     """Return what Delta Lake and Polars need to reach a store, beyond what they take from the environment; None for a disk."""
     if not isinstance(path, ObjectPath):
         return None
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-    options = {"aws_region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
-    if endpoint:
-        options |= {"aws_endpoint_url": endpoint, "aws_allow_http": str(endpoint.startswith("http://")).lower()}
-    return options if path.location.scheme == "s3" else {}
+    options: dict[str, str] = {}
+    scheme = path.location.scheme
+    if scheme == "s3":
+        options["aws_region"] = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    elif scheme == "az":
+        options["azure_storage_account_name"] = path.location.bucket.removeprefix("az://").partition("/")[0]
+    for variable, option in _FROM_ENVIRONMENT[scheme]:
+        if value := os.environ.get(variable):
+            options[option] = value
+            if value.startswith("http://"):
+                options[_PLAIN[scheme]] = "true"
+    return options

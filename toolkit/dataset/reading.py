@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.dataset.extents import group_extents, read_extent
-from toolkit.dataset.object_paths import ObjectPath, readable, storage_options
+from toolkit.dataset.object_paths import ObjectPath, client_url, readable, storage_options
 from toolkit.dataset.shard_files import ShardFile
 from toolkit.dataset.tables import SCHEMAS, DatasetStore, StoreState
 from toolkit.errors import DatasetError, MissingError, UsageError
@@ -126,7 +126,7 @@ class Dataset:
         schema = pl.Schema(SCHEMAS[table])  # an empty Arrow table would import pandas
         if not paths:
             return pl.LazyFrame(schema=schema)
-        places, options = [str(path) for path in paths], storage_options(self.store.root)
+        places, options = [client_url(path) for path in paths], storage_options(self.store.root)
         # earlier releases had fewer columns
         return pl.scan_parquet(places, glob=False, schema=schema, missing_columns="insert", storage_options=options)
 

@@ -37,11 +37,11 @@ __all__ = [
 SCHEMA_VERSION: Final = 3
 """1 was without masks; 2 without ``focus_score`` and ``border_share``."""
 
-EXAMINATION_VERSION: Final = 2
+EXAMINATION_VERSION: Final = 3
 """What the hashes and scores of an image mean: they are compared with those of earlier batches, so they must be made alike.
 
 1 took them from luma scaled to 64 and 96 pixels, and the median of its frequencies for the perceptual hash; 2 takes 48 pixels
-and the signs of the frequencies."""
+and the signs of the frequencies; 3 fades the picture towards its edges before."""
 
 STATES: Final = ("kept", "dropped", "duplicate", "quarantined")
 """The states of an occurrence; each has exactly one."""

@@ -279,8 +279,8 @@ class DatasetStore:
 
 def _elsewhere(location: Location) -> UsageError:
     return UsageError(
-        f"'{location}': datasets are written to a local or mounted folder, and read from there, s3:// or gs://; copy it there or "
-        "mount it"
+        f"'{location}': datasets are written to a local or mounted folder, and read from there, s3://, gs:// or az://; copy it "
+        "there or mount it"
     )
 
 

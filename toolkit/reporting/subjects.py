@@ -94,6 +94,8 @@ def _loaded(item: Any) -> list[Any]:
         return [item]
     path = Path(item)
     if not path.exists():
+        if "://" in str(item):
+            raise UsageError(f"'{item}' is not on this machine's disk, as a report needs it; copy it to a folder, and name that")
         raise MissingError(f"there is nothing at '{item}' to report on")
     return _folder(path) if path.is_dir() else _file(path)
 

@@ -24,7 +24,7 @@ PAIR_DTYPE: Final = pl.Struct({"key": pl.String, "value": pl.String})
 ANNOTATION_SCHEMA: Final = pl.Schema(
     {
         "file": pl.String(),  # source key of the annotation file
-        "kind": pl.String(),  # table, coco, voc, yolo, document, class, caption; or names of no image: classes, categories
+        "kind": pl.String(),  # table, coco, voc, yolo, document, class, caption; or names of no image: classes, categories, names
         "name": pl.String(),  # file name as written, a path below the annotation file's folder
         "target": pl.String(),  # the source it names when that folder is taken at its word
         "stems": pl.List(pl.String),  # of a sidecar: sources without their ending that it may belong to, the likeliest first

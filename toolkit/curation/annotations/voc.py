@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from toolkit.curation.annotations.lines import sidecar_stems
+from toolkit.curation.annotations.objects import nested_text
 from toolkit.curation.annotations.tables import named
 
 if TYPE_CHECKING:
@@ -15,11 +16,18 @@ if TYPE_CHECKING:
 
 __all__ = ["voc_lines"]
 
+_KEPT_LETTERS: Final = 2**16
+_READ: Final = frozenset({"name", "bndbox"})
+"""Parts of an object that become label and box; the others are kept as they are written."""
+
 
 def voc_lines(key: str, payload: bytes) -> list[Line] | None:
     """Return the line of a Pascal VOC file; None for XML of another purpose.
 
-    A box goes from the pixel (xmin, ymin) to the pixel (xmax, ymax), both counted from 1 and both part of it.
+    A box goes from the pixel (xmin, ymin) to the pixel (xmax, ymax), both counted from 1 and both part of it. What else is said
+    of an object (``pose``, ``truncated``, ``difficult``, ``occluded``, ``part`` with boxes of its own) becomes the metadata
+    ``voc_objects``: a JSON list of what the file says, each with the number of its box; parts in pixels as written, not turned.
+    ``segmented`` becomes ``voc_segmented``.
 
     Source: PASCAL VOC2012 development kit, section 2.4; Detectron2, ``load_voc_instances`` (the same reading).
 
@@ -33,15 +41,20 @@ def voc_lines(key: str, payload: bytes) -> list[Line] | None:
         return None
     labels: list[str] = []
     boxes: list[dict[str, Any]] = []
+    kept: list[dict[str, Any]] = []
     for thing in root.findall("object"):
         label = _text(thing, "name")
         if label:
             labels.append(label)
         corners = thing.find("bndbox")
+        if rest := _plain([part for part in thing if part.tag not in _READ]):
+            kept.append({"box": None if corners is None else len(boxes), **rest})
         if corners is not None:
             boxes.append(_box(corners) | {"label": label})
     names = sorted(set(labels))
     name = _text(root, "filename")
+    said = {"voc_objects": nested_text(kept, _KEPT_LETTERS), "voc_segmented": _text(root, "segmented")}
+    metadata = [{"key": key, "value": value} for key, value in said.items() if value is not None]
     return [
         (named(key, "voc", name) if name else {"file": key, "kind": "voc"})
         | {
@@ -49,6 +62,7 @@ def voc_lines(key: str, payload: bytes) -> list[Line] | None:
             "label": names[0] if len(names) == 1 else None,
             "labels": names or None,
             "boxes": boxes or None,
+            "metadata": metadata or None,
             "coded_width_px": _size(root, "size/width"),
             "coded_height_px": _size(root, "size/height"),
         }
@@ -81,6 +95,21 @@ def _refuse(*_: object) -> None:
 def _text(element: Element, path: str) -> str | None:
     text = (element.findtext(path) or "").strip()
     return text or None
+
+
+def _plain(parts: list[Element]) -> dict[str, Any]:
+    """Return elements as what JSON can hold: text, or what is in them; a tag that comes several times is a list."""
+    found: dict[str, Any] = {}
+    for part in parts:
+        value: Any = _plain(list(part)) if len(part) else (part.text or "").strip() or None
+        if value is None:
+            continue
+        if part.tag in found:
+            known = found[part.tag]
+            found[part.tag] = [*(known if isinstance(known, list) else [known]), value]
+        else:
+            found[part.tag] = value
+    return found
 
 
 def _size(root: Element, path: str) -> int | None:

@@ -50,7 +50,6 @@ DECIDING_KEYS: Final = frozenset(
 """Keys of a recipe that need nothing but stored facts."""
 
 _OUTCOME: Final = ("state", "reason", "duplicate_of", "duplicate_group", "split")
-_TRIES: Final = 3
 
 
 @shows_progress
@@ -93,7 +92,7 @@ def redecide(
             check_examination(before)
         rows = _rows(before, rules.group_by)
         absent = pl.DataFrame(schema={"row": pl.UInt32})
-        for _ in range(_TRIES):
+        while True:  # each time with fewer rows: what is absent comes in no more, and a copy of it may
             settled, bridges = _settled(rows.join(absent, on="row", how="anti", maintain_order="left"), rules)
             changed = _changed(settled)
             entering = changed.filter((pl.col("new_state") == "kept") & (pl.col("state") != "kept"))
@@ -101,8 +100,6 @@ def redecide(
             if revival.absent.is_empty():
                 break
             absent = pl.concat([absent, revival.absent.select("row")])
-        else:
-            raise UsageError(f"the sources of '{before.location}' keep changing; nothing was changed; try again when they rest")
         if changed.is_empty() and rules == Recipe.load(before.state.recipe) and _is_told(before, bridges):
             return before
         revision = _revision(changed, rules, revival, bridges, absent_count=len(absent))

@@ -15,6 +15,7 @@ from toolkit.curation.annotations.lines import sidecar_stems
 from toolkit.curation.history import REMOVED
 from toolkit.curation.revising.revision import Revision, revise
 from toolkit.curation.sources import mask_stems
+from toolkit.curation.sources.units import printable
 from toolkit.dataset.conditions import row_condition
 from toolkit.dataset.delta import forget_earlier
 from toolkit.dataset.reading import Dataset, open_dataset
@@ -241,13 +242,38 @@ def _forget(dataset: Dataset, rows: pl.DataFrame, masks: pl.Series) -> None:
     for manifest in (store.private_path / "manifests").glob("*.json"):
         if manifest != store.manifest_path(dataset.version):
             manifest.unlink()
+    places = store.private_path / "sources.json"
+    held = dict(json.loads(places.read_text(encoding="utf-8"))) if places.exists() else {}
+    gone = _gone(dataset, rows["source"], list(held))
     for folder in ("staging", "reports", "locators"):
-        _forget_sources(store.private_path / folder, rows)
-    _forget_beside(store.private_path / "others", rows["source"], masks)
-    _forget_places(store.private_path / "sources.json", rows["source"])
+        _forget_sources(store.private_path / folder, rows, gone)
+    _forget_beside(store.private_path / "others", rows["source"], masks, gone)
+    if gone:
+        kept = {name: place for name, place in held.items() if name not in gone}
+        places.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
 
 
-def _forget_sources(folder: Path, rows: pl.DataFrame) -> None:
+def _gone(dataset: Dataset, removed: pl.Series, names: list[str]) -> list[str]:
+    """Return the names of sources of which something was removed, and the catalog holds nothing any more."""
+    catalog = dataset.scan("catalog").select("source")
+    touched = [name for name in names if removed.to_frame("source").select(_is_below(name).any()).item()]
+    return [name for name in touched if catalog.filter(_is_below(name)).head(1).collect().is_empty()]
+
+
+def _is_below(name: str, column: str = "source") -> pl.Expr:
+    """Return whether a key is of a source of that name."""
+    shown, key = printable(name)[0], pl.col(column)
+    return pl.any_horizontal(key == shown, *(key.str.starts_with(shown + mark) for mark in "/!#")).fill_null(value=False)
+
+
+def _without(held: pl.DataFrame, gone: list[str]) -> pl.DataFrame:
+    """Return the rows that name nothing of sources that are wholly gone."""
+    texts = [name for name, kind in held.schema.items() if kind == pl.String]
+    named = [_is_below(name, column) for name in gone for column in texts]
+    return held.filter(~pl.any_horizontal(named)) if named else held
+
+
+def _forget_sources(folder: Path, rows: pl.DataFrame, gone: list[str]) -> None:
     """Rewrite the Parquet files of a folder without rows of removed sources; delete whatever else is in it."""
     if not folder.exists():
         return
@@ -259,21 +285,14 @@ def _forget_sources(folder: Path, rows: pl.DataFrame) -> None:
         for column, name in _NAMING.items():
             if column in held.columns:
                 held = held.join(rows, left_on=column, right_on=name, how="anti", maintain_order="left")
-        held.write_parquet(path)
+        _without(held, gone).write_parquet(path)
 
 
-def _forget_beside(folder: Path, removed: pl.Series, masks: pl.Series) -> None:
+def _forget_beside(folder: Path, removed: pl.Series, masks: pl.Series, gone: list[str]) -> None:
     """Rewrite the lists of files that are no image without those that bear the name of a removed one, or were its mask."""
     stems = set(removed) | set(removed.str.replace(_ENDING, ""))
     for path in sorted(folder.glob("*.parquet")):
         held = pl.read_parquet(path, glob=False)
         named = [not stems.isdisjoint([*sidecar_stems(key), *mask_stems(key)]) for key in held["source"]]
-        held.filter(~pl.Series(named, dtype=pl.Boolean) & ~pl.col("source").is_in(masks.implode())).write_parquet(path)
-
-
-def _forget_places(path: Path, removed: pl.Series) -> None:
-    """Rewrite which place each name stands for without the files that were named by themselves and are removed."""
-    if path.exists():
-        places = json.loads(path.read_text(encoding="utf-8"))
-        kept = {name: place for name, place in places.items() if name not in set(removed)}
-        path.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+        left = held.filter(~pl.Series(named, dtype=pl.Boolean) & ~pl.col("source").is_in(masks.implode()))
+        _without(left, gone).write_parquet(path)

@@ -20,7 +20,9 @@ class Access:
     retry_count: int = 3
     """Further tries after a fault that may pass."""
     per_host_count: int = 8
-    """Connections to one host at once: of all workers together as the recipe has it, of one process as a unit has it."""
+    """Connections to one host at once: of all processes that share ``turns``; without it, of one process."""
+    turns: str = ""
+    """Folder on this machine by which processes share the connections to a host."""
     concurrent_count: int = 16
     """Files on their way at once, per task."""
     max_bytes: int = 256 * 2**20

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["class_names", "hints_of", "is_dataset"]
+__all__ = ["LABEL_COLUMNS", "class_names", "hints_of", "is_dataset"]
 
 _LABEL_NAMES: Final = ("label", "class", "category", "class_name", "label_name")
 _LABELS_NAMES: Final = ("labels", "classes", "categories", "tags")
+LABEL_COLUMNS: Final = (*_LABEL_NAMES, *_LABELS_NAMES)
+"""Columns that hold one class or several."""
 _CAPTION_NAMES: Final = ("caption", "captions", "text", "description", "txt")
 _LICENCE_NAMES: Final = ("licence", "license")
 _OWN: Final = frozenset({"image", "image_id", "sha256", "duplicate_group", "split", "batch", "source"})

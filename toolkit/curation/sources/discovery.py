@@ -102,7 +102,7 @@ def discover(
     MissingError
         If a source is not there.
     UsageError
-        If a source is a URL and ``remote`` is not given.
+        If a source is a URL and ``remote`` is not given, or neither folder nor file.
     """
     named = source_names(sources) if names is None else list(zip(map(Location.of, sources), names, strict=True))
     for place, _ in named:
@@ -110,6 +110,8 @@ def discover(
             raise UsageError(f"the source '{place}' is not on this machine's disk; copy or mount it and name its path")
         if place.is_local and not place.path.exists():
             raise MissingError(f"there is no source at '{place}'; check the path")
+        if place.is_local and not (place.path.is_dir() or place.path.is_file()):
+            raise UsageError(f"the source '{place}' is a pipe, a socket or a device; name a folder or a file")
     for place, name in named:
         if remote is not None and not place.is_local:
             yield from remote.units(place, name, with_masks=with_masks)

@@ -22,6 +22,7 @@ from toolkit import __version__
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sources.robots import Robots, opted_out
 from toolkit.curation.sources.transfers import Transfers
+from toolkit.curation.sources.turns import host_turn
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -52,11 +53,6 @@ def _pool() -> urllib3.PoolManager:
 @lru_cache(1)
 def _robots() -> Robots:
     return Robots(_robots_file, AGENT)
-
-
-@lru_cache(4_096)
-def _turn(host: str, count: int) -> threading.BoundedSemaphore:  # noqa: ARG001 -- one per host
-    return threading.BoundedSemaphore(count)
 
 
 def _robots_file(url: str) -> tuple[int, bytes]:
@@ -161,7 +157,7 @@ def _try(
             return why, 0
         host = urlsplit(url).hostname or ""
         try:
-            with _turn(host, access.per_host_count), transfers.timed(target):
+            with host_turn(host, access), transfers.timed(target):
                 response = _request("GET", url, access)
                 try:
                     if response.status in _MOVED and (there := response.headers.get("Location")):

@@ -58,15 +58,18 @@ def fetch(
     return refusal("bad_url", f"'{place.scheme}://' is not a kind of address that is known")
 
 
-def with_shared_hosts(found: Iterable[SourceUnit | OtherFile], worker_count: int) -> Iterator[SourceUnit | OtherFile]:
-    """Yield what is found with the connections to one host divided by the worker processes that will share them.
+def with_shared_hosts(
+    found: Iterable[SourceUnit | OtherFile], worker_count: int, *, is_one_machine: bool = False
+) -> Iterator[SourceUnit | OtherFile]:
+    """Yield what is found such that all workers together keep the limit of connections to one host.
 
-    Each keeps one at least: more processes than connections are as many connections.
+    On one machine they take turns. Workers of several machines have no lock in common: each gets its share, one at least, so
+    that more processes than connections are as many connections, and a host that one worker has to itself gets that share.
     """
     for each in found:
-        if isinstance(each, SourceUnit) and each.access is not None:
+        if isinstance(each, SourceUnit) and each.access is not None and not (is_one_machine and each.access.turns):
             count = max(1, each.access.per_host_count // max(1, worker_count))
-            yield dataclasses.replace(each, access=dataclasses.replace(each.access, per_host_count=count))
+            yield dataclasses.replace(each, access=dataclasses.replace(each.access, per_host_count=count, turns=""))
         else:
             yield each
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import Final
 
 from toolkit.curation.reasons import Refusal, refusal
@@ -12,6 +13,11 @@ from toolkit.units import show
 __all__ = ["etag_of", "read_whole"]
 
 _TRIES: Final = 2
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open a path without waiting: of a pipe, the other end may never come."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def etag_of(info: os.stat_result) -> str:
@@ -31,8 +37,10 @@ def read_whole(path: str, etag: str | None = None) -> bytes | Refusal:
     """
     for _ in range(_TRIES):
         try:
-            with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 -- a name of any bytes, read a million times
+            with open(path, "rb", buffering=0, opener=_opened) as stream:
                 before = os.fstat(stream.fileno())
+                if not stat.S_ISREG(before.st_mode):
+                    return refusal("unreadable", "it is no file but a pipe, a device or the like")
                 if etag is not None and etag_of(before) != etag:
                     return refusal("changed_while_read", "it is not what it was when it was found")
                 if before.st_size > MAX_PAYLOAD_BYTES:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from obstore import GetResult
+    from obstore.store import ObjectStore
+
     from toolkit.curation.sources.access import Access
 
 __all__ = ["Entry", "fetch_object", "list_objects", "stamp"]
@@ -26,6 +29,9 @@ _METADATA_SERVICE: Final = "169.254.169.254"
 """Where clouds give machines their credentials."""
 
 _PAGE_ENTRIES = 1_000
+
+_STRETCH_BYTES: Final = 8 * 2**20
+"""What is fetched by one request: its time is limited, so a large object takes several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +70,15 @@ def stamp(size_bytes: int, mark: str) -> str:
 
 
 def _stamp_of(meta: Mapping[str, Any]) -> str:
-    return stamp(meta["size"], str(meta.get("e_tag") or meta["last_modified"]))
+    """Return the stamp of an object; Azure's listings give its etag without the quotation marks that its answers have."""
+    tag = str(meta.get("e_tag") or "")
+    return stamp(meta["size"], f'"{tag}"' if tag and '"' not in tag else tag or str(meta["last_modified"]))
+
+
+def _store(place: Location, access: Access) -> ObjectStore:
+    """Return the client of a bucket, whose tries take no longer together than one file may."""
+    try_s = access.deadline_s / (access.retry_count + 1)
+    return store_at(place.bucket, access.options, try_s=try_s, deadline_s=access.deadline_s)
 
 
 def list_objects(place: Location, access: Access) -> Iterator[Entry]:
@@ -77,7 +91,7 @@ def list_objects(place: Location, access: Access) -> Iterator[Entry]:
     UsageError
         If the store does not answer, or will not let us in.
     """
-    store, count = store_at(place.bucket, access.options), 0
+    store, count = _store(place, access), 0
     try:
         for page in store.list(place.key or None, chunk_size=_PAGE_ENTRIES):
             for meta in page:
@@ -118,7 +132,8 @@ def fetch_object(url: str, target: Path, access: Access, etag: str = "", max_byt
     target : Path
         Where it goes.
     access : Access
-        Options of the store. The store's client tries again what may pass.
+        Options of the store, and how long each stretch of ``_STRETCH_BYTES`` may take. The store's client tries again what
+        may pass.
     etag : str
         What it must still be, as ``stamp`` returns it; empty for whatever it is now.
     max_bytes : int
@@ -127,16 +142,18 @@ def fetch_object(url: str, target: Path, access: Access, etag: str = "", max_byt
     place = Location(url)
     temporary = target.with_name(f"{target.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
-        found = store_at(place.bucket, access.options).get(place.key)
+        store = _store(place, access)
+        is_long = int(etag.partition("-")[0] or 0) > _STRETCH_BYTES
+        found = store.get(place.key, options={"range": (0, _STRETCH_BYTES)} if is_long else None)
         if etag and _stamp_of(found.meta) != etag:
             return refusal("changed_while_read", "it is not what it was when it was listed")
         if found.meta["size"] > max_bytes:
             size, limit = show(found.meta["size"], "bytes"), show(max_bytes, "bytes")
             return refusal("unreadable", f"it is {size}; at most {limit} are read")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            for chunk in found.stream():
-                file.write(chunk)
+        _lay_down(temporary, found, store)
+        if is_long and _stamp_of(store.head(place.key)) != etag:
+            return refusal("changed_while_read", "it changed while it was read")
         temporary.replace(target)
     except UsageError as fault:
         return refusal("unreadable", str(fault))
@@ -145,9 +162,28 @@ def fetch_object(url: str, target: Path, access: Access, etag: str = "", max_byt
     except OSError as fault:
         if fault.errno is not None:
             raise  # of this machine's disk
-        return refusal("unreadable", without_secrets(fault))
+        return _refused(fault)
     except Exception as fault:  # noqa: BLE001 -- of obstore's many kinds
-        return refusal("unreadable", without_secrets(fault))
+        return _refused(fault)
     finally:
         temporary.unlink(missing_ok=True)
     return None
+
+
+def _lay_down(path: Path, found: GetResult, store: ObjectStore) -> None:
+    """Write what has come, and what is left of a long object, a stretch at a time."""
+    with path.open("wb") as file:
+        for chunk in found.stream():
+            file.write(chunk)
+        size_bytes = found.meta["size"]
+        for start in range(file.tell(), size_bytes, _STRETCH_BYTES):
+            file.write(store.get_range(found.meta["path"], start=start, end=min(start + _STRETCH_BYTES, size_bytes)))
+
+
+def _refused(fault: Exception) -> Refusal:
+    """Return a store's fault as a refusal: its client tells one kind from another in words alone."""
+    if "kind: Timeout" in str(fault) or "TimedOut" in str(fault):
+        return refusal("timeout")
+    if "kind: Connect" in str(fault):
+        return refusal("connection_failed", without_secrets(fault))
+    return refusal("unreadable", without_secrets(fault))

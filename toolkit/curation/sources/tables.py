@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["image_column", "list_table", "read_rows"]
+__all__ = ["TABLE_FAULTS", "image_column", "list_table", "read_rows"]
 
 _IMAGE_NAMES: Final = (
     "image",
@@ -33,7 +33,8 @@ _IMAGE_NAMES: Final = (
     "picture",
     "photo",
 )
-_FAULTS: Final = (OSError, pa.ArrowException, ValueError, StopIteration)
+TABLE_FAULTS: Final = (OSError, pa.ArrowException, ValueError, StopIteration)
+"""What a table that is damaged or gone makes its reader raise."""
 
 
 def list_table(path: Path, key: str, etag: str) -> Iterator[SourceUnit | OtherFile | Item]:
@@ -52,7 +53,7 @@ def list_table(path: Path, key: str, etag: str) -> Iterator[SourceUnit | OtherFi
             unread = _unread_columns(table.schema, column) if column else ()
             for count in table.row_counts() if column else ():
                 counts.append(count)  # noqa: PERF402 -- what was listed before a fault is kept
-    except _FAULTS as broken:
+    except TABLE_FAULTS as broken:
         fault = broken
     if fault is not None:
         refused = refusal("corrupt_container", str(fault))
@@ -139,7 +140,7 @@ def read_rows(unit: SourceUnit, rows: set[int] | None = None) -> Iterator[tuple[
                     hints = hints_of(values, names, is_own=is_own) if rows is None else {}
                     yield _item(unit, number, 0 if isinstance(found, Refusal) else len(found)), found, hints
                 row += batch.num_rows
-    except _FAULTS as fault:
+    except TABLE_FAULTS as fault:
         broken = refusal("corrupt_container", f"row group {unit.row_group}: {fault}")
         for lost in range(row, max(end, row + 1)):
             yield _item(unit, lost, 0), broken, {}
