@@ -64,7 +64,9 @@ class Cell:
     badge: str = ""
     """Kind of evidence, shown as a badge: measured, published, vendor, assumed."""
     why: str = ""
-    """Identifier of the explanation behind the number."""
+    """Identifier of the explanation behind the number; of a row's first cell, behind every number in the row."""
+    id: str = ""
+    """Of a row's first cell: identifier of the row, where it explains what others show."""
     href: str = ""
     """An address outside that the text links to; followed only when clicked."""
     quiet: bool = False
@@ -255,6 +257,8 @@ class Section:
     """What follows."""
     short: str
     """The title's word in the table of contents."""
+    group: str = ""
+    """The part of the contents that it stands under; that of its kind where it has none of its own."""
 
 
 def text_rows(rows: Sequence[Sequence[object]]) -> tuple[tuple[Cell, ...], ...]:

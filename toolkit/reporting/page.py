@@ -31,6 +31,8 @@ from toolkit.reporting.sections_projection import projection_sections
 from toolkit.reporting.sections_runs import comparison_sections, runs_section
 from toolkit.reporting.sections_scenarios import contrast_sections, scenario_section
 from toolkit.reporting.sources import source_of, sourced
+from toolkit.reporting.topics_inference import INFERENCE_TOPICS
+from toolkit.reporting.topics_training import TRAINING_TOPICS
 from toolkit.reporting.unsaid import unsaid
 from toolkit.reporting.wording import shorten, together, visible
 
@@ -44,11 +46,16 @@ if TYPE_CHECKING:
 
 __all__ = ["charts_of", "render"]
 
-_ORDER: Final = (
-    "scenarios", "plan", "came-in", "changed", "refused", "made-of", "alike", "measured", "runs", "backtest", "growth",
-    "load", "costs", "what-if", "doubling", "sensitivity", "assumptions", "unsaid", "formulas",
-)  # fmt: skip
-"""Sections in the order in which they are read."""
+_GROUPS: Final = {
+    "Plan": ("scenarios", "plan", "costs"),
+    "Dataset": ("came-in", "changed", "refused", "made-of", "alike"),
+    "Measured": ("measured", "runs", "backtest"),
+    "Ahead": ("growth", "load"),
+    "Training": ("no-training", *(topic.name for topic in TRAINING_TOPICS), "doubling"),
+    "Inference": ("no-inference", *(topic.name for topic in INFERENCE_TOPICS)),
+    "How sure": ("what-if", "sensitivity", "assumptions", "unsaid", "formulas"),
+}
+"""Sections in the order in which they are read, by the part of the contents that they stand under."""
 
 _SCRIPTS: Final = ("report.js", "downloads.js", "whatif.js")
 
@@ -130,8 +137,9 @@ def _numbered(items: tuple[Any, ...], letter: str) -> list[tuple[str, Any]]:
 def _sections(subjects: Subjects) -> list[Section]:
     """Return the sections in the order of the story: the plan, what came in, what was measured, what lies ahead, how."""
     found: list[tuple[str, Section, str]] = []
+    project_sections = functools.partial(projection_sections, measured=subjects.measurements)
     makers: list[tuple[tuple[Any, ...], str, Callable[..., dict[str, Section]], Callable[[Any], str]]] = [
-        (subjects.projections, "p", projection_sections, lambda projection: projection.name),
+        (subjects.projections, "p", project_sections, lambda projection: projection.name),
         (subjects.datasets, "d", dataset_sections, lambda evidence: evidence.profile.name),
         (subjects.measurements, "m", measurement_sections, lambda taken: taken.started_at),
         (subjects.backtests, "b", backtest_sections, lambda tested: tested.started_at),
@@ -148,8 +156,12 @@ def _sections(subjects: Subjects) -> list[Section]:
     sources = {"scenarios": "Projected by formulas, each scenario from its own inputs.", "runs": "Measured in both runs."}
     found += [(kind, sourced(section, sources[kind]), "") for kind, section in together.items() if section is not None]
     found.append(("unsaid", unsaid(subjects), ""))
-    kinds = {kind: [(section, whose) for name, section, whose in found if name == kind] for kind in _ORDER}
-    return [_merged(same) for same in kinds.values() if same]
+    sections = []
+    for group, kinds in _GROUPS.items():
+        for kind in kinds:
+            same = [(section, whose) for name, section, whose in found if name == kind]
+            sections += [dataclasses.replace(_merged(same), group=group)] if same else []
+    return sections
 
 
 def _merged(same: list[tuple[Section, str]]) -> Section:

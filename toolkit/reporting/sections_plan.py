@@ -10,7 +10,7 @@ from toolkit.reporting.blocks import Block, Cell, Chart, Notes, Prose, Section, 
 from toolkit.reporting.explanations import explained, last_month, why_of
 from toolkit.reporting.figures_costs import unknown_prices
 from toolkit.reporting.figures_risks import RISKS
-from toolkit.reporting.sections_assumptions import badge
+from toolkit.reporting.known import badge
 from toolkit.reporting.timelines import series
 from toolkit.reporting.wording import DASH, begin, interval, list_words, plural, quantity_words
 from toolkit.units import show
