@@ -104,6 +104,8 @@ class Table:
     """Whether it is left off paper, as too long a list: it stands folded on the screen."""
     shown_count: int = 0
     """How many rows show until the rest is opened; 0 shows all."""
+    why: str = ""
+    """Identifier of the explanation behind every number of a table whose rows have none of their own."""
 
     @property
     def parts(self) -> tuple[Table, ...]:
@@ -196,6 +198,8 @@ class Prose:
     """Whether it says that something is missing."""
     strong: bool = False
     """Whether it names whose the blocks after it are."""
+    links: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Numbers in the text, as they are shown there, with the identifiers of their explanations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +261,8 @@ class Section:
     """What follows."""
     short: str
     """The title's word in the table of contents."""
+    links: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Numbers in ``lead``, as they are shown there, with the identifiers of their explanations."""
     group: str = ""
     """The part of the contents that it stands under; that of its kind where it has none of its own."""
 

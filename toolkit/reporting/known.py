@@ -22,7 +22,20 @@ __all__ = ["NEEDS_INPUT", "Known", "badge"]
 NEEDS_INPUT: Final = "needs input"
 """What stands where a number would rest on something that nobody gave."""
 
-_NEARLY_FULL: Final = 1.0
+_ASKED: Final = {
+    "training: storage bandwidth": "bandwidth.storage_demand_bytes_per_s",
+    "training: image decoding": "training.decode_images_per_s",
+    "training: node network": "network.node_bytes_per_s",
+    "training: device memory": "training.memory_bytes",
+    "training: time to the deadline": "training.elapsed_s",
+    "inference: device power": "inference.device_w",
+    "inference: latency against its objective": "inference.latency_p99_s",
+    "inference: host link": "inference.input_bytes_per_s",
+    "inference: uplink": "inference.sent_bytes_per_s",
+    "inference: device memory": "inference.memory_bytes",
+}
+"""The quantity that a resource is asked for by, whose explanation its row leads to."""
+
 
 
 def badge(evidence: object) -> Cell:
@@ -87,6 +100,20 @@ class Known:
         """Return the identifier of a quantity's explanation; nothing where the page has none."""
         return why_of(self.linked, name, self.prefix)
 
+    def links(self, names: Iterable[str]) -> dict[str, str]:
+        """Return what is shown of some quantities, with the identifiers of their explanations: the first of those shown alike."""
+        shown: dict[str, str] = {}
+        for name in names:
+            for text in self._shown(name) if self.why(name) else ():
+                shown.setdefault(text, self.why(name))
+        return shown
+
+    def _shown(self, name: str) -> list[str]:
+        """Return what a sentence may show of a quantity: its median in the first and the last month, and its range in the last."""
+        rows = [row for (found, _), row in self.ends.items() if found == name and row["p50"] is not None]
+        spread = [interval(row["p10"], row["p90"], row["unit"]) for row in rows]
+        return [self.text(name), *(show(row["p50"], row["unit"]) for row in rows), *spread]
+
     def evidence(self, name: str) -> str:
         """Return the weakest evidence that a quantity rests on."""
         row = self.ends.get((name, self.month)) or self.given.get(name)
@@ -123,6 +150,8 @@ class Known:
         first, last = (self.ends.get((name, month)) for month in (min(self.projection.months, default=0), self.month))
         if last is None and first is None:
             return [Cell(text=begin(quantity_words(name)), below=key), NEEDS_INPUT, NEEDS_INPUT, DASH, DASH] if key else None
+        if key and not self.has(name):
+            cell = Cell(text=begin(quantity_words(name)), below=f"needs {key}")
         spread = DASH if last is None or last["p50"] is None else interval(last["p10"], last["p90"], last["unit"])
         known = last or first or {}
         return [cell, _median(first), _median(last), spread, badge(known.get("evidence"))]
@@ -134,8 +163,8 @@ class Known:
             (pl.col("phase") == phase) & (pl.col("month") == self.month) & pl.col("resource").is_in(wanted)
         )
         rows = [
-            (begin(row["resource"]), show(row["demand"], row["unit"]), show(row["supply"], row["unit"]),
-             show(row["load_share"], "share"), "too little" if row["load_share"] > _NEARLY_FULL else "enough")
+            (Cell(text=begin(row["resource"]), why=self.why(_ASKED.get(f"{phase}: {row['resource']}", ""))), show(row["demand"], row["unit"]), show(row["supply"], row["unit"]),
+             show(row["load_share"], "share"), "too little" if row["load_share"] > 1 else "enough")
             for row in sorted(frame.iter_rows(named=True), key=lambda row: wanted.index(row["resource"]))
         ]  # fmt: skip
         columns = ("what", "needed", "there", "load", "verdict")

@@ -23,6 +23,7 @@ from toolkit.reporting.answer import (
 from toolkit.reporting.blocks import Block, Chart, Fold, Prose, Section
 from toolkit.reporting.design import TEMPLATE, dark_twins
 from toolkit.reporting.dollars import plain_dollars
+from toolkit.reporting.linking import linked
 from toolkit.reporting.sections_backtest import backtest_sections
 from toolkit.reporting.sections_changes import diff_sections
 from toolkit.reporting.sections_dataset import dataset_sections
@@ -57,7 +58,7 @@ _GROUPS: Final = {
 }
 """Sections in the order in which they are read, by the part of the contents that they stand under."""
 
-_SCRIPTS: Final = ("report.js", "downloads.js", "whatif.js")
+_SCRIPTS: Final = ("report.js", "downloads.js", "whatif.js", "explain.js")
 
 _UNSAFE: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 """Characters that could end a script element or a line inside JSON, as their escapes."""
@@ -113,7 +114,7 @@ def _answers(subjects: Subjects) -> list[Answer]:
     if subjects.measurements:
         return [answer_of_measurements(found) for found in subjects.measurements]
     if subjects.datasets:
-        return [answer_of_dataset(evidence.profile) for evidence in subjects.datasets]
+        return [answer_of_dataset(evidence.profile, prefix) for prefix, evidence in _prefixed(subjects.datasets, "d")]
     if subjects.backtests:
         return [answer_of_backtest(tested) for tested in subjects.backtests]
     if subjects.comparisons or subjects.contrasts:
@@ -171,7 +172,7 @@ def _merged(same: list[tuple[Section, str]]) -> Section:
         return first
     blocks: list[Block] = [Prose(text=f"{whose}.", strong=True), *first.blocks]
     blocks += [
-        Fold(title=name, id=section.id, blocks=(Prose(text=section.lead), *section.blocks), strong=True)
+        Fold(title=name, id=section.id, blocks=(Prose(text=section.lead, links=section.links), *section.blocks), strong=True)
         for section, name in others
     ]
     return dataclasses.replace(first, blocks=tuple(blocks))
@@ -189,6 +190,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "linked": linked,
         "visible": visible,
         "together": together,
         "shorten": shorten,

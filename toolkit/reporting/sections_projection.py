@@ -9,6 +9,7 @@ import polars as pl
 
 from toolkit.reporting.blocks import Block, Cell, Chart, Fold, KeyFact, KeyFacts, Prose, Section, Table, text_rows
 from toolkit.reporting.explanations import details_of, explained, last_month, why_of
+from toolkit.reporting.explanations_plan import purchase_details
 from toolkit.reporting.figures_projection import projection_figures
 from toolkit.reporting.figures_regimes import resource_words
 from toolkit.reporting.formats import measured_formats, measured_sharing
@@ -277,6 +278,9 @@ def _sensitivity(projection: Projection, figures: Mapping[str, go.Figure], prefi
 
 def _formulas(projection: Projection, prefix: str) -> Section:
     groups: dict[str, list[Block]] = {}
+    bought: list[Block] = [*purchase_details(projection, prefix)]
+    if bought:
+        groups["what is bought"] = bought
     for detail in details_of(projection, prefix):
         groups.setdefault(detail.name.partition(".")[0], []).append(detail)
     lead = "Open a line for the formula, what went into it, and where that came from. Values are medians."

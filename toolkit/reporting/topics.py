@@ -40,6 +40,8 @@ class Topic:
     """A phase and resources of it: what is needed of each beside what there is."""
     figures: tuple[str, ...] = ()
     """Figures of the projection that show it."""
+    told: tuple[str, ...] = ()
+    """Quantities that the sentence tells and the list does not hold."""
     more: Callable[[Known], Sequence[Block]] | None = None
     """Further blocks."""
 
@@ -58,8 +60,9 @@ def topic_section(topic: Topic, known: Known, charts: Callable[[Sequence[str]], 
     blocks += topic.more(known) if topic.more is not None else []
     lead = sentence or "The scenario does not say."
     return Section(
-        id=f"{known.prefix}{topic.name}", title=topic.title, short=topic.short, lead=lead, blocks=tuple(blocks), group=group
-    )
+        id=f"{known.prefix}{topic.name}", title=topic.title, short=topic.short, lead=lead, blocks=tuple(blocks), group=group,
+        links=known.links((*names, *topic.told)),
+    )  # fmt: skip
 
 
 def absent_section(topics: Sequence[Topic], known: Known, part: str, group: str, keys: Sequence[str]) -> Section:

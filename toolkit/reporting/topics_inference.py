@@ -162,6 +162,7 @@ INFERENCE_TOPICS: Final = (
     Topic(
         name="fewer", title="What an instance takes beside what training takes", short="Beside training", sentence=_fewer,
         missing="inference.model, and training to compare with", caption="", quantities=(), more=_beside,
+        told=tuple(name for _, *pair in _BESIDE for name in pair),
     ),
     Topic(
         name="streams", title="Input streams that cannot be shared", short="Exclusive streams", sentence=_streams,

@@ -140,7 +140,7 @@ TRAINING_TOPICS: Final = (
     ),
     Topic(
         name="batches", title="Data that comes in batches and stays clean", short="Data in batches", sentence=_batches,
-        missing="growth, and curation.batch_count and curation.core_count", caption="A batch of new images, curated",
+        told=("dataset.images",), missing="growth, and curation.batch_count and curation.core_count", caption="A batch of new images, curated",
         quantities=(
             "curation.batch_count", "curation.batch_images", "curation.core_count", "curation.examination_s", "curation.search_s",
             "curation.search_exponent", "curation.elapsed_s", "curation.load_share", "curation.moved_bytes",
@@ -158,7 +158,7 @@ TRAINING_TOPICS: Final = (
     ),
     Topic(
         name="moving", title="Storage and network for images, audio, video and text", short="Holding and moving", sentence=_moving,
-        missing="dataset.images and dataset.image_size", caption="What is held, and what moves", quantities=_moved,
+        told=("dataset.component_bytes",), missing="dataset.images and dataset.image_size", caption="What is held, and what moves", quantities=_moved,
         loads=("training", ("storage bandwidth", "node network")),
     ),
 )  # fmt: skip

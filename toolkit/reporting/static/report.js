@@ -188,9 +188,11 @@ const tonnage = {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
     for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
-    if (target.tagName === "DETAILS") {
+    if (target.tagName === "DETAILS" || target.tagName === "TR") {
+      target.open = true;
       target.scrollIntoView({ block: "center" });
-      target.querySelector("summary").focus({ preventScroll: true });
+      const first = target.querySelector("summary");
+      if (first) first.focus({ preventScroll: true });
     }
   };
   window.addEventListener("hashchange", openTarget);
@@ -206,6 +208,7 @@ const tonnage = {
     links.forEach((link, i) => (i === here ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
     const bar = links[here].closest(".contents");
     if (bar.scrollWidth > bar.clientWidth) bar.scrollTo({ left: links[here].offsetLeft - bar.clientWidth / 3 });
+    else if (bar.scrollHeight > bar.clientHeight) bar.scrollTo({ top: links[here].offsetTop - bar.clientHeight / 3 });
   };
   let pending = false;
   window.addEventListener("scroll", () => {
