@@ -42,9 +42,13 @@ def why_of(known: frozenset[str], quantity: str, prefix: str = "") -> str:
 
 
 def _explained(projection: Projection) -> pl.DataFrame:
-    """Return the quantities that the page explains, with the last month in which each has a value."""
+    """Return the quantities that the page explains, with the last month in which each has a value; inputs are told elsewhere."""
     frame = projection.frame.filter(pl.col("p50").is_not_null()).sort("month")
-    return frame.group_by("quantity", maintain_order=True).agg(pl.col("month").last()).head(_DETAILS_HELD)
+    found = frame.group_by("quantity", maintain_order=True).agg(pl.col("month").last())
+    told = {*projection.frame["quantity"].to_list(), *projection.assumptions["name"].to_list()}
+    beside = [name for name in projection.explanations if name not in told]  # what lies between inputs and results
+    more = pl.DataFrame({"quantity": beside, "month": [last_month(projection)] * len(beside)}, schema=found.schema)
+    return pl.concat([found, more]).head(_DETAILS_HELD)
 
 
 def last_month(projection: Projection) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,13 +85,24 @@ class Known:
         if row is not None:
             return None if row["p50"] is None else float(row["p50"])
         row = self.given.get(name)
-        return None if row is None or row["value"] is None else float(row["value"])
+        if row is not None:
+            return None if row["value"] is None else float(row["value"])
+        return self._between(name)
+
+    def _between(self, name: str) -> float | None:
+        """Return the median of what lies between inputs and results."""
+        node = self.projection.explanations.get(name)
+        if node is None or (name, self.month) in self.ends:
+            return None
+        return None if not math.isfinite(node.p50[-1]) else float(node.p50[-1])
 
     def text(self, name: str) -> str:
         """Return that with its unit, or that it needs input."""
         value = self.value(name)
         row = self.ends.get((name, self.month)) or self.given.get(name)
-        return NEEDS_INPUT if value is None or row is None else show(value, row["unit"])
+        node = self.projection.explanations.get(name)
+        unit = row["unit"] if row is not None else node.unit if node is not None else ""
+        return NEEDS_INPUT if value is None else show(value, unit)
 
     def has(self, *names: str) -> bool:
         """Return whether each of these has a value."""
@@ -147,6 +159,11 @@ class Known:
             row = self.given[name]
             shown, _, span = (str(row["shown"]) if row["value"] is not None else NEEDS_INPUT).partition(" (")
             return [cell, shown, shown, span.rstrip(")") or DASH, badge(row["evidence"])]
+        between = self._between(name)
+        if between is not None:
+            node = self.projection.explanations[name]
+            spread = interval(node.p10[-1], node.p90[-1], node.unit)
+            return [cell, show(node.p50[0], node.unit), show(between, node.unit), spread, badge(node.evidence)]
         first, last = (self.ends.get((name, month)) for month in (min(self.projection.months, default=0), self.month))
         if last is None and first is None:
             return [Cell(text=begin(quantity_words(name)), below=key), NEEDS_INPUT, NEEDS_INPUT, DASH, DASH] if key else None
