@@ -130,7 +130,7 @@ def test_one_is_one_screen_of_the_terminal(found: Backtest, monkeypatch: pytest.
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in written.getvalue()
-    assert "1 %" in written.getvalue()
+    assert "0.99 %" in written.getvalue()
 
 
 def test_each_number_of_one_leads_to_how_it_is_made(found: Backtest) -> None:

@@ -137,7 +137,7 @@ def test_measurements_are_one_screen_and_all_of_them_on_request(small: io.String
     small.seek(0)
     small.truncate()
     terminal_measurements.show_measurements(run, is_whole=True)
-    assert small.getvalue().count("75 %") > 90
+    assert len(small.getvalue().splitlines()) > 100
 
 
 @pytest.mark.parametrize("title", [facts.HOSTILE * 9, "long " * 300, "\u05e9\u05dc\u05d5\u05dd"])

@@ -38,6 +38,9 @@ _MONTHS_SHOWN: Final = 7
 
 _GROUP_WORDS: Final = {"bandwidth": "bandwidth of storage", "cache": "page cache", "dataset": "the dataset"}
 
+_ROWS_PRINTED: Final = 12
+"""A table of quantities with more rows stays off paper: the sections of each question hold what matters of it."""
+
 _ROWS_OPEN: Final = 4
 """A table of quantities with more rows is folded."""
 
@@ -232,7 +235,10 @@ def _months_table(projection: Projection, start: str, caption: str, prefix: str)
         rows.append(cells)
     columns = ("quantity", *(f"month {m}" for m in picked), f"p10 to p90, month {picked[-1]}")
     folded = len(rows) > _ROWS_OPEN
-    return Table(caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, len(columns))), folded=folded)
+    return Table(
+        caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, len(columns))), folded=folded,
+        is_for_screens=len(rows) > _ROWS_PRINTED,
+    )  # fmt: skip
 
 
 def _median(row: Mapping[str, Any], unit: str) -> str:
