@@ -7,8 +7,11 @@ import zlib
 from dataclasses import dataclass
 
 _TOKEN = re.compile(rb"\((?:\\.|[^\\()])*\)|<[0-9A-Fa-f\s]*>|\[|\]|/[^\s/<>\[\]()]*|[-+.\d]+|[A-Za-z'\"*]+[\d*]*")
+_NUMBER = re.compile(rb"[-+]?\d*\.?\d+")
+_TEXTS, _PLACES = (b"Tj", b"TJ"), (b"BT", b"Tm")
 _BANDS = 40
 Matrix = tuple[float, float, float, float, float, float]
+_PLAIN: Matrix = (1, 0, 0, 1, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -69,40 +72,49 @@ def _times(a: Matrix, b: Matrix) -> Matrix:
     )  # fmt: skip
 
 
+class _Hand:
+    """Where a page's operators have come to: the space that is drawn in, the place of the text, and what was seen so far."""
+
+    def __init__(self, height: float) -> None:
+        self.height = height
+        self.space = self.text = _PLAIN
+        self.kept: list[Matrix] = []
+        self.count = 0
+        self.bands: set[int] = set()
+
+    def mark(self, at: Matrix) -> None:
+        if 0 <= at[5] <= self.height:
+            self.bands.add(min(_BANDS - 1, int((self.height - at[5]) / self.height * _BANDS)))
+
+    def do(self, operator: bytes, given: list[float]) -> None:
+        """Follow one operator; rectangles mark nothing, as backgrounds are of them, and neither does what clips."""
+        if operator == b"q":
+            self.kept.append(self.space)
+        elif operator == b"Q" and self.kept:
+            self.space = self.kept.pop()
+        elif operator == b"cm":
+            self.space = _times(_matrix(given), self.space)
+        elif operator in _PLACES:
+            self.text = _matrix(given) if operator == b"Tm" else _PLAIN
+        elif operator == b"l":
+            self.mark(_times((1, 0, 0, 1, given[-2], given[-1]), self.space))
+        elif operator in _TEXTS:
+            self.count += 1
+            self.mark(_times(self.text, self.space))
+
+
+def _matrix(given: list[float]) -> Matrix:
+    a, b, c, d, e, f = given[-6:]
+    return a, b, c, d, e, f
+
+
 def _drawn(stream: bytes, height: float) -> PrintedPage:
-    """Return where text and line ends lie; rectangles are left out, as backgrounds are, and so is what clips."""
-    space: Matrix = (1, 0, 0, 1, 0, 0)
-    text = space
-    kept: list[Matrix] = []
-    numbers: list[float] = []
-    count, bands = 0, set()
-
-    def mark(at: Matrix) -> None:
-        y = at[5]
-        if 0 <= y <= height:
-            bands.add(min(_BANDS - 1, int((height - y) / height * _BANDS)))
-
+    """Return where text and line ends lie."""
+    hand, numbers = _Hand(height), []
     for token in _TOKEN.findall(stream):
-        if re.fullmatch(rb"[-+]?\d*\.?\d+", token):
+        if _NUMBER.fullmatch(token):
             numbers.append(float(token))
-            continue
-        if token == b"q":
-            kept.append(space)
-        elif token == b"Q" and kept:
-            space = kept.pop()
-        elif token == b"cm":
-            space = _times((*numbers[-6:],), space)  # type: ignore[arg-type]
-        elif token in {b"BT"}:
-            text = (1, 0, 0, 1, 0, 0)
-        elif token == b"Tm":
-            text = (*numbers[-6:],)  # type: ignore[assignment]
-        elif token == b"Td":
-            text = _times((1, 0, 0, 1, *numbers[-2:]), text)  # type: ignore[arg-type]
-        elif token in {b"Tj", b"TJ"}:
-            count += 1
-            mark(_times(text, space))
-        elif token == b"l":
-            mark(_times((1, 0, 0, 1, *numbers[-2:]), space))  # type: ignore[arg-type]
-        if token not in {b"[", b"]"} and not token.startswith((b"<", b"(", b"/")):
+        elif not token.startswith((b"<", b"(", b"/", b"[", b"]")):
+            hand.do(token, numbers)
             numbers = []
-    return PrintedPage(text_count=count, bands=frozenset(bands))
+    return PrintedPage(text_count=hand.count, bands=frozenset(hand.bands))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.resources
 import math
 import re
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,9 @@ def test_no_printed_page_is_blank_or_nearly_empty(chromium: Any, report: Path, t
         pages = printed_pages(out.read_bytes())
         assert 8 < len(pages) < 60
         assert [number for number, page in enumerate(pages, 1) if page.text_count < _LEAST_TEXTS] == []
-        thin = {number: page.covered_share for number, page in enumerate(pages[:-1], 1) if page.covered_share < _LEAST_COVERED_SHARE}
+        thin = {
+            number: page.covered_share for number, page in enumerate(pages[:-1], 1) if page.covered_share < _LEAST_COVERED_SHARE
+        }
         assert thin == {}
         assert visit.complaints == []
 

@@ -13,11 +13,11 @@ import reporting_facts as facts
 from rich.console import Console
 
 import toolkit
+from toolkit import terminal
 from toolkit.facts.backtests import Backtest, FittedLaw, Prediction
 from toolkit.projection.result import Projection
 from toolkit.reporting.page import render
 from toolkit.reporting.subjects import Subjects
-from toolkit import terminal
 from toolkit.terminal import show_backtest, show_projection
 
 LAWS = (

@@ -49,7 +49,7 @@ def test_every_question_is_a_section_with_an_answer_and_numbers_with_units(edge:
         assert section.title == topic.title
         assert section.short == topic.short
         assert section.lead.endswith("."), topic.name
-        assert re.search(r"\d", section.lead) or topic.name in {"sharing"}, (topic.name, section.lead)
+        assert re.search(r"\d", section.lead) or topic.name == "sharing", (topic.name, section.lead)
         tables = [block for block in section.blocks if isinstance(block, Table)]
         assert any(len(table.rows) >= 2 for table in tables), topic.name
         assert "Needs input" not in _words(section), topic.name
@@ -121,7 +121,9 @@ def test_what_was_measured_of_formats_and_sharing_stands_beside_what_is_projecte
     assert "42 %" in _words(sections["sharing"])
 
 
-def test_every_quantity_and_resource_that_a_question_lists_is_one_that_projections_name(edge: Projection, team: Projection) -> None:
+def test_every_quantity_and_resource_that_a_question_lists_is_one_that_projections_name(
+    edge: Projection, team: Projection
+) -> None:
     resources = {(row["phase"], row["resource"]) for made in (edge, team) for row in made.bottlenecks.iter_rows(named=True)}
     for topic in TOPICS:
         names = topic.quantities if not callable(topic.quantities) else ()

@@ -39,10 +39,10 @@ __all__ = [
 
 _TOLD: Final = (
     "dataset.images", "storage.capacity_bytes", "training.elapsed_s", "training.cost_usd", "inference.latency_p99_s",
-    "bandwidth.storage_demand_bytes_per_s", "bandwidth.storage_supply_bytes_per_s", "inference.objective_s", "training.deadline_s",
-    "inference.device_w", "inference.device_limit_w", "training.memory_bytes", "inference.memory_bytes", "network.node_bytes_per_s",
-    "inference.uplink_bytes_per_s", "inference.sent_bytes_per_s", "training.decode_images_per_s", "storage.time_to_fill_s",
-    "training.power_w", "inference.power_w", "site.power_w",
+    "bandwidth.storage_demand_bytes_per_s", "bandwidth.storage_supply_bytes_per_s", "inference.objective_s",
+    "training.deadline_s", "inference.device_w", "inference.device_limit_w", "training.memory_bytes",
+    "inference.memory_bytes", "network.node_bytes_per_s", "inference.uplink_bytes_per_s", "inference.sent_bytes_per_s",
+    "training.decode_images_per_s", "storage.time_to_fill_s", "training.power_w", "inference.power_w", "site.power_w",
 )  # fmt: skip
 """Quantities that the answer's sentences tell."""
 

@@ -67,7 +67,9 @@ def details_of(projection: Projection, prefix: str = "") -> tuple[Detail, ...]:
     return tuple(details)
 
 
-def _detail(tree: Explanation, known: frozenset[str], prefix: str, *, title: str = "", top: bool = False, depth: int = 0) -> Detail:
+def _detail(
+    tree: Explanation, known: frozenset[str], prefix: str, *, title: str = "", top: bool = False, depth: int = 0
+) -> Detail:
     elsewhere = tree.name in known and not top
     deeper = () if elsewhere or depth >= _DEPTH else tree.inputs
     return Detail(

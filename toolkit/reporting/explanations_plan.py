@@ -36,9 +36,7 @@ def purchase_id(place: int, prefix: str = "") -> str:
 def purchase_details(projection: Projection, prefix: str = "") -> tuple[Detail, ...]:
     """Return how each purchase comes about."""
     known = explained(projection)
-    return tuple(
-        _detail(row, known, prefix, place) for place, row in enumerate(projection.plan.frame.iter_rows(named=True))
-    )
+    return tuple(_detail(row, known, prefix, place) for place, row in enumerate(projection.plan.frame.iter_rows(named=True)))
 
 
 def _detail(row: Mapping[str, Any], known: frozenset[str], prefix: str, place: int) -> Detail:

@@ -38,7 +38,6 @@ _ASKED: Final = {
 """The quantity that a resource is asked for by, whose explanation its row leads to."""
 
 
-
 def badge(evidence: object) -> Cell:
     """Return a kind of evidence as a badge."""
     kind = str(evidence or "").partition(":")[0].strip()
@@ -121,7 +120,9 @@ class Known:
         return shown
 
     def _shown(self, name: str) -> list[str]:
-        """Return what a sentence may show of a quantity: its median in the first and the last month, and its range in the last."""
+        """Return what a sentence may show of a quantity: its medians in the first and the last month, and its ranges."""
+        if not self.has(name):
+            return []
         rows = [row for (found, _), row in self.ends.items() if found == name and row["p50"] is not None]
         spread = [interval(row["p10"], row["p90"], row["unit"]) for row in rows]
         return [self.text(name), *(show(row["p50"], row["unit"]) for row in rows), *spread]
@@ -151,7 +152,9 @@ class Known:
                    "known from")  # fmt: skip
         if not rows:
             return None
-        return Table(caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset({1, 2, 3}), note=note, stacked=True)
+        return Table(
+            caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset({1, 2, 3}), note=note, stacked=True
+        )
 
     def _row(self, name: str, key: str) -> list[object] | None:
         cell = Cell(text=begin(quantity_words(name)), why=self.why(name))
@@ -180,10 +183,15 @@ class Known:
             (pl.col("phase") == phase) & (pl.col("month") == self.month) & pl.col("resource").is_in(wanted)
         )
         rows = [
-            (Cell(text=begin(row["resource"]), why=self.why(_ASKED.get(f"{phase}: {row['resource']}", ""))), show(row["demand"], row["unit"]), show(row["supply"], row["unit"]),
-             show(row["load_share"], "share"), "too little" if row["load_share"] > 1 else "enough")
+            (
+                Cell(text=begin(row["resource"]), why=self.why(_ASKED.get(f"{phase}: {row['resource']}", ""))),
+                show(row["demand"], row["unit"]),
+                show(row["supply"], row["unit"]),
+                show(row["load_share"], "share"),
+                "too little" if row["load_share"] > 1 else "enough",
+            )
             for row in sorted(frame.iter_rows(named=True), key=lambda row: wanted.index(row["resource"]))
-        ]  # fmt: skip
+        ]
         columns = ("what", "needed", "there", "load", "verdict")
         if not rows:
             return None

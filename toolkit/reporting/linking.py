@@ -17,14 +17,14 @@ _AFTER: Final = r"(?![\w,.]*\d|\w)"
 
 
 def linked(text: object, links: Mapping[str, str]) -> Any:
-    """Return a sentence as HTML in which each number that is explained leads to its explanation.
+    r"""Return a sentence as HTML in which each number that is explained leads to its explanation.
 
     A number is found by what is shown of it, unit included: a bare count could be anybody's, so none without a letter is linked.
 
     Examples
     --------
     >>> str(linked("It takes 9.81 TB & 2 nodes.", {"9.81 TB": "why-x", "2": "why-y"}))
-    'It takes <a class="why" href="#why-x">9.81\\xa0TB</a> &amp; 2 nodes.'
+    'It takes <a class="why" href="#why-x">9.81\xa0TB</a> &amp; 2 nodes.'
     """
     from markupsafe import Markup, escape
 

@@ -30,7 +30,8 @@ def backtest_sections(found: Backtest, prefix: str = "") -> dict[str, Section]:
         figures = backtest_figures(found)
         blocks = [_facts(found, prefix)]
         blocks += [
-            Chart(id=f"{prefix}{name.replace('_', '-')}", figure=figure, table=_scores(found, prefix)) for name, figure in figures.items()
+            Chart(id=f"{prefix}{name.replace('_', '-')}", figure=figure, table=_scores(found, prefix))
+            for name, figure in figures.items()
         ]
         blocks += [_predictions(found, prefix), _laws(found, prefix)]
     if found.flags or found.limits:
@@ -51,8 +52,12 @@ def _facts(found: Backtest, prefix: str) -> KeyFacts:
     farthest = max(p.size_factor for p in found.predictions)
     return KeyFacts(
         items=(
-            KeyFact(label="predictions", value=f"{len(found.predictions):,}", note=plural(found.trial_count, "trial"),
-                    why=_law_id("predictions", prefix)),
+            KeyFact(
+                label="predictions",
+                value=f"{len(found.predictions):,}",
+                note=plural(found.trial_count, "trial"),
+                why=_law_id("predictions", prefix),
+            ),
             KeyFact(label="median error", value=show(found.median_error_share, "share"), why=_law_id("error", prefix)),
             KeyFact(
                 label="within their interval",
@@ -60,8 +65,12 @@ def _facts(found: Backtest, prefix: str) -> KeyFacts:
                 note=f"{show(_PROMISED_SHARE, 'share')} promised; chance alone: {show(found.chance_share, 'share', 2)}",
                 why=_law_id("coverage", prefix),
             ),
-            KeyFact(label="farthest", value=f"{farthest:.3g} times", note="the largest size that was fitted",
-                    why=_law_id("predictions", prefix)),
+            KeyFact(
+                label="farthest",
+                value=f"{farthest:.3g} times",
+                note="the largest size that was fitted",
+                why=_law_id("predictions", prefix),
+            ),
         )
     )
 
@@ -152,7 +161,12 @@ def _predictions(found: Backtest, prefix: str) -> Table:
     note = f"The first {len(rows):,} of {len(found.predictions):,}; all are in the back-test's file." if hidden > 0 else ""
     columns = ("what", "size", "predicted", "80 % interval", "measured", "error")
     return Table(
-        caption="Each prediction", columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, 6)), note=note, folded=True,
+        caption="Each prediction",
+        columns=columns,
+        rows=text_rows(rows),
+        numeric=frozenset(range(1, 6)),
+        note=note,
+        folded=True,
         why=_law_id("predictions", prefix),
     )
 

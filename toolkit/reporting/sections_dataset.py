@@ -171,7 +171,9 @@ def _made_of(evidence: DatasetEvidence, figures: dict[str, go.Figure], prefix: s
     blocks += [Chart(id=f"{prefix}{name}", figure=figure, half=True) for name, figure in _image_figures(evidence).items()]
     for name, counts in (("formats", profile.formats), ("labels", profile.labels)):
         if name in figures:
-            table = _counts_table(f"Images by {name[:-1]}", name[:-1], counts, counted_id("labels" if name == "labels" else "images", prefix))
+            table = _counts_table(
+                f"Images by {name[:-1]}", name[:-1], counts, counted_id("labels" if name == "labels" else "images", prefix)
+            )
             blocks.append(
                 Chart(id=f"{prefix}{name}", figure=figures[name], table=table, half={"formats", "labels"} <= figures.keys())
             )
@@ -191,8 +193,9 @@ def _image_figures(evidence: DatasetEvidence) -> dict[str, go.Figure]:
 def _key_facts(profile: DatasetProfile, prefix: str) -> KeyFacts:
     median_bytes, median_pixels = show(profile.image_size_bytes.median, "bytes"), show(profile.image_pixels.median, "pixels")
     items = [
-        KeyFact(label="images", value=f"{profile.image_count:,}", note=f"version {profile.version}",
-                why=counted_id("images", prefix)),
+        KeyFact(
+            label="images", value=f"{profile.image_count:,}", note=f"version {profile.version}", why=counted_id("images", prefix)
+        ),
         KeyFact(
             label="bytes an image",
             value=show(profile.mean_image_bytes, "bytes"),
@@ -206,7 +209,9 @@ def _key_facts(profile: DatasetProfile, prefix: str) -> KeyFacts:
             why=counted_id("mean", prefix),
         ),
         KeyFact(
-            label="labels", value=f"{profile.label_count:,}", note=", ".join(f"{k} {v:,}" for k, v in profile.splits.items()),
+            label="labels",
+            value=f"{profile.label_count:,}",
+            note=", ".join(f"{k} {v:,}" for k, v in profile.splits.items()),
             why=counted_id("labels", prefix),
         ),
     ]

@@ -83,9 +83,10 @@ def _highlights(found: MeasurementSet, prefix: str) -> KeyFacts:
             items.append(KeyFact(label=label, value=show(m.median, m.unit), note=note,
                                  why=_taken_id(found, m, prefix)))  # fmt: skip
     first = found.measurements[0]
-    return KeyFacts(items=tuple(items[:4]) or (
-        KeyFact(label=first.title, value=show(first.median, first.unit), why=_taken_id(found, first, prefix)),
-    ))
+    return KeyFacts(
+        items=tuple(items[:4])
+        or (KeyFact(label=first.title, value=show(first.median, first.unit), why=_taken_id(found, first, prefix)),)
+    )
 
 
 def _taken_id(found: MeasurementSet, m: Measurement, prefix: str) -> str:

@@ -45,9 +45,7 @@ _ROWS_OPEN: Final = 4
 """A table of quantities with more rows is folded."""
 
 
-def projection_sections(
-    projection: Projection, prefix: str = "", measured: Sequence[MeasurementSet] = ()
-) -> dict[str, Section]:
+def projection_sections(projection: Projection, prefix: str = "", measured: Sequence[MeasurementSet] = ()) -> dict[str, Section]:
     """Return the sections of a projection by name; ``prefix`` keeps the identifiers of several projections apart.
 
     ``measured`` holds the measurements of the same report: what they say of number formats and of shared machines stands beside
@@ -153,7 +151,10 @@ def _growth(projection: Projection, figures: Mapping[str, go.Figure], prefix: st
 
 _PARTS: Final = {
     "training": (TRAINING_TOPICS, ("training.model", "training.accelerator", "training.deadline")),
-    "inference": (INFERENCE_TOPICS, ("inference.model", "inference.accelerator", "inference.requests_per_s or inference.streams")),
+    "inference": (
+        INFERENCE_TOPICS,
+        ("inference.model", "inference.accelerator", "inference.requests_per_s or inference.streams"),
+    ),
 }
 """The questions of each part of a scenario, and the keys that it cannot do without."""
 

@@ -1,11 +1,11 @@
-"""What a report answers of training and of serving: a question each, with the sentence, the numbers and the figures that answer it."""
+"""A question of training or of serving, and the section that answers it: a sentence, what there is, and the numbers behind it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from toolkit.reporting.blocks import Block, Cell, Chart, Prose, Section, Table, text_rows
+from toolkit.reporting.blocks import Block, Cell, Prose, Section, Table, text_rows
 from toolkit.reporting.wording import list_words
 
 if TYPE_CHECKING:

@@ -55,6 +55,7 @@ const tonnage = {
     plot.style.height = `${layout.height}px`;
     layout.width = width;
     plot.dataset.width = width;
+    plot.dataset.dark = String(darkScreen.matches);
     return Plotly.react(plot, figure.data, layout, { responsive: false, displaylogo: false, displayModeBar: false }).then(() => {
       plot.dataset.drawn = figure.data.length;
     });
@@ -158,8 +159,11 @@ const tonnage = {
   else if (template) begin();
   else root.dataset.figures = "drawn";
 
+  /* Drawn never, at another width, or in the colours of another screen: what was folded away meanwhile did not follow. */
+  const isStale = (plot) =>
+    !plot.dataset.drawn || Number(plot.dataset.width) !== plot.clientWidth || plot.dataset.dark !== String(darkScreen.matches);
   document.querySelectorAll("details.fold").forEach((fold) => fold.addEventListener("toggle", () => {
-    if (fold.open) want(plots.filter((plot) => fold.contains(plot) && !plot.dataset.drawn));
+    if (fold.open) want(plots.filter((plot) => fold.contains(plot) && isStale(plot)));
   }));
   darkScreen.addEventListener("change", () => want(plots));
   /* Names wrap and ticks thin out by the width: a figure of another width is another figure. */
