@@ -41,7 +41,7 @@ def format_blocks(known: Known) -> Sequence[Block]:
                              Cell(text=said, quiet=True)))  # fmt: skip
     table = Table(
         caption=f"Number formats on {device.title}", columns=("format", "dense peak", "trains, typically", "how exact"),
-        rows=text_rows(rows), numeric=frozenset({1, 2}), stacked=True,
+        rows=text_rows(rows), numeric=frozenset({1, 2}), stacked=True, why=known.why("device.peak_flop_per_s"),
         note=f"Peaks and rates of {model.title} as published, or by the roofline from those that are; what was measured on the "
         "target goes before them in the projection. Accuracy as published; that of a model is found by training it.",
     )  # fmt: skip

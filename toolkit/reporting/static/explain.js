@@ -43,7 +43,7 @@
   const linkOf = (target) => {
     const cell = !target.closest("a, button") && target.closest("td.number");
     if (!cell || String(window.getSelection())) return null;
-    return cell.parentElement.querySelector("th a.why") || cell.closest("table").querySelector("caption a.why");
+    return cell.querySelector("a.why") || cell.parentElement.querySelector("th a.why") || cell.closest("table").querySelector("caption a.why");
   };
 
   document.addEventListener("click", (event) => {
