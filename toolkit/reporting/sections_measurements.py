@@ -64,7 +64,7 @@ def measurement_sections(found: MeasurementSet, prefix: str = "") -> dict[str, S
     blocks += [Notes(items=items, title=title) for title, items in said if items]
     blocks.append(_environment(found))
     title = "What this machine does, against its ceilings"
-    return {"measured": Section(id=f"{prefix}measured", title=title, short="Measured", lead=lead, blocks=tuple(blocks))}
+    return {"measured": Section(id=f"{prefix}measured", title=title, short="Rates", lead=lead, blocks=tuple(blocks))}
 
 
 def _fault_words(fault: str) -> str:

@@ -54,7 +54,9 @@ def plan_section(projection: Projection, figures: Mapping[str, go.Figure], prefi
         blocks.append(Notes(items=projection.flags, title="To watch"))
     if projection.backtest:
         blocks.append(Prose(text=projection.backtest, calm=True))
-    return Section(id=f"{prefix}plan", title="What to buy or rent, and when", short="Plan", lead=lead, blocks=tuple(blocks))
+    return Section(
+        id=f"{prefix}plan", title="What to buy or rent, and when", short="What to buy", lead=lead, blocks=tuple(blocks)
+    )
 
 
 def _plan_table(projection: Projection, prefix: str) -> Table:
