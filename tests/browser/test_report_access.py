@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import reporting_facts as facts
 from page_visit import Visit
@@ -116,3 +117,18 @@ def test_measurements_that_are_no_numbers_are_said_to_be_unknown(chromium: Any, 
     odd = facts.measurement("read.sequential", "Sequential read", "bytes_per_s", math.nan, 2e9)
     text = _calm(chromium, toolkit.report(facts.measurements(odd), out=tmp_path / "odd.html"))
     assert "unknown" in text
+
+
+def test_a_projection_of_exabytes_one_of_no_numbers_and_nothing_refused(chromium: Any, tmp_path: Path) -> None:
+    usual = facts.projection()
+    is_size = pl.col("unit").is_in(["bytes", "bytes_per_s"])
+    scaled = [pl.when(is_size).then(pl.col(name) * 1e6).otherwise(pl.col(name)).alias(name) for name in ("p10", "p50", "p90")]
+    huge = facts.projection(frame=usual.frame.with_columns(scaled))
+    kept = facts.profile(states={"kept": 361, "dropped": 0, "duplicate": 0, "quarantined": 0}, reasons={}, source_count=361)
+    text = _calm(chromium, toolkit.report(kept, huge, out=tmp_path / "huge.html"))
+    assert "Every image that was found is in the dataset" in text
+    assert re.search(r"\d\u00a0EB", text)
+    unknown = usual.frame.with_columns(pl.lit(math.nan).alias(name) for name in ("p10", "p50", "p90"))
+    odd = facts.projection(frame=unknown, name="\u05e9\u05dc\u05d5\u05dd \U0001f680 " + "long " * 100)
+    text = _calm(chromium, toolkit.report(odd, out=tmp_path / "unknown.html"))
+    assert "\u05e9\u05dc\u05d5\u05dd" in text

@@ -23,6 +23,9 @@ __all__ = ["NEEDS_INPUT", "Known", "badge"]
 NEEDS_INPUT: Final = "needs input"
 """What stands where a number would rest on something that nobody gave."""
 
+_ROWS_OPEN: Final = 8
+"""Rows of a table that show until the rest is opened."""
+
 _ASKED: Final = {
     "training: storage bandwidth": "bandwidth.storage_demand_bytes_per_s",
     "training: image decoding": "training.decode_images_per_s",
@@ -153,8 +156,9 @@ class Known:
         if not rows:
             return None
         return Table(
-            caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset({1, 2, 3}), note=note, stacked=True
-        )
+            caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset({1, 2, 3}), note=note, stacked=True,
+            shown_count=_ROWS_OPEN,
+        )  # fmt: skip
 
     def _row(self, name: str, key: str) -> list[object] | None:
         cell = Cell(text=begin(quantity_words(name)), why=self.why(name))
