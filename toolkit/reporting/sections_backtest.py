@@ -185,7 +185,9 @@ def _law_id(kind: str, prefix: str) -> str:
 
 def _laws(found: Backtest, prefix: str) -> Table:
     """Return how each kind is predicted, and how the numbers over all kinds are made."""
-    rows = [(Cell(text=begin(title), id=_law_id(kind, prefix)), how, DASH, DASH) for kind, (title, how) in _MADE.items()]
+    rows: list[tuple[object, ...]] = [
+        (Cell(text=begin(title), id=_law_id(kind, prefix)), how, DASH, DASH) for kind, (title, how) in _MADE.items()
+    ]
     rows += [
         (
             Cell(text=begin(law.title), id=_law_id(law.kind, prefix)),
