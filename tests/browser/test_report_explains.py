@@ -19,11 +19,17 @@ CLICK_ALL = """() => {
   const dialog = document.getElementById("why");
   const wrong = [];
   const links = [...document.querySelectorAll("main a.why")];
+  const plain = (text) => text.replace(/\\s+/g, " ").trim();
+  const told = (id) => {
+    const source = document.getElementById(id);
+    return source.tagName === "TR" ? [...source.cells].map((cell) => plain(cell.textContent)) : [plain(source.textContent)];
+  };
   for (const link of links) {
     const id = link.getAttribute("href").slice(1);
     link.click();
-    const said = dialog.querySelector(".shown").textContent.trim();
-    if (!dialog.open || dialog.dataset.shows !== id || said.length < 20) wrong.push([link.textContent, id, said.slice(0, 40)]);
+    const said = plain(dialog.querySelector(".shown").textContent);
+    const isOwn = said.length >= 20 && told(id).every((part) => said.includes(part));
+    if (!dialog.open || dialog.dataset.shows !== id || !isOwn) wrong.push([link.textContent, id, said.slice(0, 40)]);
   }
   dialog.querySelector("[data-why=close]").click();
   if (dialog.open) wrong.push("it stays open");
