@@ -119,6 +119,10 @@ def test_what_was_measured_of_formats_and_sharing_stands_beside_what_is_projecte
     assert "3e-07" in _words(sections["formats"]).lower().replace("0.0000003", "3e-07")
     assert "beside a load on disk" in _words(sections["sharing"])
     assert "42 %" in _words(sections["sharing"])
+    page = render(Subjects(projections=(edge,), measurements=(run,)))
+    for place in (0, 2):
+        assert page.count(f'href="#why-measured-{place}"') >= 2, "beside what is projected, and among the rates"
+        assert page.count(f'id="why-measured-{place}"') == 1
 
 
 def test_every_quantity_and_resource_that_a_question_lists_is_one_that_projections_name(

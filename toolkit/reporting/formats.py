@@ -9,6 +9,7 @@ from toolkit.projection.hardware_facts import accelerators, described_in, models
 from toolkit.projection.utilised import typical_rate
 from toolkit.reporting.blocks import Block, Cell, Table, text_rows
 from toolkit.reporting.measurement_words import condition_words
+from toolkit.reporting.sections_measurements import taken_id
 from toolkit.reporting.wording import DASH
 from toolkit.units import show
 
@@ -50,12 +51,17 @@ def format_blocks(known: Known) -> Sequence[Block]:
 
 def measured_formats(found: Sequence[MeasurementSet]) -> tuple[Block, ...]:
     """Return rate and error of each number format that was measured; nothing where none was."""
-    for taken in found:
-        rates = {_place(m): m for m in taken.measurements if m.metric == "compute.rate"}
-        errors = {_place(m): m for m in taken.measurements if m.metric == "compute.error"}
+    for place, taken in enumerate(found):
+        prefix = f"m{place + 1}-" if place else ""
+        rates = {_case(m): m for m in taken.measurements if m.metric == "compute.rate"}
+        errors = {_case(m): m for m in taken.measurements if m.metric == "compute.error"}
         rows = [
-            (condition_words(m), show(m.median, m.unit), show(errors[place].median, "ratio") if place in errors else DASH)
-            for place, m in rates.items()
+            (
+                Cell(text=condition_words(m), why=taken_id(taken, m, prefix)),
+                show(m.median, m.unit),
+                show(errors[case].median, "ratio") if case in errors else DASH,
+            )
+            for case, m in rates.items()
         ]
         if rows:
             columns = ("operation and format", "measured rate", "relative error against 64 bits")
@@ -67,12 +73,17 @@ def measured_formats(found: Sequence[MeasurementSet]) -> tuple[Block, ...]:
 
 def measured_sharing(found: Sequence[MeasurementSet]) -> tuple[Block, ...]:
     """Return what was measured of a machine shared with a load of each kind; nothing where it was not."""
-    for taken in found:
+    for place, taken in enumerate(found):
+        prefix = f"m{place + 1}-" if place else ""
         rows = [
-            (f"beside a load on {m.conditions.get('load', 'the machine')}", show(m.median, m.unit),
-             f"{show(m.interval_low, m.unit)} to {show(m.interval_high, m.unit)}")
-            for m in taken.measurements if m.metric == "contention.loss"
-        ]  # fmt: skip
+            (
+                Cell(text=f"beside a load on {m.conditions.get('load', 'the machine')}", why=taken_id(taken, m, prefix)),
+                show(m.median, m.unit),
+                f"{show(m.interval_low, m.unit)} to {show(m.interval_high, m.unit)}",
+            )
+            for m in taken.measurements
+            if m.metric == "contention.loss"
+        ]
         if rows:
             table = Table(caption=f"Rate that is lost, as measured on {taken.environment.host}",
                           columns=("where", "lost", "95 % interval"), rows=text_rows(rows), numeric=frozenset({1, 2}),
@@ -81,5 +92,5 @@ def measured_sharing(found: Sequence[MeasurementSet]) -> tuple[Block, ...]:
     return ()
 
 
-def _place(m: Measurement) -> tuple[tuple[str, str], ...]:
+def _case(m: Measurement) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((str(name), str(value)) for name, value in m.conditions.items()))

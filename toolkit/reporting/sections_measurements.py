@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from toolkit.facts import Measurement, MeasurementSet
 
-__all__ = ["measurement_sections"]
+__all__ = ["measurement_sections", "taken_id"]
 
 _HIGHLIGHTS: Final = {
     "loader.decoded": "images to training",
@@ -81,15 +81,15 @@ def _highlights(found: MeasurementSet, prefix: str) -> KeyFacts:
             share = "" if m.ceiling_share is None else f"{show(m.ceiling_share, 'share', 2)} of its ceiling"
             note = ", ".join(part for part in (m.cache_verdict, share) if part)
             items.append(KeyFact(label=label, value=show(m.median, m.unit), note=note,
-                                 why=_taken_id(found, m, prefix)))  # fmt: skip
+                                 why=taken_id(found, m, prefix)))  # fmt: skip
     first = found.measurements[0]
     return KeyFacts(
         items=tuple(items[:4])
-        or (KeyFact(label=first.title, value=show(first.median, first.unit), why=_taken_id(found, first, prefix)),)
+        or (KeyFact(label=first.title, value=show(first.median, first.unit), why=taken_id(found, first, prefix)),)
     )
 
 
-def _taken_id(found: MeasurementSet, m: Measurement, prefix: str) -> str:
+def taken_id(found: MeasurementSet, m: Measurement, prefix: str) -> str:
     """Return the identifier of the row that says how a measurement was taken."""
     return f"{prefix}why-measured-{found.measurements.index(m)}"
 
@@ -100,7 +100,7 @@ def _rates(
     return Table(
         caption=caption,
         columns=("what", "median", "95 % interval", "ceiling", "share", "cache, as proven"),
-        rows=text_rows([_rate_row(m, _taken_id(run, m, prefix)) for m in found]),
+        rows=text_rows([_rate_row(m, taken_id(run, m, prefix)) for m in found]),
         numeric=frozenset({1, 2, 3, 4}),
         note=f"Medians over fresh processes; {_interval_words(found)}. Loopback rates are no network rates.",
         stacked=True,
@@ -136,7 +136,7 @@ def _rate_row(m: Measurement, why: str) -> list[object]:
 def _taken(found: MeasurementSet, prefix: str) -> Table:
     rows = [
         [
-            Cell(text=measurement_name(m), id=_taken_id(found, m, prefix)),
+            Cell(text=measurement_name(m), id=taken_id(found, m, prefix)),
             Cell(text=_how(m), quiet=True),
             Cell(text=m.ceiling.explanation if m.ceiling else DASH, quiet=True),
             Cell(text=m.limits or DASH, quiet=True),
