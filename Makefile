@@ -32,7 +32,7 @@ sample-report: $(VENV)/.installed-dev ## make the committed sample report and th
 	@rm -rf $(SAMPLE_REPORT)
 	$(BIN)/tonnage curate sample_data/raw $(SAMPLE_REPORT)/collection --quiet > /dev/null
 	$(BIN)/tonnage curate sample_data/raw sample_data/more $(SAMPLE_REPORT)/collection --quiet
-	$(BIN)/tonnage measure $(SAMPLE_REPORT)/collection --plan standard --only read,decode,loader,transfer,utilisation,contention \
+	$(BIN)/tonnage measure $(SAMPLE_REPORT)/collection --plan standard --only read,decode,loader,transfer,utilisation,contention,compute \
 		--preset resnet50-h100 --quiet > /dev/null
 	$(BIN)/tonnage backtest $(SAMPLE_REPORT)/collection --limit '3 min' --quiet
 	$(BIN)/tonnage project sample_data/scenarios/lab_one_node.yaml --dataset $(SAMPLE_REPORT)/collection \

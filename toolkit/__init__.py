@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from toolkit.projection.calibration import calibrate
     from toolkit.projection.run import project
     from toolkit.reporting.figures import figures
+    from toolkit.reporting.sliders import sliders
     from toolkit.reporting.writing import report
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ __all__ = [
     "remove",
     "report",
     "retry",
+    "sliders",
 ]
 
 _VERBS = {
@@ -64,6 +66,7 @@ _VERBS = {
     "project": "toolkit.projection.run",
     "report": "toolkit.reporting.writing",
     "figures": "toolkit.reporting.figures",
+    "sliders": "toolkit.reporting.sliders",
     "open_dataset": "toolkit.dataset.reading",
 }
 

@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from toolkit.reporting.wording import shorten, visible
 from toolkit.terminal_dataset import draw_profile
 from toolkit.terminal_projection import draw_projection, draw_whole_projection
 from toolkit.units import show as shown
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["console", "progress_bars", "show_backtest", "show_profile", "show_projection"]
 
 _LINE_INTERVAL_S: Final = 10.0
+_KIND_LETTERS: Final = 34
 _PIPE_WIDTH: Final = 160
 """Columns where the output is no terminal: a file or a pipe does not wrap."""
 
@@ -104,25 +106,26 @@ def show_projection(projection: Projection, *, is_whole: bool = False) -> None:
 
 def _given_by(score: KindScore) -> list[tuple[str, str]]:
     """Return what gave the predictions of a kind, without its formula, as a line of its own."""
-    name = score.predicted_by.partition(" = ")[0]
-    return [(f"\n  {name}", "dim")] if name else []
+    name = visible(score.predicted_by.partition(" = ")[0])
+    return [(f"\n  {shorten(name, _KIND_LETTERS - 2)}", "dim")] if name else []
 
 
 def show_backtest(found: Backtest) -> None:
     """Print how well each kind of quantity was predicted."""
-    table = Table(title=f"Predicted and measured: {found.dataset}", title_justify="left", title_style="bold")
-    table.add_column("what")
-    for column in ("predictions", "median error", "times the size", "median error there", "in 80 % interval"):
-        table.add_column(column, justify="right")
-    for score in found.scores:
-        farthest = shown(score.farthest_error_share, "share", 2)
-        table.add_row(
-            Text.assemble(score.title, *_given_by(score)), f"{score.prediction_count:,}",
-            shown(score.median_error_share, "share", 2), f"{score.farthest_factor:.3g}", farthest,
-            shown(score.coverage_share, "share", 2),
-        )  # fmt: skip
     screen = console()
+    title = Text(shorten(visible(f"Predicted and measured: {found.dataset}"), screen.width), style="bold", no_wrap=True)
+    screen.print(title)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("", no_wrap=True, overflow="ellipsis", max_width=_KIND_LETTERS)
+    for column in ("n", "error", "farthest", "error there", "in 80 %"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for score in found.scores:
+        name = Text.assemble(shorten(visible(score.title), _KIND_LETTERS), *_given_by(score))
+        shares = (score.median_error_share, score.farthest_error_share, score.coverage_share)
+        errors = [shown(share, "share", 2) for share in shares]
+        table.add_row(name, f"{score.prediction_count:,}", errors[0], f"{score.farthest_factor:.3g} x", *errors[1:])
     screen.print(table)
+    screen.print(Text("error: median of the kind; farthest: times the largest size that was fitted", style="dim"))
     screen.print(Text(f"{found.sentence}; taken in {shown(found.elapsed_s, 's')}"))
     for flag in found.flags:
         screen.print(Text(f"! {flag}", style="yellow"))

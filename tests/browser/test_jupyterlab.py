@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from conftest import ROOT, SAMPLE
 
@@ -29,7 +30,9 @@ SETTINGS = {
 def address(tmp_path: Path) -> Iterator[str]:
     """The address, token included, of a JupyterLab whose root is a copy of the notebook and the scenarios."""
     (tmp_path / "root" / "notebooks").mkdir(parents=True)
-    shutil.copy(ROOT / "notebooks" / NOTEBOOK, tmp_path / "root" / "notebooks")
+    notebook = nbformat.read(ROOT / "notebooks" / NOTEBOOK, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("toolkit.sliders(projection)"))
+    nbformat.write(notebook, tmp_path / "root" / "notebooks" / NOTEBOOK)
     shutil.copytree(SAMPLE / "scenarios", tmp_path / "root" / "sample_data" / "scenarios")
     for name, values in SETTINGS.items():
         path = tmp_path / "settings" / f"{name}.jupyterlab-settings"
@@ -63,6 +66,20 @@ def _address(server: subprocess.Popen[bytes], runtime: Path, log: Path, token: s
     pytest.fail(log.read_text())
 
 
+def _move_two_sliders(page: Any) -> None:
+    """Move two inputs of the what-if at once: the drives follow both, in the notebook and without its kernel."""
+    page.locator("iframe[title^='What if']").scroll_into_view_if_needed()
+    frame = page.frame_locator("iframe[title^='What if']")
+    drives = frame.locator("td[data-what='storage.capacity_bytes']")
+    values = [float(drives.get_attribute("data-value"))]
+    for name in ("growth.factor", "storage.protection_factor"):
+        slider = frame.locator(f"input[data-input='{name}']")
+        slider.focus()
+        slider.press("End")
+        values.append(float(drives.get_attribute("data-value")))
+    assert values[0] < values[1] < values[2]
+
+
 @pytest.mark.browser
 @pytest.mark.notebook
 @pytest.mark.timeout(600)
@@ -93,5 +110,6 @@ def test_a_notebook_runs_in_jupyterlab_and_draws_its_figures(chromium: Any, addr
     assert len(drawn) >= 2
     assert all(traces and marks for traces, marks in drawn), drawn
     assert page.locator(".jp-RenderedHTMLCommon table").count() >= 1
+    _move_two_sliders(page)
     assert [url for url in asked if not url.startswith((address.partition("/lab")[0], "data:", "blob:"))] == []
     context.close()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.resources
 import math
 import re
-import zlib
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import reporting_facts as facts
 from page_visit import Visit
+from printed_pages import printed_pages
 
 import toolkit
 from toolkit.facts import DatasetProfile
@@ -57,36 +58,24 @@ def test_axe_finds_no_serious_violation(chromium: Any, tmp_path: Path, width_px:
         assert [(v["id"], v["nodes"][0]["html"][:200], len(v["nodes"])) for v in bad] == []
 
 
-def _pages(pdf: bytes) -> list[bytes]:
-    """Return what each page of a PDF that Chromium printed draws, as its operators."""
-    objects = dict(re.findall(rb"(?:^|\n)(\d+) 0 obj\s(.*?)\sendobj", pdf, re.DOTALL))
-    drawn = []
-    for body in objects.values():
-        if re.search(rb"/Type\s*/Page\b(?!s)", body):
-            content = re.search(rb"/Contents (\d+) 0 R", body)
-            assert content is not None
-            stream = re.search(rb"stream\r?\n(.*)", objects[content[1]], re.DOTALL)
-            assert stream is not None
-            drawn.append(zlib.decompressobj().decompress(stream[1]))
-    return drawn
-
-
 _LEAST_TEXTS = 25
 """Pieces of text on a page of a report: a heading alone has fewer, and so has a page whose figure was pushed onto the next."""
-
-
-def _is_blank(page: bytes) -> bool:
-    return len(re.findall(rb"T[jJ]\b", page)) < _LEAST_TEXTS
+_LEAST_COVERED_SHARE = 0.3
+"""Of a page's height, in bands of a fortieth, that hold text or the end of a line."""
 
 
 @pytest.mark.parametrize("paper", ["A4", "Letter"])
-def test_no_printed_page_is_blank(chromium: Any, report: Path, tmp_path: Path, paper: str) -> None:
+def test_no_printed_page_is_blank_or_nearly_empty(chromium: Any, report: Path, tmp_path: Path, paper: str) -> None:
     with Visit(chromium, report) as visit:
         out = tmp_path / "report.pdf"
         visit.page.pdf(path=out, format=paper)
-        pages = _pages(out.read_bytes())
-        assert 8 < len(pages) < 80
-        assert [number for number, page in enumerate(pages, 1) if _is_blank(page)] == []
+        pages = printed_pages(out.read_bytes())
+        assert 8 < len(pages) < 60
+        assert [number for number, page in enumerate(pages, 1) if page.text_count < _LEAST_TEXTS] == []
+        thin = {
+            number: page.covered_share for number, page in enumerate(pages[:-1], 1) if page.covered_share < _LEAST_COVERED_SHARE
+        }
+        assert thin == {}
         assert visit.complaints == []
 
 
@@ -128,3 +117,18 @@ def test_measurements_that_are_no_numbers_are_said_to_be_unknown(chromium: Any, 
     odd = facts.measurement("read.sequential", "Sequential read", "bytes_per_s", math.nan, 2e9)
     text = _calm(chromium, toolkit.report(facts.measurements(odd), out=tmp_path / "odd.html"))
     assert "unknown" in text
+
+
+def test_a_projection_of_exabytes_one_of_no_numbers_and_nothing_refused(chromium: Any, tmp_path: Path) -> None:
+    usual = facts.projection()
+    is_size = pl.col("unit").is_in(["bytes", "bytes_per_s"])
+    scaled = [pl.when(is_size).then(pl.col(name) * 1e6).otherwise(pl.col(name)).alias(name) for name in ("p10", "p50", "p90")]
+    huge = facts.projection(frame=usual.frame.with_columns(scaled))
+    kept = facts.profile(states={"kept": 361, "dropped": 0, "duplicate": 0, "quarantined": 0}, reasons={}, source_count=361)
+    text = _calm(chromium, toolkit.report(kept, huge, out=tmp_path / "huge.html"))
+    assert "Every image that was found is in the dataset" in text
+    assert re.search(r"\d\u00a0EB", text)
+    unknown = usual.frame.with_columns(pl.lit(math.nan).alias(name) for name in ("p10", "p50", "p90"))
+    odd = facts.projection(frame=unknown, name="\u05e9\u05dc\u05d5\u05dd \U0001f680 " + "long " * 100)
+    text = _calm(chromium, toolkit.report(odd, out=tmp_path / "unknown.html"))
+    assert "\u05e9\u05dc\u05d5\u05dd" in text

@@ -28,6 +28,9 @@ OVERLAPS = """() => [...document.querySelectorAll("[data-plot]")].flatMap((plot)
 })"""
 FOLDED = "[...document.querySelectorAll('details:not([open]) [data-plot]')]"
 
+OPEN_AGAIN = """[...document.querySelectorAll("details.fold[open] [data-plot]")].every((plot) =>
+  +plot.dataset.width === plot.clientWidth && plot.dataset.dark === "true")"""
+
 FIGURES = {
     "scenarios", "quarters", "budget", "choices-storage", "risks", "v1-changes", "v1-states-changed", "latencies", "contention",
     "utilisation", "run2-ratios", "limits", "cost-by-month", "cost-so-far", "regimes", "influence-storage-capacity-bytes",
@@ -75,5 +78,12 @@ def test_one_figure_that_fails_leaves_the_others_drawn(chromium: Any, tmp_path: 
         assert before > 20
         assert visit.page.evaluate(f"{FOLDED}.length") > 10
         assert visit.page.evaluate(f"{FOLDED}.filter((plot) => plot.dataset.drawn)") == [], "what is folded away waits"
-        visit.page.click("details.fold:has([data-plot]) > summary >> nth=0")
+        summary = "details.fold:has([data-plot]) > summary >> nth=0"
+        visit.page.click(summary)
         visit.until(f"{drawn} > {before} && document.documentElement.dataset.figures === 'drawn'")
+        visit.page.click(summary)  # folded away again while the window becomes smaller and the screen dark
+        visit.page.set_viewport_size({"width": 768, "height": 900})
+        visit.page.emulate_media(color_scheme="dark")
+        visit.page.wait_for_timeout(300)
+        visit.page.click(summary)
+        visit.until(f"document.documentElement.dataset.figures === 'drawn' && {OPEN_AGAIN}")

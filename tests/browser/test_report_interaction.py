@@ -106,3 +106,36 @@ def test_a_figure_is_taken_along_as_svg_and_png(chromium: Any, page: Path) -> No
         assert len(png) > 10_000
         assert visit.complaints == []
         assert [url for url in visit.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_several_sliders_of_a_notebook_moved_at_once_agree_with_python(
+    chromium: Any, projection: Projection, tmp_path: Path
+) -> None:
+    made = toolkit.sliders(projection)
+    cell = tmp_path / "cell.html"
+    cell.write_text(f"<!doctype html><style>iframe {{ max-width: 900px }}</style>{made._repr_html_()}", encoding="utf-8")
+    stops = {"growth.factor": 9, "storage.protection_factor": 4, "training.epoch_count": 2, "training.deadline_s": 1}
+    context = chromium.new_context(offline=True, viewport={"width": 960, "height": 900})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda fault: complaints.append(str(fault)))
+    page.goto(cell.as_uri())
+    frame = page.frame_locator("iframe")
+    frame.locator("input").first.wait_for()
+    for name, stop in stops.items():
+        slider = frame.locator(f"input[data-input='{name}']")
+        slider.focus()
+        slider.press("Home")
+        for _ in range(stop):
+            slider.press("ArrowRight")
+    inputs = {given.name: given for given in made.found.inputs}
+    assert inputs.keys() == stops.keys()
+    changed = {name.replace(".", "_"): inputs[name].stops[stop] for name, stop in stops.items()}
+    for output in made.found.outputs:
+        shown = frame.locator(f"td[data-what='{output.quantity}']")
+        assert float(shown.get_attribute("data-value")) == pytest.approx(made.found.value(output.quantity, **changed), rel=1e-5)
+    inner = page.frames[1]
+    assert inner.evaluate("document.documentElement.scrollHeight <= innerHeight"), "the frame holds all of it"
+    assert complaints == []
+    context.close()

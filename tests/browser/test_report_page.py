@@ -100,10 +100,20 @@ def test_the_first_screen_reads_without_scripts(chromium: Any, report: Path) -> 
 
 def test_a_number_leads_to_its_explanation_by_keyboard(chromium: Any, report: Path) -> None:
     with Visit(chromium, report) as visit:
-        visit.page.focus("#answer a.why >> nth=0")
+        visit.page.focus("#answer .facts a.why >> nth=0")
         visit.page.keyboard.press("Enter")
+        visit.page.wait_for_selector("dialog#why[open]")
+        assert "raw + curated" in visit.page.inner_text("dialog#why")
+        visit.page.locator("dialog#why a.why").first.click()
+        visit.until("document.getElementById('why').dataset.shows === 'why-storage-raw-bytes'")
+        visit.page.click("dialog#why [data-why=back]")
+        visit.until("document.getElementById('why').dataset.shows === 'why-storage-capacity-bytes'")
+        visit.page.keyboard.press("Escape")
+        visit.until("!document.getElementById('why').open")
+        assert visit.page.evaluate("document.activeElement.getAttribute('href')") == "#why-storage-capacity-bytes"
+        visit.page.keyboard.press("Enter")
+        visit.page.click("dialog#why [data-why=list]")
         visit.page.wait_for_selector("#why-storage-capacity-bytes[open]")
-        assert "raw + curated" in visit.page.inner_text("#why-storage-capacity-bytes")
         assert visit.page.evaluate("document.activeElement.tagName") == "SUMMARY"
 
 

@@ -26,7 +26,7 @@ def taken() -> MeasurementSet:
 
 
 def test_the_terminal_tells_faults_intervals_and_limits(capsys: pytest.CaptureFixture[str]) -> None:
-    show_measurements(taken())
+    show_measurements(taken(), is_whole=True)
     said = capsys.readouterr().out
     assert f"! not measured: transfer.object_get in 2 settings: {REASON}" in said
     assert "75 % (70 % to 80 %)" in said

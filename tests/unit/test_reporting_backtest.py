@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import io
 import json
 from pathlib import Path
 
 import pytest
 import reporting_facts as facts
+from rich.console import Console
 
 import toolkit
+from toolkit import terminal
 from toolkit.facts.backtests import Backtest, FittedLaw, Prediction
 from toolkit.projection.result import Projection
 from toolkit.reporting.page import render
@@ -114,3 +117,25 @@ def test_a_projection_carries_the_newest_backtest_of_its_dataset_or_says_that_th
     older = tested.to_dict()
     del older["backtest"]
     assert Projection.from_dict(older).backtest == ""
+
+
+def test_one_is_one_screen_of_the_terminal(found: Backtest, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(terminal, "console", lambda: Console(file=written, width=80))
+    named = "<\x1b[31m> very long " * 30
+    laws = tuple(dataclasses.replace(LAWS[0], kind=f"kind{i}", title=named) for i in range(20))
+    many = tuple(_prediction(law.kind, 2, 2e6, 2.02e6) for law in laws)
+    terminal.show_backtest(dataclasses.replace(found, dataset=named, laws=laws, predictions=many))
+    lines = written.getvalue().splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    assert "\x1b" not in written.getvalue()
+    assert "0.99 %" in written.getvalue()
+
+
+def test_each_number_of_one_leads_to_how_it_is_made(found: Backtest) -> None:
+    page = render(Subjects(backtests=(found,)))
+    for name in ("predictions", "error", "coverage", "shard-bytes", "curate-s"):
+        assert f'href="#why-predicted-{name}"' in page, name
+        assert page.count(f'id="why-predicted-{name}"') == 1, name
+    assert "|measured / predicted - 1|" in page

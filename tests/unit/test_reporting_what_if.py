@@ -17,6 +17,8 @@ from toolkit.projection.what_if import what_if
 from toolkit.reporting.page import render
 from toolkit.reporting.sections_what_if import what_if_facts
 from toolkit.reporting.subjects import Subjects
+from toolkit.reporting.topics_inference import INFERENCE_TOPICS
+from toolkit.reporting.topics_training import TRAINING_TOPICS
 
 SCENARIOS = Path(__file__).parents[2] / "sample_data" / "scenarios"
 ERASURE = {1.0: {"kind": "none"}, 1.5: {"kind": "erasure", "data": 4, "parity": 2}, 3.0: {"kind": "replicas", "copies": 3}}
@@ -81,9 +83,9 @@ def test_a_position_shows_what_a_fresh_projection_finds(name: str, position: int
 
 
 @pytest.mark.usefixtures("certain")
-def test_the_sliders_stand_between_the_costs_and_the_doubling() -> None:
+def test_the_sliders_stand_after_the_doubling_and_before_the_assumptions() -> None:
     page = render(Subjects(projections=(project(scenario_of("lab_one_node")),)))
-    places = [page.index(f'<section id="{name}"') for name in ("costs", "what-if", "doubling")]
+    places = [page.index(f'<section id="{name}"') for name in ("costs", "doubling", "what-if", "assumptions")]
     assert places == sorted(places)
     assert 'id="surface-sliders"' in page
 
@@ -91,9 +93,10 @@ def test_the_sliders_stand_between_the_costs_and_the_doubling() -> None:
 @pytest.mark.usefixtures("certain")
 def test_numbers_of_every_section_lead_to_how_they_are_made() -> None:
     page = render(Subjects(projections=(project(scenario_of("lab_one_node")),)))
-    for section in ("plan", "growth", "load", "doubling", "sensitivity"):
-        start = page.index(f'<section id="{section}"')
-        assert 'href="#why-' in page[start : page.index("</section>", start)], section
+    topics = [topic.name for topic in (*TRAINING_TOPICS, *INFERENCE_TOPICS)]
+    for section in ("answer", "plan", "growth", "load", "doubling", "sensitivity", *topics):
+        start = page.index(f' id="{section}"')
+        assert 'href="#why-' in page[start : page.index("<section", start)], section
     assert '"why":"why-storage-capacity-bytes"' in page
     links = set(re.findall(r'href="#(why-[^"]+)"', page)) | set(re.findall(r'"why":"(why-[^"]+)"', page))
     assert sorted(link for link in links if f'id="{link}"' not in page) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import math
 
 import polars as pl
 import pytest
@@ -12,11 +13,12 @@ from conftest import SAMPLE
 from rich.console import Console
 
 import toolkit
-from toolkit import terminal
-from toolkit.facts import DatasetProfile
+from toolkit import terminal, terminal_measurements
+from toolkit.facts import DatasetProfile, Environment, MeasurementSet
 from toolkit.projection.result import Projection
 
 LINES, COLUMNS = 45, 100
+SMALL_LINES, SMALL_COLUMNS = 40, 80
 
 
 @pytest.fixture
@@ -98,3 +100,54 @@ def test_any_dataset_is_one_screen(profile: DatasetProfile, screen: io.StringIO)
     terminal.show_profile(profile)
     lines_of(screen)
     assert "\x1b" not in screen.getvalue()
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """A terminal of 80 columns."""
+    written = io.StringIO()
+    for module in (terminal, terminal_measurements):
+        monkeypatch.setattr(module, "console", lambda: Console(file=written, width=SMALL_COLUMNS))
+    return written
+
+
+def _fits(screen: io.StringIO) -> str:
+    lines = screen.getvalue().splitlines()
+    assert len(lines) <= SMALL_LINES, len(lines)
+    assert max(map(len, lines)) <= SMALL_COLUMNS
+    return screen.getvalue()
+
+
+def _run(count: int, title: str) -> MeasurementSet:
+    """A run with many measurements, faults and models."""
+    rates = [facts.measurement(f"stage{i}.rate", f"{title} {i}", "bytes_per_s", 1e9, 2e9) for i in range(count)]
+    found = facts.measurements(*facts.measurements().measurements, *rates)
+    faults = {f"stage{i}.fault": f"{title} is not there" for i in range(30)}
+    return dataclasses.replace(found, environment=Environment(host=title, facts={"not_measured": faults}))
+
+
+def test_measurements_are_one_screen_and_all_of_them_on_request(small: io.StringIO) -> None:
+    run = _run(90, "rate of a stage")
+    terminal_measurements.show_measurements(run)
+    text = _fits(small)
+    assert "Loader, decoded images" in text
+    assert "1,510 images/s" in text
+    assert "\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2591\u2591\u2591 75 %" in text
+    assert "more measurements, ceilings and intervals: tonnage show FILE --all" in text
+    small.seek(0)
+    small.truncate()
+    terminal_measurements.show_measurements(run, is_whole=True)
+    assert len(small.getvalue().splitlines()) > 100
+
+
+@pytest.mark.parametrize("title", [facts.HOSTILE * 9, "long " * 300, "\u05e9\u05dc\u05d5\u05dd"])
+def test_measurements_of_any_name_are_one_screen(title: str, small: io.StringIO) -> None:
+    terminal_measurements.show_measurements(_run(5, title))
+    assert "\x1b" not in _fits(small)
+
+
+def test_a_run_that_measured_nothing_or_no_numbers_is_one_screen(small: io.StringIO) -> None:
+    odd = facts.measurement("read.sequential", "Sequential read", "bytes_per_s", math.nan, 2e9)
+    terminal_measurements.show_measurements(facts.measurements(odd))
+    terminal_measurements.show_measurements(dataclasses.replace(facts.measurements(), measurements=()))
+    assert "unknown" in _fits(small)

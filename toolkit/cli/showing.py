@@ -43,7 +43,7 @@ def _show_file(path: Path, *, draw: bool, is_whole: bool) -> MeasurementSet | Pr
     if schema.startswith("tonnage.measurements/"):
         measured = MeasurementSet.load(path)
         if draw:
-            show_measurements(measured)
+            show_measurements(measured, is_whole=is_whole)
         return measured
     if schema.startswith("tonnage.projection/"):
         projection = Projection.load(path)

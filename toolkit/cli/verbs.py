@@ -18,7 +18,12 @@ StorageOptions = Annotated[
     typer.Option(metavar="KEY=VALUE", help="Option of object stores, such as endpoint, region, anonymous; may be repeated."),
 ]
 
-Whole = Annotated[bool, typer.Option("--all", help="Of a projection: every order and every quantity, not one screen.")]
+Whole = Annotated[
+    bool,
+    typer.Option(
+        "--all", help="Everything there is, not one screen: of a projection every order and quantity, of measurements every rate."
+    ),
+]
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -10,12 +10,16 @@ import polars as pl
 from toolkit.measurement.comparing import Comparison
 from toolkit.projection.explain import EVIDENCE
 from toolkit.reporting.blocks import KeyFact, KeyFacts
+from toolkit.reporting.counted import counted_id
 from toolkit.reporting.explanations import last_month
+from toolkit.reporting.known import Known
 from toolkit.reporting.sections_projection import answer_facts
 from toolkit.reporting.wording import TIMES, interval, list_words, plural, sentences, shorten, without_keys
 from toolkit.units import show
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from toolkit.facts import DatasetProfile, MeasurementSet
     from toolkit.facts.backtests import Backtest
     from toolkit.projection.contrasting import Contrast
@@ -32,6 +36,15 @@ __all__ = [
     "answer_of_projection",
 ]
 
+
+_TOLD: Final = (
+    "dataset.images", "storage.capacity_bytes", "training.elapsed_s", "training.cost_usd", "inference.latency_p99_s",
+    "bandwidth.storage_demand_bytes_per_s", "bandwidth.storage_supply_bytes_per_s", "inference.objective_s",
+    "training.deadline_s", "inference.device_w", "inference.device_limit_w", "training.memory_bytes",
+    "inference.memory_bytes", "network.node_bytes_per_s", "inference.uplink_bytes_per_s", "inference.sent_bytes_per_s",
+    "training.decode_images_per_s", "storage.time_to_fill_s", "training.power_w", "inference.power_w", "site.power_w",
+)  # fmt: skip
+"""Quantities that the answer's sentences tell."""
 
 _LINES_NAMED: Final = 3
 """Lines of a plan that the answer names; the plan's table holds all."""
@@ -51,6 +64,8 @@ class Answer:
     """What the headline leaves out."""
     facts: KeyFacts | None = None
     """Numbers that stand for themselves."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Numbers in its sentences, as they are shown there, with the identifiers of their explanations."""
 
 
 def answer_of_projection(projection: Projection, prefix: str = "") -> Answer:
@@ -66,7 +81,8 @@ def answer_of_projection(projection: Projection, prefix: str = "") -> Answer:
     shown = tuple((question, answer) for question, answer in points if answer)
     headline, lead = sentences(plan.summary)
     of = f"Scenario: {projection.name}"
-    return Answer(of=of, headline=headline, lead=lead, points=shown, facts=answer_facts(projection, prefix))
+    links = Known.of(projection, prefix).links(_TOLD)
+    return Answer(of=of, headline=headline, lead=lead, points=shown, facts=answer_facts(projection, prefix), links=links)
 
 
 def _when(plan: Plan) -> str:
@@ -139,7 +155,7 @@ def answer_of_measurements(found: MeasurementSet) -> Answer:
     return Answer(of=f"Measurements of {found.dataset}", headline=headline, points=tuple(points))
 
 
-def answer_of_dataset(profile: DatasetProfile) -> Answer:
+def answer_of_dataset(profile: DatasetProfile, prefix: str = "") -> Answer:
     """Return how much of what came in is now a dataset."""
     size = show(profile.image_bytes, "bytes")
     headline = f"{profile.image_count:,} of {plural(profile.source_count, 'image occurrence')} are now a dataset of {size}."
@@ -148,16 +164,19 @@ def answer_of_dataset(profile: DatasetProfile) -> Answer:
     left_out = [f"{count:,} {state}" for state, count in profile.states.items() if state != "kept" and count]
     groups = plural(profile.near_duplicate_group_count, "group")
     facts = (
-        KeyFact(label="images", value=f"{profile.image_count:,}", note=f"{show(profile.kept_share, 'share')} of what came in"),
-        KeyFact(label="size", value=size, note=plural(profile.shard_count, "shard")),
-        KeyFact(label="near duplicates", value=f"{profile.near_duplicate_image_count:,}", note=groups),
-        KeyFact(label="labels", value=f"{profile.label_count:,}"),
-    )
+        KeyFact(label="images", value=f"{profile.image_count:,}", note=f"{show(profile.kept_share, 'share')} of what came in",
+                why=counted_id("images", prefix)),
+        KeyFact(label="size", value=size, note=plural(profile.shard_count, "shard"), why=counted_id("size", prefix)),
+        KeyFact(label="near duplicates", value=f"{profile.near_duplicate_image_count:,}", note=groups,
+                why=counted_id("near", prefix)),
+        KeyFact(label="labels", value=f"{profile.label_count:,}", why=counted_id("labels", prefix)),
+    )  # fmt: skip
     return Answer(
         of=f"Dataset {profile.name}, version {profile.version}",
         headline=headline,
         points=(("Left out", (list_words(left_out) or "nothing") + "."),),
         facts=KeyFacts(items=facts),
+        links={size: counted_id("size", prefix)},
     )
 
 

@@ -64,7 +64,9 @@ class Cell:
     badge: str = ""
     """Kind of evidence, shown as a badge: measured, published, vendor, assumed."""
     why: str = ""
-    """Identifier of the explanation behind the number."""
+    """Identifier of the explanation behind the number; of a row's first cell, behind every number in the row."""
+    id: str = ""
+    """Of a row's first cell: identifier of the row, where it explains what others show."""
     href: str = ""
     """An address outside that the text links to; followed only when clicked."""
     quiet: bool = False
@@ -102,6 +104,8 @@ class Table:
     """Whether it is left off paper, as too long a list: it stands folded on the screen."""
     shown_count: int = 0
     """How many rows show until the rest is opened; 0 shows all."""
+    why: str = ""
+    """Identifier of the explanation behind every number of a table whose rows have none of their own."""
 
     @property
     def parts(self) -> tuple[Table, ...]:
@@ -194,6 +198,8 @@ class Prose:
     """Whether it says that something is missing."""
     strong: bool = False
     """Whether it names whose the blocks after it are."""
+    links: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Numbers in the text, as they are shown there, with the identifiers of their explanations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +261,10 @@ class Section:
     """What follows."""
     short: str
     """The title's word in the table of contents."""
+    links: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Numbers in ``lead``, as they are shown there, with the identifiers of their explanations."""
+    group: str = ""
+    """The part of the contents that it stands under; that of its kind where it has none of its own."""
 
 
 def text_rows(rows: Sequence[Sequence[object]]) -> tuple[tuple[Cell, ...], ...]:

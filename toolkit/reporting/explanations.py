@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from toolkit.projection.explain import Explanation
     from toolkit.projection.result import Projection
 
-__all__ = ["details_of", "explained", "last_month", "why_id", "why_of"]
+__all__ = ["details_of", "explained", "given_ids", "last_month", "why_id", "why_of"]
 
 _DEPTH: Final = 5
-_DETAILS_HELD: Final = 160
+_DETAILS_HELD: Final = 400
 
 
 def why_id(quantity: str, prefix: str = "") -> str:
@@ -26,8 +26,14 @@ def why_id(quantity: str, prefix: str = "") -> str:
 
 
 def explained(projection: Projection) -> frozenset[str]:
-    """Return the quantities that the page explains: what may be linked to its explanation."""
-    return frozenset(_explained(projection)["quantity"].to_list())
+    """Return what the page explains: results by a detail each, inputs by their row among the assumptions."""
+    return frozenset(_explained(projection)["quantity"].to_list()) | set(projection.assumptions["name"].to_list())
+
+
+def given_ids(projection: Projection, prefix: str = "") -> dict[str, str]:
+    """Return the identifier of each input's row among the assumptions, which explains it; results have details of their own."""
+    results = set(_explained(projection)["quantity"].to_list())
+    return {name: why_id(name, prefix) for name in projection.assumptions["name"].to_list() if name not in results}
 
 
 def why_of(known: frozenset[str], quantity: str, prefix: str = "") -> str:
@@ -36,9 +42,13 @@ def why_of(known: frozenset[str], quantity: str, prefix: str = "") -> str:
 
 
 def _explained(projection: Projection) -> pl.DataFrame:
-    """Return the quantities that the page explains, with the last month in which each has a value."""
+    """Return the quantities that the page explains, with the last month in which each has a value; inputs are told elsewhere."""
     frame = projection.frame.filter(pl.col("p50").is_not_null()).sort("month")
-    return frame.group_by("quantity", maintain_order=True).agg(pl.col("month").last()).head(_DETAILS_HELD)
+    found = frame.group_by("quantity", maintain_order=True).agg(pl.col("month").last())
+    told = {*projection.frame["quantity"].to_list(), *projection.assumptions["name"].to_list()}
+    beside = [name for name in projection.explanations if name not in told]  # what lies between inputs and results
+    more = pl.DataFrame({"quantity": beside, "month": [last_month(projection)] * len(beside)}, schema=found.schema)
+    return pl.concat([found, more]).head(_DETAILS_HELD)
 
 
 def last_month(projection: Projection) -> int:
@@ -49,7 +59,7 @@ def last_month(projection: Projection) -> int:
 def details_of(projection: Projection, prefix: str = "") -> tuple[Detail, ...]:
     """Return the explanation of every quantity in the last month in which it has a value."""
     months = _explained(projection)
-    known = set(months["quantity"].to_list())
+    known = explained(projection)
     details = []
     for quantity, month in months.iter_rows():
         tree = projection.explain(quantity, month)
@@ -57,7 +67,9 @@ def details_of(projection: Projection, prefix: str = "") -> tuple[Detail, ...]:
     return tuple(details)
 
 
-def _detail(tree: Explanation, known: set[str], prefix: str, *, title: str = "", top: bool = False, depth: int = 0) -> Detail:
+def _detail(
+    tree: Explanation, known: frozenset[str], prefix: str, *, title: str = "", top: bool = False, depth: int = 0
+) -> Detail:
     elsewhere = tree.name in known and not top
     deeper = () if elsewhere or depth >= _DEPTH else tree.inputs
     return Detail(

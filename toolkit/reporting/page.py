@@ -23,6 +23,7 @@ from toolkit.reporting.answer import (
 from toolkit.reporting.blocks import Block, Chart, Fold, Prose, Section
 from toolkit.reporting.design import TEMPLATE, dark_twins
 from toolkit.reporting.dollars import plain_dollars
+from toolkit.reporting.linking import linked
 from toolkit.reporting.sections_backtest import backtest_sections
 from toolkit.reporting.sections_changes import diff_sections
 from toolkit.reporting.sections_dataset import dataset_sections
@@ -31,6 +32,8 @@ from toolkit.reporting.sections_projection import projection_sections
 from toolkit.reporting.sections_runs import comparison_sections, runs_section
 from toolkit.reporting.sections_scenarios import contrast_sections, scenario_section
 from toolkit.reporting.sources import source_of, sourced
+from toolkit.reporting.topics_inference import INFERENCE_TOPICS
+from toolkit.reporting.topics_training import TRAINING_TOPICS
 from toolkit.reporting.unsaid import unsaid
 from toolkit.reporting.wording import shorten, together, visible
 
@@ -44,13 +47,18 @@ if TYPE_CHECKING:
 
 __all__ = ["charts_of", "render"]
 
-_ORDER: Final = (
-    "scenarios", "plan", "came-in", "changed", "refused", "made-of", "alike", "measured", "runs", "backtest", "growth",
-    "load", "costs", "what-if", "doubling", "sensitivity", "assumptions", "unsaid", "formulas",
-)  # fmt: skip
-"""Sections in the order in which they are read."""
+_GROUPS: Final = {
+    "Plan": ("scenarios", "plan", "costs"),
+    "Dataset": ("came-in", "changed", "refused", "made-of", "alike"),
+    "Measured": ("measured", "runs", "backtest"),
+    "Ahead": ("growth", "load"),
+    "Training": ("no-training", *(topic.name for topic in TRAINING_TOPICS), "doubling"),
+    "Inference": ("no-inference", *(topic.name for topic in INFERENCE_TOPICS)),
+    "How sure": ("what-if", "sensitivity", "assumptions", "unsaid", "formulas"),
+}
+"""Sections in the order in which they are read, by the part of the contents that they stand under."""
 
-_SCRIPTS: Final = ("report.js", "downloads.js", "whatif.js")
+_SCRIPTS: Final = ("report.js", "downloads.js", "whatif.js", "explain.js")
 
 _UNSAFE: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 """Characters that could end a script element or a line inside JSON, as their escapes."""
@@ -106,7 +114,7 @@ def _answers(subjects: Subjects) -> list[Answer]:
     if subjects.measurements:
         return [answer_of_measurements(found) for found in subjects.measurements]
     if subjects.datasets:
-        return [answer_of_dataset(evidence.profile) for evidence in subjects.datasets]
+        return [answer_of_dataset(evidence.profile, prefix) for prefix, evidence in _prefixed(subjects.datasets, "d")]
     if subjects.backtests:
         return [answer_of_backtest(tested) for tested in subjects.backtests]
     if subjects.comparisons or subjects.contrasts:
@@ -130,8 +138,9 @@ def _numbered(items: tuple[Any, ...], letter: str) -> list[tuple[str, Any]]:
 def _sections(subjects: Subjects) -> list[Section]:
     """Return the sections in the order of the story: the plan, what came in, what was measured, what lies ahead, how."""
     found: list[tuple[str, Section, str]] = []
+    project_sections = functools.partial(projection_sections, measured=subjects.measurements)
     makers: list[tuple[tuple[Any, ...], str, Callable[..., dict[str, Section]], Callable[[Any], str]]] = [
-        (subjects.projections, "p", projection_sections, lambda projection: projection.name),
+        (subjects.projections, "p", project_sections, lambda projection: projection.name),
         (subjects.datasets, "d", dataset_sections, lambda evidence: evidence.profile.name),
         (subjects.measurements, "m", measurement_sections, lambda taken: taken.started_at),
         (subjects.backtests, "b", backtest_sections, lambda tested: tested.started_at),
@@ -148,8 +157,12 @@ def _sections(subjects: Subjects) -> list[Section]:
     sources = {"scenarios": "Projected by formulas, each scenario from its own inputs.", "runs": "Measured in both runs."}
     found += [(kind, sourced(section, sources[kind]), "") for kind, section in together.items() if section is not None]
     found.append(("unsaid", unsaid(subjects), ""))
-    kinds = {kind: [(section, whose) for name, section, whose in found if name == kind] for kind in _ORDER}
-    return [_merged(same) for same in kinds.values() if same]
+    sections = []
+    for group, kinds in _GROUPS.items():
+        for kind in kinds:
+            same = [(section, whose) for name, section, whose in found if name == kind]
+            sections += [dataclasses.replace(_merged(same), group=group)] if same else []
+    return sections
 
 
 def _merged(same: list[tuple[Section, str]]) -> Section:
@@ -159,7 +172,7 @@ def _merged(same: list[tuple[Section, str]]) -> Section:
         return first
     blocks: list[Block] = [Prose(text=f"{whose}.", strong=True), *first.blocks]
     blocks += [
-        Fold(title=name, id=section.id, blocks=(Prose(text=section.lead), *section.blocks), strong=True)
+        Fold(title=name, id=section.id, blocks=(Prose(text=section.lead, links=section.links), *section.blocks), strong=True)
         for section, name in others
     ]
     return dataclasses.replace(first, blocks=tuple(blocks))
@@ -177,6 +190,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "linked": linked,
         "visible": visible,
         "together": together,
         "shorten": shorten,

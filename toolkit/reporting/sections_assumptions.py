@@ -8,6 +8,8 @@ import polars as pl
 
 from toolkit.projection.explain import EVIDENCE
 from toolkit.reporting.blocks import Cell, Section, Table, text_rows
+from toolkit.reporting.explanations import given_ids
+from toolkit.reporting.known import badge
 from toolkit.reporting.wording import DASH, begin, list_words, plural, quantity_words
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from toolkit.projection.result import Projection
 
-__all__ = ["assumptions_section", "badge"]
+__all__ = ["assumptions_section"]
 
 _OPEN_ROWS: Final = 6
 _COLUMNS: Final = ("what", "value", "moves", "known from", "source")
@@ -34,10 +36,11 @@ def assumptions_section(projection: Projection, prefix: str) -> Section:
             f"{plural(len(facts), 'input')}: {list_words(counts)}. The weakest come first, and of them those that move a result."
         )
     tables: list[Table] = []
+    ids = given_ids(projection, prefix)
     for kind in sorted(set(kinds), key=lambda kind: -_strength(kind)):
         rows = [row for row in facts if row["evidence"] == kind]
         rows.sort(key=lambda row: (-moved[row["name"]][0] if row["name"] in moved else 0.0, row["name"]))
-        cells = text_rows([_row(row, moved) for row in rows])
+        cells = text_rows([_row(row, moved, ids.get(row["name"], "")) for row in rows])
         caption = f"{begin(kind)}: {plural(len(rows), 'input')}"
         is_weakest = not tables
         tables.append(
@@ -62,21 +65,15 @@ def _moved(projection: Projection) -> dict[str, tuple[float, list[str]]]:
     return {name: (moves[0][0], [words for _, words in moves[:_MOVES_SHOWN]]) for name, moves in ranked.items()}
 
 
-def _row(row: Mapping[str, Any], moved: Mapping[str, tuple[float, list[str]]]) -> list[object]:
+def _row(row: Mapping[str, Any], moved: Mapping[str, tuple[float, list[str]]], name_id: str) -> list[object]:
     moves = moved.get(row["name"])
     return [
-        Cell(text=begin(quantity_words(row["name"]))),
+        Cell(text=begin(quantity_words(row["name"])), id=name_id),
         str(row["shown"] or DASH),
         DASH if moves is None else Cell(text=list_words(moves[1]), quiet=True),
         badge(row["evidence"]),
         _source(str(row["source"] or ""), str(row["evidence"] or "")),
     ]
-
-
-def badge(evidence: object) -> Cell:
-    """Return a kind of evidence as a badge."""
-    kind = str(evidence or "").partition(":")[0].strip()
-    return Cell(text="", badge=kind) if kind else Cell(text=DASH)
 
 
 def _strength(evidence: str) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Notes, Prose, Section, Table, text_rows
 from toolkit.reporting.charts import finish_rows, guide_lines, row_label, row_marks
 from toolkit.reporting.design import BLUE, GRAY, VERMILLION, new_figure
-from toolkit.reporting.wording import begin, interval, moment, plain, plural
+from toolkit.reporting.wording import DASH, begin, interval, moment, plain, plural
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -28,11 +28,12 @@ def backtest_sections(found: Backtest, prefix: str = "") -> dict[str, Section]:
     blocks: list[Block] = [Prose(text="Nothing could be predicted and measured in the time given.", calm=True)]
     if found.predictions:
         figures = backtest_figures(found)
-        blocks = [_facts(found)]
+        blocks = [_facts(found, prefix)]
         blocks += [
-            Chart(id=f"{prefix}{name.replace('_', '-')}", figure=figure, table=_scores(found)) for name, figure in figures.items()
+            Chart(id=f"{prefix}{name.replace('_', '-')}", figure=figure, table=_scores(found, prefix))
+            for name, figure in figures.items()
         ]
-        blocks.append(_predictions(found))
+        blocks += [_predictions(found, prefix), _laws(found, prefix)]
     if found.flags or found.limits:
         blocks.append(Notes(items=(*map(begin, found.flags), *found.limits), title="What it does not say"))
     lead = f"{found.sentence}. Taken in {show(found.elapsed_s, 's')} on {found.environment.host}, {moment(found.started_at)}."
@@ -47,18 +48,29 @@ def backtest_figures(found: Backtest) -> dict[str, go.Figure]:
     return {} if figure is None else {"backtest_ratios": figure}
 
 
-def _facts(found: Backtest) -> KeyFacts:
+def _facts(found: Backtest, prefix: str) -> KeyFacts:
     farthest = max(p.size_factor for p in found.predictions)
     return KeyFacts(
         items=(
-            KeyFact(label="predictions", value=f"{len(found.predictions):,}", note=plural(found.trial_count, "trial")),
-            KeyFact(label="median error", value=show(found.median_error_share, "share")),
+            KeyFact(
+                label="predictions",
+                value=f"{len(found.predictions):,}",
+                note=plural(found.trial_count, "trial"),
+                why=_law_id("predictions", prefix),
+            ),
+            KeyFact(label="median error", value=show(found.median_error_share, "share"), why=_law_id("error", prefix)),
             KeyFact(
                 label="within their interval",
                 value=show(found.coverage_share, "share"),
                 note=f"{show(_PROMISED_SHARE, 'share')} promised; chance alone: {show(found.chance_share, 'share', 2)}",
+                why=_law_id("coverage", prefix),
             ),
-            KeyFact(label="farthest", value=f"{farthest:.3g} times", note="the largest size that was fitted"),
+            KeyFact(
+                label="farthest",
+                value=f"{farthest:.3g} times",
+                note="the largest size that was fitted",
+                why=_law_id("predictions", prefix),
+            ),
         )
     )
 
@@ -108,10 +120,10 @@ def _add_dots(figure: go.Figure, found: list[Prediction], kinds: list[str], colo
     )  # fmt: skip
 
 
-def _scores(found: Backtest) -> Table:
+def _scores(found: Backtest, prefix: str) -> Table:
     rows = [
         [
-            Cell(text=begin(score.title), below=_given_by(found, score)),
+            Cell(text=begin(score.title), below=_given_by(found, score), why=_why(found, score.kind, prefix)),
             f"{score.prediction_count:,}",
             show(score.median_error_share, "share"),
             show(score.farthest_error_share, "share"),
@@ -132,7 +144,7 @@ def _given_by(found: Backtest, score: KindScore) -> str:
     return law.formula if law else ""
 
 
-def _predictions(found: Backtest) -> Table:
+def _predictions(found: Backtest, prefix: str) -> Table:
     laws = {law.kind: law for law in found.laws}
     rows = [
         (
@@ -149,5 +161,47 @@ def _predictions(found: Backtest) -> Table:
     note = f"The first {len(rows):,} of {len(found.predictions):,}; all are in the back-test's file." if hidden > 0 else ""
     columns = ("what", "size", "predicted", "80 % interval", "measured", "error")
     return Table(
-        caption="Each prediction", columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, 6)), note=note, folded=True
+        caption="Each prediction",
+        columns=columns,
+        rows=text_rows(rows),
+        numeric=frozenset(range(1, 6)),
+        note=note,
+        folded=True,
+        why=_law_id("predictions", prefix),
     )
+
+
+_MADE: Final = {
+    "predictions": ("predictions", "sizes that were left out of the fit, each predicted from the small ones of its trial"),
+    "error": ("median error", "median over the predictions of |measured / predicted - 1|"),
+    "coverage": ("within their interval", "predictions whose measured value lies within their 80 % interval / predictions"),
+}
+
+
+def _law_id(kind: str, prefix: str) -> str:
+    """Return the identifier of the row that says how a kind is predicted, or how a number over all of them is made."""
+    return f"{prefix}why-predicted-{kind.replace('.', '-').replace('_', '-')}"
+
+
+def _laws(found: Backtest, prefix: str) -> Table:
+    """Return how each kind is predicted, and how the numbers over all kinds are made."""
+    rows: list[tuple[object, ...]] = [
+        (Cell(text=begin(title), id=_law_id(kind, prefix)), how, DASH, DASH) for kind, (title, how) in _MADE.items()
+    ]
+    rows += [
+        (
+            Cell(text=begin(law.title), id=_law_id(law.kind, prefix)),
+            law.formula,
+            ", ".join(f"{name} {value:.4g}" for name, value in law.terms.items()) or DASH,
+            Cell(text=law.limits or DASH, quiet=True),
+        )
+        for law in found.laws
+    ]
+    columns = ("what", "formula", "terms fitted to the small sizes", "what it does not say")
+    return Table(caption="How each is predicted", columns=columns, rows=text_rows(rows), stacked=True, folded=True,
+                 is_for_screens=True)  # fmt: skip
+
+
+def _why(found: Backtest, kind: str, prefix: str) -> str:
+    """Return the identifier of the row that explains a kind; nothing where no law was fitted to it."""
+    return _law_id(kind, prefix) if found.law(kind) else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toolkit.reporting.blocks import Block, Cell, Chart, KeyFact, KeyFacts, Pictures, Prose, Section, Table, text_rows
+from toolkit.reporting.counted import counted_id, how_counted
 from toolkit.reporting.figures_dataset import dataset_figures, quality_boxes, scatter_of_shapes
 from toolkit.reporting.sections_changes import changed_section, versions_table
 from toolkit.reporting.wording import DASH, plural
@@ -47,26 +48,30 @@ def _came_in(profile: DatasetProfile, figures: dict[str, go.Figure], prefix: str
     )
     blocks: list[Block] = []
     if "funnel" in figures:
-        blocks.append(Chart(id=f"{prefix}funnel", figure=figures["funnel"], table=_balance(profile)))
+        blocks.append(Chart(id=f"{prefix}funnel", figure=figures["funnel"], table=_balance(profile, prefix)))
     else:
         blocks.append(Prose(text="Nothing was found in the sources, so there is nothing to draw.", calm=True))
     if len(profile.versions) == 1:
         blocks.append(versions_table(profile))
     if profile.curation.get("elapsed_s"):
-        blocks.append(_speed(profile))
+        blocks.append(_speed(profile, prefix))
+    blocks.append(how_counted(profile, prefix))
     return Section(id=f"{prefix}came-in", title="What came in", short="Came in", lead=lead, blocks=tuple(blocks))
 
 
-def _balance(profile: DatasetProfile) -> Table:
-    rows: list[tuple[str, str]] = [(f"images: {state}", f"{count:,}") for state, count in profile.states.items()]
-    rows += [("images found, the sum of these", f"{profile.source_count:,}")]
+def _balance(profile: DatasetProfile, prefix: str) -> Table:
+    def row(words: str, count: int, kind: str) -> tuple[Cell, str]:
+        return Cell(text=words, why=counted_id(kind, prefix)), f"{count:,}"
+
+    rows = [row(f"images: {state}", count, "states") for state, count in profile.states.items()]
+    rows += [row("images found, the sum of these", profile.source_count, "found")]
     rows += [
-        (f"other files: {kind.replace('_', ' ').replace('(', ' (')}", f"{count:,}")
+        row(f"other files: {kind.replace('_', ' ').replace('(', ' (')}", count, "others")
         for kind, count in sorted(profile.other_files.items())
     ]
     total = profile.source_count + sum(profile.other_files.values())
-    rows += [("everything found", f"{total:,}")]
-    rows += [(f"split: {split}", f"{count:,}") for split, count in profile.splits.items()]
+    rows += [row("everything found", total, "found")]
+    rows += [row(f"split: {split}", count, "splits") for split, count in profile.splits.items()]
     gap = profile.source_count - sum(profile.states.values())
     note = (
         "The states add up to what was found."
@@ -78,12 +83,12 @@ def _balance(profile: DatasetProfile) -> Table:
     )
 
 
-def _speed(profile: DatasetProfile) -> KeyFacts:
-    facts = profile.curation
+def _speed(profile: DatasetProfile, prefix: str) -> KeyFacts:
+    facts, why = profile.curation, counted_id("speed", prefix)
     items = [
-        KeyFact(label="last batch took", value=show(facts["elapsed_s"], "s")),
-        KeyFact(label="images", value=show(facts.get("images_per_s"), "images_per_s")),
-        KeyFact(label="bytes read", value=show(facts.get("bytes_per_s"), "bytes_per_s")),
+        KeyFact(label="last batch took", value=show(facts["elapsed_s"], "s"), why=why),
+        KeyFact(label="images", value=show(facts.get("images_per_s"), "images_per_s"), why=why),
+        KeyFact(label="bytes read", value=show(facts.get("bytes_per_s"), "bytes_per_s"), why=why),
         KeyFact(label="workers", value=f"{facts.get('worker_count', 0):.0f}", note=f"on {facts.get('core_count', 0):.0f} cores"),
     ]
     return KeyFacts(items=tuple(items))
@@ -99,7 +104,7 @@ def _refused(evidence: DatasetEvidence, figures: dict[str, go.Figure], prefix: s
         lead = "Nothing was refused, dropped or duplicated."
         blocks.append(Prose(text="Every image that was found is in the dataset.", calm=True))
     if "reasons" in figures:
-        table = _counts_table("Left out, by reason", "reason", profile.reasons)
+        table = _counts_table("Left out, by reason", "reason", profile.reasons, counted_id("reasons", prefix))
         blocks.append(Chart(id=f"{prefix}reasons", figure=figures["reasons"], table=table))
     if refusals is not None and refusals.height:
         blocks.append(_refusals_table(evidence))
@@ -134,12 +139,14 @@ def _refusals_table(evidence: DatasetEvidence) -> Table:
     )
 
 
-def _counts_table(caption: str, noun: str, counts: Mapping[str, int], most: int = _LABELS_IN_TABLE) -> Table:
+def _counts_table(caption: str, noun: str, counts: Mapping[str, int], why: str, most: int = _LABELS_IN_TABLE) -> Table:
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     total = sum(count for _, count in ranked)
     rows = [(name, f"{count:,}", show(count / total if total else 0.0, "share")) for name, count in ranked[:most]]
     note = f"The {most:,} most frequent of {len(ranked):,}." if len(ranked) > most else ""
-    return Table(caption=caption, columns=(noun, "count", "share"), rows=text_rows(rows), numeric=frozenset({1, 2}), note=note)
+    return Table(
+        caption=caption, columns=(noun, "count", "share"), rows=text_rows(rows), numeric=frozenset({1, 2}), note=note, why=why
+    )  # fmt: skip
 
 
 def _made_of(evidence: DatasetEvidence, figures: dict[str, go.Figure], prefix: str) -> Section:
@@ -154,7 +161,7 @@ def _made_of(evidence: DatasetEvidence, figures: dict[str, go.Figure], prefix: s
         f"{show(profile.mean_pixels, 'pixels')}, in {plural(profile.shard_count, 'shard')} "
         f"({show(profile.shard_bytes, 'bytes')} on disk)."
     )
-    blocks: list[Block] = [_key_facts(profile)]
+    blocks: list[Block] = [_key_facts(profile, prefix)]
     for name in ("image_bytes", "image_pixels"):
         if name in figures:
             chart = Chart(
@@ -164,7 +171,9 @@ def _made_of(evidence: DatasetEvidence, figures: dict[str, go.Figure], prefix: s
     blocks += [Chart(id=f"{prefix}{name}", figure=figure, half=True) for name, figure in _image_figures(evidence).items()]
     for name, counts in (("formats", profile.formats), ("labels", profile.labels)):
         if name in figures:
-            table = _counts_table(f"Images by {name[:-1]}", name[:-1], counts)
+            table = _counts_table(
+                f"Images by {name[:-1]}", name[:-1], counts, counted_id("labels" if name == "labels" else "images", prefix)
+            )
             blocks.append(
                 Chart(id=f"{prefix}{name}", figure=figures[name], table=table, half={"formats", "labels"} <= figures.keys())
             )
@@ -181,22 +190,29 @@ def _image_figures(evidence: DatasetEvidence) -> dict[str, go.Figure]:
     return {name: figure for name, figure in found.items() if figure is not None}
 
 
-def _key_facts(profile: DatasetProfile) -> KeyFacts:
+def _key_facts(profile: DatasetProfile, prefix: str) -> KeyFacts:
     median_bytes, median_pixels = show(profile.image_size_bytes.median, "bytes"), show(profile.image_pixels.median, "pixels")
     items = [
-        KeyFact(label="images", value=f"{profile.image_count:,}", note=f"version {profile.version}"),
+        KeyFact(
+            label="images", value=f"{profile.image_count:,}", note=f"version {profile.version}", why=counted_id("images", prefix)
+        ),
         KeyFact(
             label="bytes an image",
             value=show(profile.mean_image_bytes, "bytes"),
             note=f"median {median_bytes}",
+            why=counted_id("mean", prefix),
         ),
         KeyFact(
             label="pixels an image",
             value=show(profile.mean_pixels, "pixels"),
             note=f"median {median_pixels}",
+            why=counted_id("mean", prefix),
         ),
         KeyFact(
-            label="labels", value=f"{profile.label_count:,}", note=", ".join(f"{k} {v:,}" for k, v in profile.splits.items())
+            label="labels",
+            value=f"{profile.label_count:,}",
+            note=", ".join(f"{k} {v:,}" for k, v in profile.splits.items()),
+            why=counted_id("labels", prefix),
         ),
     ]
     return KeyFacts(items=tuple(items))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from toolkit.facts import Measurement, MeasurementSet
 
-__all__ = ["measurement_sections"]
+__all__ = ["measurement_sections", "taken_id"]
 
 _HIGHLIGHTS: Final = {
     "loader.decoded": "images to training",
@@ -30,6 +30,13 @@ _HIGHLIGHTS: Final = {
 
 
 _ROWS_OPEN: Final = 5
+
+_FORMULAS: Final = {
+    "s": "elapsed time, of each operation or window", "share": "share of the time or rate, within a window",
+    "bytes_per_s": "bytes handed over / elapsed time", "images_per_s": "images / elapsed time",
+    "ratio": "one of two results over the other", "count": "counted",
+}  # fmt: skip
+"""How a window's value comes about, by its unit."""
 
 
 def measurement_sections(found: MeasurementSet, prefix: str = "") -> dict[str, Section]:
@@ -47,17 +54,17 @@ def measurement_sections(found: MeasurementSet, prefix: str = "") -> dict[str, S
         ceilings = [m for m in found.measurements if m.metric.startswith("ceiling.")]
         stages = [m for m in found.measurements if m not in ceilings]
         tables = [
-            _rates(stages, "Every stage", shown_count=_ROWS_OPEN),
-            _rates(ceilings, "Every ceiling", folded=True),
-            _limits(found),
+            _rates(found, stages, prefix, "Every stage", shown_count=_ROWS_OPEN),
+            _rates(found, ceilings, prefix, "Every ceiling", folded=True),
+            _taken(found, prefix),
         ]
-        blocks = [_highlights(found), *charts, *(table for table in tables if table.rows)]
+        blocks = [_highlights(found, prefix), *charts, *(table for table in tables if table.rows)]
     faults = tuple(map(_fault_words, faults_of(found)))
     said = (("What could not be measured, and why", faults), ("What these figures hold for", statement_of(found)))
     blocks += [Notes(items=items, title=title) for title, items in said if items]
     blocks.append(_environment(found))
     title = "What this machine does, against its ceilings"
-    return {"measured": Section(id=f"{prefix}measured", title=title, short="Measured", lead=lead, blocks=tuple(blocks))}
+    return {"measured": Section(id=f"{prefix}measured", title=title, short="Rates", lead=lead, blocks=tuple(blocks))}
 
 
 def _fault_words(fault: str) -> str:
@@ -66,23 +73,34 @@ def _fault_words(fault: str) -> str:
     return f"{name.replace('.', ': ').replace('_', ' ')}{colon and '. '}{reason[:1].upper()}{reason[1:]}"
 
 
-def _highlights(found: MeasurementSet) -> KeyFacts:
+def _highlights(found: MeasurementSet, prefix: str) -> KeyFacts:
     items = []
     for metric, label in _HIGHLIGHTS.items():
         m = found.find(metric, cache="warm") or found.find(metric)
         if m is not None:
             share = "" if m.ceiling_share is None else f"{show(m.ceiling_share, 'share', 2)} of its ceiling"
             note = ", ".join(part for part in (m.cache_verdict, share) if part)
-            items.append(KeyFact(label=label, value=show(m.median, m.unit), note=note))
+            items.append(KeyFact(label=label, value=show(m.median, m.unit), note=note,
+                                 why=taken_id(found, m, prefix)))  # fmt: skip
     first = found.measurements[0]
-    return KeyFacts(items=tuple(items[:4]) or (KeyFact(label=first.title, value=show(first.median, first.unit)),))
+    return KeyFacts(
+        items=tuple(items[:4])
+        or (KeyFact(label=first.title, value=show(first.median, first.unit), why=taken_id(found, first, prefix)),)
+    )
 
 
-def _rates(found: Sequence[Measurement], caption: str, *, folded: bool = False, shown_count: int = 0) -> Table:
+def taken_id(found: MeasurementSet, m: Measurement, prefix: str) -> str:
+    """Return the identifier of the row that says how a measurement was taken."""
+    return f"{prefix}why-measured-{found.measurements.index(m)}"
+
+
+def _rates(
+    run: MeasurementSet, found: Sequence[Measurement], prefix: str, caption: str, *, folded: bool = False, shown_count: int = 0
+) -> Table:
     return Table(
         caption=caption,
         columns=("what", "median", "95 % interval", "ceiling", "share", "cache, as proven"),
-        rows=text_rows([_rate_row(m) for m in found]),
+        rows=text_rows([_rate_row(m, taken_id(run, m, prefix)) for m in found]),
         numeric=frozenset({1, 2, 3, 4}),
         note=f"Medians over fresh processes; {_interval_words(found)}. Loopback rates are no network rates.",
         stacked=True,
@@ -98,13 +116,13 @@ def _interval_words(found: Sequence[Measurement]) -> str:
     return f"the interval is {by_t if all(few) else f'{resampled}, or {by_t}' if any(few) else resampled}"
 
 
-def _rate_row(m: Measurement) -> list[object]:
+def _rate_row(m: Measurement, why: str) -> list[object]:
     ceiling = show(m.ceiling.value, m.unit) if m.ceiling else DASH
     share = DASH if m.ceiling is None else "understated" if m.ceiling_share is None else show(m.ceiling_share, "share", 2)
     ends = m.ceiling_share_interval
     span = "" if ends is None or m.ceiling_share is None else f"{show(ends[0], 'share', 2)} to {show(ends[1], 'share', 2)}"
     remarks = [condition_words(m), ", ".join(flag.replace("_", " ") for flag in m.flags)]
-    name = Cell(text=measurement_name(m), below="; ".join(part for part in remarks if part))
+    name = Cell(text=measurement_name(m), below="; ".join(part for part in remarks if part), why=why)
     return [
         name,
         show(max(0.0, m.median) if m.unit == "share" else m.median, m.unit),
@@ -115,19 +133,30 @@ def _rate_row(m: Measurement) -> list[object]:
     ]
 
 
-def _limits(found: MeasurementSet) -> Table:
+def _taken(found: MeasurementSet, prefix: str) -> Table:
     rows = [
         [
-            measurement_name(m),
+            Cell(text=measurement_name(m), id=taken_id(found, m, prefix)),
+            Cell(text=_how(m), quiet=True),
             Cell(text=m.ceiling.explanation if m.ceiling else DASH, quiet=True),
             Cell(text=m.limits or DASH, quiet=True),
         ]
         for m in found.measurements
     ]
-    columns = ("what", "why that is its ceiling", "what it does not say")
+    columns = ("what", "how it was taken", "why that is its ceiling", "what it does not say")
     return Table(
-        caption="Ceilings and limits of each measurement", columns=columns, rows=text_rows(rows), stacked=True, folded=True
-    )
+        caption="How each was taken, its ceiling, and what it does not say", columns=columns, rows=text_rows(rows), stacked=True,
+        folded=True, is_for_screens=True,
+    )  # fmt: skip
+
+
+def _how(m: Measurement) -> str:
+    """Return how a figure was found: over how many windows and processes, under which conditions, and what was proven."""
+    processes = len({sample.invocation for sample in m.samples})
+    said = [f"median of {plural(len(m.samples), 'window')} in {plural(processes, 'process', 'processes')}", condition_words(m)]
+    proof = next((sample.cache for sample in m.samples if sample.cache is not None), None)
+    said += [f"cache {proof.verdict}, proven by {proof.evidence.replace('_', ' ')}"] if proof is not None else []
+    return f"{'; '.join(part for part in said if part)}. Formula: {_FORMULAS.get(m.unit, 'what was counted / elapsed time')}"
 
 
 def _environment(found: MeasurementSet) -> Table:

@@ -8,9 +8,10 @@ import polars as pl
 
 from toolkit.reporting.blocks import Block, Cell, Chart, Notes, Prose, Section, Table, text_rows
 from toolkit.reporting.explanations import explained, last_month, why_of
+from toolkit.reporting.explanations_plan import counted_by, purchase_id
 from toolkit.reporting.figures_costs import unknown_prices
 from toolkit.reporting.figures_risks import RISKS
-from toolkit.reporting.sections_assumptions import badge
+from toolkit.reporting.known import badge
 from toolkit.reporting.timelines import series
 from toolkit.reporting.wording import DASH, begin, interval, list_words, plural, quantity_words
 from toolkit.units import show
@@ -26,8 +27,10 @@ __all__ = ["costs_section", "plan_section"]
 
 _PLAN_ROWS: Final = 6
 _CHOICE_ROWS: Final = 5
-_COUNTED: Final = {"storage": "storage.drive_count", "inference": "inference.instance_count"}
-"""The quantity that a phase's items are counted by; nodes are told by their name."""
+_CHOSEN_BY: Final = {
+    "storage": "storage.drive_count", "training": "training.gpu_count", "inference": "inference.instance_count",
+}  # fmt: skip
+"""The quantity that the choices of a phase are counted by."""
 
 _COSTS: Final = ("cost.", "training.electricity_usd", "training.cost_usd", "inference.cost_usd", "inference.million_usd")
 
@@ -51,7 +54,9 @@ def plan_section(projection: Projection, figures: Mapping[str, go.Figure], prefi
         blocks.append(Notes(items=projection.flags, title="To watch"))
     if projection.backtest:
         blocks.append(Prose(text=projection.backtest, calm=True))
-    return Section(id=f"{prefix}plan", title="What to buy or rent, and when", short="Plan", lead=lead, blocks=tuple(blocks))
+    return Section(
+        id=f"{prefix}plan", title="What to buy or rent, and when", short="What to buy", lead=lead, blocks=tuple(blocks)
+    )
 
 
 def _plan_table(projection: Projection, prefix: str) -> Table:
@@ -59,7 +64,9 @@ def _plan_table(projection: Projection, prefix: str) -> Table:
     return Table(
         caption="The plan",
         columns=("what", "count", "by month", "unit price", "price", "power", "why", "known from"),
-        rows=text_rows([_plan_row(row, known, prefix) for row in projection.plan.frame.iter_rows(named=True)]),
+        rows=text_rows(
+            [_plan_row(row, known, prefix, place) for place, row in enumerate(projection.plan.frame.iter_rows(named=True))]
+        ),
         numeric=frozenset({1, 2, 3, 4, 5}),
         note="Counts do in as many draws as are asked for, nine in ten unless stated. A price that nobody gave is shown as "
         "'needs input', and is in no sum.",
@@ -68,14 +75,14 @@ def _plan_table(projection: Projection, prefix: str) -> Table:
     )
 
 
-def _plan_row(row: Mapping[str, Any], known: frozenset[str], prefix: str) -> list[object]:
-    counted = "training.node_count" if str(row["item"]).startswith("node of ") else _COUNTED.get(str(row["phase"]), "")
+def _plan_row(row: Mapping[str, Any], known: frozenset[str], prefix: str, place: int) -> list[object]:
+    counted = counted_by(row)
     month, order, budget = row["needed_by_month"], row["order_by_month"], row["budget_count"]
     when = DASH if month is None else "now" if month <= 0 else str(month)
     ordered = "" if order is None or order == month else f"order {'now' if order <= 0 else f'in {order}'}"
     budgeted = "" if budget is None or budget == row["count"] else f"{show(budget, 'count')} budgeted"
     return [
-        Cell(text=begin(str(row["item"])), below=str(row["phase"] or "")),
+        Cell(text=begin(str(row["item"])), below=str(row["phase"] or ""), why=purchase_id(place, prefix)),
         Cell(text=show(row["count"], "count"), below=budgeted, why=why_of(known, counted, prefix)),
         Cell(text=when, below=ordered),
         _price(row["unit_price_usd"]),
@@ -93,11 +100,12 @@ def _price(value: float | None) -> str:
 def _choices(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> list[Block]:
     """Return for each phase what else could be taken and why it was not: a figure with its table, or the table alone."""
     blocks: list[Block] = [Prose(text=f"{begin(sentence)}.", calm=True) for sentence in projection.plan.cheapest]
+    known = explained(projection)
     for (phase,), frame in projection.plan.alternatives.group_by("phase", maintain_order=True):
         name = f"choices-{phase}"
         rows = [
             (
-                Cell(text=str(row["item"])),
+                Cell(text=str(row["item"]), why=why_of(known, _CHOSEN_BY.get(str(phase), ""), prefix)),
                 show(row["count"], "count"),
                 _price(row["price_usd"]),
                 DASH if row["power_w"] is None else show(row["power_w"], "w"),

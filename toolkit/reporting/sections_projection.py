@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from toolkit.reporting.blocks import Block, Cell, Chart, Fold, KeyFact, KeyFacts, Prose, Section, Table, text_rows
 from toolkit.reporting.explanations import details_of, explained, last_month, why_of
+from toolkit.reporting.explanations_plan import purchase_details
 from toolkit.reporting.figures_projection import projection_figures
 from toolkit.reporting.figures_regimes import resource_words
+from toolkit.reporting.formats import measured_formats, measured_sharing
+from toolkit.reporting.known import Known
 from toolkit.reporting.sections_assumptions import assumptions_section
 from toolkit.reporting.sections_plan import costs_section, plan_section
 from toolkit.reporting.sections_what_if import what_if_section
+from toolkit.reporting.topics import Topic, absent_section, topic_section
+from toolkit.reporting.topics_inference import INFERENCE_TOPICS
+from toolkit.reporting.topics_training import TRAINING_TOPICS
 from toolkit.reporting.wording import DASH, TIMES, begin, interval, plural, quantity_words
 from toolkit.units import show
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import plotly.graph_objects as go
 
+    from toolkit.facts import MeasurementSet
     from toolkit.projection.result import Projection
 
 __all__ = ["answer_facts", "projection_sections"]
@@ -30,17 +38,25 @@ _MONTHS_SHOWN: Final = 7
 
 _GROUP_WORDS: Final = {"bandwidth": "bandwidth of storage", "cache": "page cache", "dataset": "the dataset"}
 
+_ROWS_PRINTED: Final = 12
+"""A table of quantities with more rows stays off paper: the sections of each question hold what matters of it."""
+
 _ROWS_OPEN: Final = 4
 """A table of quantities with more rows is folded."""
 
 
-def projection_sections(projection: Projection, prefix: str = "") -> dict[str, Section]:
-    """Return the sections of a projection by name; ``prefix`` keeps the identifiers of several projections apart."""
+def projection_sections(projection: Projection, prefix: str = "", measured: Sequence[MeasurementSet] = ()) -> dict[str, Section]:
+    """Return the sections of a projection by name; ``prefix`` keeps the identifiers of several projections apart.
+
+    ``measured`` holds the measurements of the same report: what they say of number formats and of shared machines stands beside
+    what is projected.
+    """
     figures = projection_figures(projection)
     sections: dict[str, Section | None] = {
         "plan": plan_section(projection, figures, prefix),
         "growth": _growth(projection, figures, prefix),
         "load": _load(projection, figures, prefix),
+        **_topics(projection, figures, prefix, measured),
         "costs": costs_section(projection, figures, prefix),
         "doubling": _doubling(projection, figures, prefix),
         "sensitivity": _sensitivity(projection, figures, prefix),
@@ -93,6 +109,9 @@ _DRAWN: Final = {
     "cost": "training.cost_usd",
     "latency": "inference.latency_p99_s",
     "latency-load": "inference.capacity_per_s",
+    "risks": "training.late_share",
+    "cost-by-month": "cost.owned_usd",
+    "cost-so-far": "cost.owned_so_far_usd",
 }
 """The quantity that a figure draws, to whose explanation it leads."""
 
@@ -130,20 +149,64 @@ def _growth(projection: Projection, figures: Mapping[str, go.Figure], prefix: st
     return Section(id=f"{prefix}growth", title="How much there will be to keep", short="Storage", lead=lead, blocks=tuple(blocks))
 
 
+_PARTS: Final = {
+    "training": (TRAINING_TOPICS, ("training.model", "training.accelerator", "training.deadline")),
+    "inference": (
+        INFERENCE_TOPICS,
+        ("inference.model", "inference.accelerator", "inference.requests_per_s or inference.streams"),
+    ),
+}
+"""The questions of each part of a scenario, and the keys that it cannot do without."""
+
+_OF_ANY: Final = ("batches", "moving")
+"""Questions of the data, which are answered where nothing is trained too."""
+
+_NOT_MEASURED: Final = {
+    "formats": "The numeric error of this arithmetic on the target needs input: tonnage measure --only compute.",
+    "sharing": "What neighbours take on the target needs input: tonnage measure --only contention.",
+}
+
+
+def _topics(
+    projection: Projection, figures: Mapping[str, go.Figure], prefix: str, measured: Sequence[MeasurementSet]
+) -> dict[str, Section]:
+    """Return a section for each question of training and of serving; one for all of a part that the scenario leaves out."""
+    known = Known.of(projection, prefix)
+    found: dict[str, Section] = {}
+
+    def charts(names: Sequence[str]) -> list[Block]:
+        small = [name for name in names if name in figures]
+        half = frozenset(small[: len(small) // 2 * 2])
+        return _charts(projection, figures, prefix, dict.fromkeys(names), half)
+
+    for part, (topics, keys) in _PARTS.items():
+        group = begin(part)
+        is_there = any(name.startswith(f"{part}.{_TOLD[part]}") for name, _ in known.ends)
+        asked: list[Topic] = [topic for topic in topics if is_there or topic.name in _OF_ANY]
+        found |= {topic.name: topic_section(topic, known, charts, group) for topic in asked}
+        if not is_there:
+            left = [topic for topic in topics if topic not in asked]
+            found[f"no-{part}"] = absent_section(left, known, part, group, keys)
+    taken = {"formats": measured_formats(measured), "sharing": measured_sharing(measured)}
+    for name, blocks in taken.items():
+        if name in found:
+            more = blocks or (Prose(text=_NOT_MEASURED[name], calm=True),)
+            found[name] = dataclasses.replace(found[name], blocks=(*found[name].blocks, *more))
+    return found
+
+
+_TOLD: Final = {"training": "gpu_count", "inference": "instance_count"}
+"""The result without which a part was not projected."""
+
+
 def _load(projection: Projection, figures: Mapping[str, go.Figure], prefix: str) -> Section:
     tables = {
         "bandwidth": _months_table(projection, "bandwidth.", "Bandwidth by month, medians", prefix),
         "bottlenecks": None,
         "limits": None,
-        "compute": None,
-        "elapsed": None,
-        "cost": None,
-        "latency": None,
-        "latency-load": None,
     }
     more = [("network.", "Network"), ("training.", "Training"), ("inference.", "Inference")]
-    small = [name for name in ("compute", "elapsed", "cost", "latency", "latency-load") if name in figures]
-    blocks = _charts(projection, figures, prefix, tables, frozenset(small[: len(small) // 2 * 2]))
+    blocks = _charts(projection, figures, prefix, tables, frozenset())
     blocks += [tables["bandwidth"]] if tables["bandwidth"] and "bandwidth" not in figures else []
     found = [_months_table(projection, start, f"{noun} by month, medians", prefix) for start, noun in more]
     blocks += [table for table in found if table is not None]
@@ -173,7 +236,10 @@ def _months_table(projection: Projection, start: str, caption: str, prefix: str)
         rows.append(cells)
     columns = ("quantity", *(f"month {m}" for m in picked), f"p10 to p90, month {picked[-1]}")
     folded = len(rows) > _ROWS_OPEN
-    return Table(caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, len(columns))), folded=folded)
+    return Table(
+        caption=caption, columns=columns, rows=text_rows(rows), numeric=frozenset(range(1, len(columns))), folded=folded,
+        is_for_screens=len(rows) > _ROWS_PRINTED,
+    )  # fmt: skip
 
 
 def _median(row: Mapping[str, Any], unit: str) -> str:
@@ -219,6 +285,9 @@ def _sensitivity(projection: Projection, figures: Mapping[str, go.Figure], prefi
 
 def _formulas(projection: Projection, prefix: str) -> Section:
     groups: dict[str, list[Block]] = {}
+    bought: list[Block] = [*purchase_details(projection, prefix)]
+    if bought:
+        groups["what is bought"] = bought
     for detail in details_of(projection, prefix):
         groups.setdefault(detail.name.partition(".")[0], []).append(detail)
     lead = "Open a line for the formula, what went into it, and where that came from. Values are medians."

@@ -55,6 +55,7 @@ const tonnage = {
     plot.style.height = `${layout.height}px`;
     layout.width = width;
     plot.dataset.width = width;
+    plot.dataset.dark = String(darkScreen.matches);
     return Plotly.react(plot, figure.data, layout, { responsive: false, displaylogo: false, displayModeBar: false }).then(() => {
       plot.dataset.drawn = figure.data.length;
     });
@@ -158,8 +159,11 @@ const tonnage = {
   else if (template) begin();
   else root.dataset.figures = "drawn";
 
+  /* Drawn never, at another width, or in the colours of another screen: what was folded away meanwhile did not follow. */
+  const isStale = (plot) =>
+    !plot.dataset.drawn || Number(plot.dataset.width) !== plot.clientWidth || plot.dataset.dark !== String(darkScreen.matches);
   document.querySelectorAll("details.fold").forEach((fold) => fold.addEventListener("toggle", () => {
-    if (fold.open) want(plots.filter((plot) => fold.contains(plot) && !plot.dataset.drawn));
+    if (fold.open) want(plots.filter((plot) => fold.contains(plot) && isStale(plot)));
   }));
   darkScreen.addEventListener("change", () => want(plots));
   /* Names wrap and ticks thin out by the width: a figure of another width is another figure. */
@@ -188,9 +192,11 @@ const tonnage = {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
     for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
-    if (target.tagName === "DETAILS") {
+    if (target.tagName === "DETAILS" || target.tagName === "TR") {
+      target.open = true;
       target.scrollIntoView({ block: "center" });
-      target.querySelector("summary").focus({ preventScroll: true });
+      const first = target.querySelector("summary");
+      if (first) first.focus({ preventScroll: true });
     }
   };
   window.addEventListener("hashchange", openTarget);
@@ -206,6 +212,7 @@ const tonnage = {
     links.forEach((link, i) => (i === here ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
     const bar = links[here].closest(".contents");
     if (bar.scrollWidth > bar.clientWidth) bar.scrollTo({ left: links[here].offsetLeft - bar.clientWidth / 3 });
+    else if (bar.scrollHeight > bar.clientHeight) bar.scrollTo({ top: links[here].offsetTop - bar.clientHeight / 3 });
   };
   let pending = false;
   window.addEventListener("scroll", () => {
