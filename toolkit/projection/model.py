@@ -32,6 +32,7 @@ def evaluate(
     *,
     bought: Draws | None = None,
     margin_factor: float | None = None,
+    ledger: Ledger | None = None,
 ) -> Ledger:
     """Return the ledger of a scenario for given draws.
 
@@ -52,8 +53,10 @@ def evaluate(
     margin_factor : float, optional
         Devices bought over those needed, where the draws are alternatives to each other and each is bought for on its own; by
         default the draws are what may turn out, and one count is bought for all of them.
+    ledger : Ledger, optional
+        What to enter all into; by default a new one.
     """
-    ledger = Ledger()
+    ledger = Ledger() if ledger is None else ledger
     for name, given in givens.items():
         drawn = values[name] * scale if name == "start.images" else values[name]
         ledger.give(name, given.unit, drawn, source=given.source, evidence=given.evidence)

@@ -163,7 +163,7 @@ def tier_cost(stored_bytes: Draws, usd_per_byte_s: Draws, month_s: Draws) -> Any
     return stored_bytes * usd_per_byte_s * month_s
 
 
-@formula("usd", "sum of the monthly costs so far")
+@formula("usd", "sum of the monthly costs so far", across_months=True)
 def whole_horizon(monthly_usd: Draws) -> Any:
     """Cost from now on to each month.  Source: sum of the months."""
     return np.cumsum(monthly_usd, axis=1)

@@ -56,7 +56,11 @@ def steps(
     return found
 
 
-@formula("count", "units that do with the probability asked for, for a quarter ahead at a time, never fewer than before")
+@formula(
+    "count",
+    "units that do with the probability asked for, for a quarter ahead at a time, never fewer than before",
+    across_months=True,
+)
 def units_bought(needed_count: Values, probability_share: Values, month_index: Values) -> Any:
     """Whole units that are there by each month, as the plan buys them.
 

@@ -15,6 +15,7 @@ from toolkit.projection import growth, plan_check, siting, speed_limits
 from toolkit.projection.calibrated import apply as apply_calibration
 from toolkit.projection.calibration import newest_calibration
 from toolkit.projection.doubling import doubling_table
+from toolkit.projection.explain import Ledger
 from toolkit.projection.givens import Givens, gather
 from toolkit.projection.givens_training import ACCURACY
 from toolkit.projection.growth_checks import check_devices
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from toolkit.facts.calibrations import Calibration
-    from toolkit.projection.explain import Ledger
 
 __all__ = ["drawn", "project"]
 
@@ -101,10 +101,6 @@ def _projected(
             changed, facts, measured, newest_calibration(calibration, location), seed=seed, draws=min(draws, _TRIAL_DRAWS)
         )
 
-    if asked.training is not None:
-        check_devices(ledger.median("training.gpu_count"))
-    plan_check.derive(ledger, asked, months)
-    speed_limits.derive(ledger, asked)
     nodes = ledger.summaries()
     loads = bottlenecks(ledger, asked, months)
     return Projection(
@@ -128,7 +124,8 @@ def _projected(
 def drawn(scenario: Scenario, givens: Givens, draws: int, seed: int) -> tuple[Ledger, np.ndarray[Any, Any]]:
     """Return the ledger of a scenario over draws of its inputs, and its months: what a projection is made from.
 
-    What is certain is one draw for all: what rests on it alone is computed once, and takes no room for each draw.
+    What is certain is one draw for all: what rests on it alone is computed once, and takes no room for each draw. What is
+    computed how often is found by a rehearsal on one draw, so that values can be let go of once nothing takes them any more.
     """
     months = np.arange(0, scenario.horizon_months + 1, dtype=np.float64)
     generator = np.random.default_rng(seed)
@@ -136,7 +133,22 @@ def drawn(scenario: Scenario, givens: Givens, draws: int, seed: int) -> tuple[Le
         name: np.full((1, 1), given.value) if given.is_certain else given.draw(generator, draws)
         for name, given in givens.by_name.items()
     }
-    return evaluate(scenario, givens.by_name, values, months), months
+    rehearsed = {name: value[:1] for name, value in values.items()}
+    ends = np.array([max(0.0, months[-1] - 1), months[-1]])
+    reads = _whole(scenario, givens, rehearsed, ends, Ledger()).reads
+    return _whole(scenario, givens, values, months, Ledger(reads, scenario.plan.probability)), months
+
+
+def _whole(
+    scenario: Scenario, givens: Givens, values: Mapping[str, np.ndarray[Any, Any]], months: np.ndarray[Any, Any], ledger: Ledger
+) -> Ledger:
+    """Return a ledger with everything that is computed of draws: the quantities, the plan put to the test, the limits."""
+    evaluate(scenario, givens.by_name, values, months, ledger=ledger)
+    if scenario.training is not None:
+        check_devices(ledger.median("training.gpu_count"))
+    plan_check.derive(ledger, scenario, months)
+    speed_limits.derive(ledger, scenario)
+    return ledger
 
 
 def _tried(

@@ -47,26 +47,17 @@ _SENSITIVITY_ROWS: Final = 8
 
 def frame_of(nodes: Mapping[str, NodeSummary], months: np.ndarray[Any, Any]) -> pl.DataFrame:
     """Return every result by month."""
-    parts = []
-    for node in nodes.values():
-        if not node.name.startswith(_RESULT_PREFIXES) or not node.formula:
-            continue
-        repeat = len(months) if len(node.p50) == 1 else 1
-        parts.append(
-            pl.DataFrame(
-                {
-                    "month": months.astype(np.int32),
-                    "quantity": [node.name] * len(months),
-                    "unit": [node.unit] * len(months),
-                    "p10": list(node.p10) * repeat,
-                    "p50": list(node.p50) * repeat,
-                    "p90": list(node.p90) * repeat,
-                    "evidence": [node.evidence] * len(months),
-                },
-                schema=FRAME_SCHEMA,
-            )
-        )
-    return pl.concat(parts).with_columns(pl.col("p10", "p50", "p90").fill_nan(None))
+    told = [node for node in nodes.values() if node.name.startswith(_RESULT_PREFIXES) and node.formula]
+    count = len(months)
+    columns: dict[str, Any] = {"month": np.tile(months.astype(np.int32), len(told))}
+    for name in ("name", "unit", "evidence"):
+        column = pl.Series([getattr(node, name) for node in told], dtype=pl.String)
+        columns["quantity" if name == "name" else name] = column.gather(np.repeat(np.arange(len(told)), count))
+    for name in ("p10", "p50", "p90"):
+        columns[name] = np.concatenate([np.broadcast_to(getattr(node, name), count) for node in told])
+    return pl.DataFrame({name: columns[name] for name in FRAME_SCHEMA}, schema=FRAME_SCHEMA).with_columns(
+        pl.col("p10", "p50", "p90").fill_nan(None)
+    )
 
 
 def sensitivity_of(
