@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 import toolkit
+from toolkit.measurement.environment import environment_of
 from toolkit.projection.run import project
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -84,8 +85,6 @@ def main() -> None:
     paths = [arguments.scenario] if arguments.scenario else [SCENARIO, SCENARIO.with_name("lab_one_node.yaml")]
     load = os.getloadavg()[0]
     found = [run(path, arguments.repeats, arguments.beside) for path in paths]
-    from toolkit.measurement.environment import environment_of
-
     result = {
         "taken_at": datetime.now(UTC).isoformat(timespec="seconds"), "version": toolkit.__version__,
         "months": 120, "draws": 10_000, "load_before": round(load, 1), "scenarios": found,

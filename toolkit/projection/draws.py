@@ -78,7 +78,7 @@ def by_blocks(function: Callable[..., Any], inputs: Mapping[str, Draws], room: R
 
 
 def quantile(values: Draws, share: float, *, is_whole: bool) -> Draws:
-    """Return the quantile of each month that a share of the draws stays within; the next whole number where there are no parts."""
+    """Return the quantile of each month that a share of the draws stays within, whole where there are no parts."""
     place = share * (values.shape[0] - 1)
     rank = int(place)
     next_rank = min(rank + 1, values.shape[0] - 1)
