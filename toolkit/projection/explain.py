@@ -16,12 +16,15 @@ import numpy as np
 
 from toolkit.errors import UsageError
 from toolkit.projection.draws import Room, are_whole, by_blocks, first_if_equal, percentiles, quantile
+from toolkit.projection.validity import Outside, Range, outside_by_month, ranges_of, sentences
 from toolkit.units import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
+
+    from toolkit.projection.validity import Ends
 
     Draws = NDArray[np.float64]
 
@@ -55,6 +58,10 @@ class NodeSummary:
     """The weakest evidence among what it rests on."""
     inputs: tuple[str, ...]
     """Names of the quantities that went in."""
+    holds_for: str = ""
+    """For which of them the formula was derived or held against; empty for any."""
+    outside: str = ""
+    """Which of them lie outside of that, in words; empty where none does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +82,10 @@ class Explanation:
     """The weakest evidence among what it rests on."""
     inputs: tuple[Explanation, ...]
     """The quantities that went in."""
+    holds_for: str = ""
+    """For which of them the formula holds; empty for any."""
+    outside: str = ""
+    """Which of them lie outside of that; empty where none does."""
 
     def __str__(self) -> str:
         """Return the tree, one line per quantity; what was drawn before is named and not drawn again."""
@@ -94,7 +105,7 @@ class Explanation:
         return {"quantities": [quantity._plain() for quantity in found.values()]}
 
     def _plain(self) -> dict[str, Any]:
-        names = ("name", "unit", "formula", "source", "evidence")
+        names = ("name", "unit", "formula", "source", "evidence", "holds_for", "outside")
         value = self.value if math.isfinite(self.value) else None
         return {name: getattr(self, name) for name in names} | {"value": value, "inputs": [given.name for given in self.inputs]}
 
@@ -109,17 +120,22 @@ class Explanation:
             lines.append(f"{'  ' * depth}    = {self.formula}")
         if self.source:
             lines.append(f"{'  ' * depth}    source: {self.source}")
+        if self.holds_for:
+            lines.append(f"{'  ' * depth}    holds for: {self.holds_for}")
+        if self.outside:
+            lines.append(f"{'  ' * depth}    outside of that: {self.outside}")
         for part in self.inputs:
             part._draw(lines, depth + 1, drawn)
 
 
 def formula(
-    unit: str, text: str, *, valid: Mapping[str, tuple[float, float]] | None = None, across_months: bool = False
+    unit: str, text: str, *, valid: Mapping[str, Ends] | None = None, across_months: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Mark a pure function over arrays as a formula: its unit, the formula in words, and for which inputs it was found to hold.
 
-    ``valid`` names arguments with the smallest and the largest value that the formula was held against; any other may take
-    every value. ``across_months`` says that a month's result depends on other months, so that all are to be given at once.
+    ``valid`` names arguments with the smallest and the largest value that the formula was held against, either of which may
+    be the name of another argument, and what that rests on; shares hold from 0 to 1, any other argument may take every
+    value. ``across_months`` says that a month's result depends on other months, so that all are to be given at once.
 
     The ``Source:`` line of its docstring becomes the source that explanations show.
 
@@ -139,7 +155,7 @@ def formula(
             raise TypeError(f"the formula {function.__name__} names no source in its docstring")
         function.unit = unit  # type: ignore[attr-defined]  # attributes of the function, read by the ledger
         function.text = text  # type: ignore[attr-defined]
-        function.valid = dict(valid or {})  # type: ignore[attr-defined]
+        function.valid = ranges_of(function, valid or {})  # type: ignore[attr-defined]
         function.across_months = across_months  # type: ignore[attr-defined]
         function.source = re.sub(r"\s+", " ", found.group(1)).strip().rstrip(".")  # type: ignore[attr-defined]
         return function
@@ -178,7 +194,7 @@ class Ledger:
         self._high: dict[str, Draws] = {}
         self._facts: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {}
         self._percentiles: dict[str, tuple[Draws, Draws, Draws]] = {}
-        self._ranges: dict[str, dict[str, tuple[float, float]]] = {}
+        self._ranges: dict[str, tuple[dict[str, Range], dict[str, str]]] = {}
         self._room = Room()
 
     def give(self, name: str, unit: str, values: Draws, *, source: str, evidence: str) -> Draws:
@@ -201,7 +217,7 @@ class Ledger:
         evidence = weakest([self._facts[source][3] for source in inputs.values()])
         self._facts[name] = (marks.unit, marks.text, marks.source, evidence, tuple(inputs.values()))
         if marks.valid:
-            self._ranges[name] = {inputs[argument]: ends for argument, ends in marks.valid.items() if argument in inputs}
+            self._ranges[name] = marks.valid, inputs
         self.reads.update(inputs.values())
         if self._to_come is not None:
             self._to_come.subtract(inputs.values())
@@ -219,15 +235,21 @@ class Ledger:
         self.values[name] = values[:, -1:].copy()
         self._room.give_back(values)
 
-    def outside(self) -> list[tuple[str, str, float, float, float]]:
-        """Return quantities whose formula was not held against such inputs: name, input, its last median, and the range."""
-        found = []
-        for name, ranges in self._ranges.items():
-            for source, (low, high) in ranges.items():
-                value = self.median(source)
-                if not low <= value <= high:
-                    found.append((name, source, value, low, high))
-        return found
+    def outside(self) -> list[Outside]:
+        """Return the inputs that lie outside of what a formula was derived for or held against, at any month."""
+        return [found for name in self._ranges for found in self._outside(name)]
+
+    def _outside(self, name: str) -> list[Outside]:
+        ranges, inputs = self._ranges.get(name, ({}, {}))
+        middle = {argument: self.percentiles(source)[1] for argument, source in inputs.items()} if ranges else {}
+        checked = (
+            outside_by_month(
+                name, inputs[argument], self.unit(inputs[argument]), held, self.percentiles(inputs[argument]), middle
+            )
+            for argument, held in ranges.items()
+            if argument in inputs and {end for end in (held.low, held.high) if isinstance(end, str)} <= inputs.keys()
+        )
+        return [found for found in checked if found is not None]
 
     def unit(self, name: str) -> str:
         """Return the unit of a quantity."""
@@ -269,9 +291,15 @@ class Ledger:
     def _summary(self, name: str) -> NodeSummary:
         unit, text, source, evidence, inputs = self._facts[name]
         p10, p50, p90 = (tuple(row.tolist()) for row in self.percentiles(name))
-        return NodeSummary(
-            name=name, unit=unit, p10=p10, p50=p50, p90=p90, formula=text, source=source, evidence=evidence, inputs=inputs
+        ranges, given = self._ranges.get(name, ({}, {}))
+        holds = "; ".join(
+            f"{given[part]} {held.shown(self.unit(given[part]))}{held.because}" for part, held in ranges.items() if part in given
         )
+        outside = "; ".join(sentences(self._outside(name), np.arange(len(p50), dtype=np.float64)))
+        return NodeSummary(
+            name=name, unit=unit, p10=p10, p50=p50, p90=p90, formula=text, source=source, evidence=evidence, inputs=inputs,
+            holds_for=holds, outside=outside,
+        )  # fmt: skip
 
 
 def explain_node(nodes: Mapping[str, NodeSummary], name: str, month_index: int) -> Explanation:
@@ -301,5 +329,7 @@ def _explained(nodes: Mapping[str, NodeSummary], name: str, month_index: int, kn
             source=node.source,
             evidence=node.evidence,
             inputs=tuple(_explained(nodes, source, month_index, known) for source in node.inputs),
+            holds_for=node.holds_for,
+            outside=node.outside,
         )
     return known[name]

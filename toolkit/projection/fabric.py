@@ -43,7 +43,11 @@ def nic_count(
     return node_count * np.maximum(1, np.maximum(linked, used))
 
 
-@formula("count", "cards / ports of a switch that face down at the oversubscription, rounded up")
+@formula(
+    "count",
+    "cards / ports of a switch that face down at the oversubscription, rounded up",
+    valid={"oversubscription_factor": (1, "port_count")},
+)
 def leaf_count(card_count: Draws, port_count: Draws, oversubscription_factor: Draws) -> Any:
     """Switches that cards plug into; one that serves them all has no links upwards.
 
@@ -58,7 +62,11 @@ def leaf_count(card_count: Draws, port_count: Draws, oversubscription_factor: Dr
     return np.where(card_count <= port_count, 1.0, np.ceil(card_count / np.maximum(down, 1)))
 
 
-@formula("count", "leaves + links upwards / ports of a switch, rounded up; one leaf alone")
+@formula(
+    "count",
+    "leaves + links upwards / ports of a switch, rounded up; one leaf alone",
+    valid={"leaf_count": (1, "port_count", "two tiers: each spine has a port for each leaf")},
+)
 def switch_count(leaf_count: Draws, port_count: Draws, oversubscription_factor: Draws) -> Any:
     """Switches in two tiers.
 

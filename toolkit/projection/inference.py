@@ -212,7 +212,11 @@ def device_memory(
     return param_count * weight_bytes + workspace_bytes + in_flight_count * input_bytes
 
 
-@formula("w", "instances x device power x (idle share + (1 - idle share) x load) x PUE", valid={"load_share": (0, 1)})
+@formula(
+    "w",
+    "instances x device power x (idle share + (1 - idle share) x load) x PUE",
+    valid={"load_share": (0, 1), "pue_factor": (1, 3, "sites are known from 1.0 to 3")},
+)
 def power_of_instances(instance_count: Draws, device_w: Draws, idle_share: Draws, load_share: Draws, pue_factor: Draws) -> Any:
     """Watts of serving.  Source: power is close to linear in load (Fan, Weber and Barroso 2007)."""
     return instance_count * device_w * (idle_share + (1 - idle_share) * np.clip(load_share, 0, 1)) * pue_factor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,7 +55,11 @@ def _paid(count: Draws, each_usd: Draws) -> Any:
     return np.where(np.asarray(count) > 0, count * each_usd, 0.0)
 
 
-@formula("usd", "capital x r / (1 - (1 + r)^-n) / 12, interest r and n years of life; capital / 12 n without interest")
+@formula(
+    "usd",
+    "capital x r / (1 - (1 + r)^-n) / 12, interest r and n years of life; capital / 12 n without interest",
+    valid={"life_s": ("month_s", math.inf)},
+)
 def monthly_capital(capital_usd: Draws, interest_share: Draws, life_s: Draws, month_s: Draws) -> Any:
     """Capital as an even monthly payment over the life of what was bought.
 
@@ -122,7 +127,11 @@ def tier_use(
     return read_bytes * retrieval_usd_per_byte + read_bytes / chunk_bytes * read_usd + written_count * write_usd
 
 
-@formula("usd", "bytes read x price of a byte that leaves the provider")
+@formula(
+    "usd",
+    "bytes read x price of a byte that leaves the provider",
+    valid={"read_bytes": (0, 10e12, "the price is that of the first 10 TB of a month; more costs less a byte")},
+)
 def egress(read_bytes: Draws, egress_usd_per_byte: Draws) -> Any:
     """Cost of what machines of one's own read from rented storage; unknown where the price is.
 

@@ -27,6 +27,7 @@ from toolkit.projection.result import Projection
 from toolkit.projection.scenario import Scenario, load_scenario
 from toolkit.projection.tables import assumptions_of, frame_of, influences_of, sensitivity_of
 from toolkit.projection.training_flags import training_flags
+from toolkit.projection.validity import sentences
 from toolkit.units import MONTH_S, show
 
 if TYPE_CHECKING:
@@ -212,10 +213,7 @@ def _with_fitted_growth(scenario: Scenario, profile: DatasetProfile | None) -> t
 def _flags(scenario: Scenario, profile: DatasetProfile | None, ledger: Ledger, months: np.ndarray[Any, Any]) -> list[str]:
     power = siting.flag_of(ledger, months)
     flags = [*plan_check.flags_of(ledger, scenario, months), *speed_limits.flags_of(ledger), *([power] if power else [])]
-    for name, source, value, low, high in ledger.outside():
-        unit = ledger.unit(source)
-        held = f"{show(low, unit)} to {show(high, unit)}"
-        flags.append(f"{name}: {source} of {show(value, unit)} lies outside the {held} that its formula holds for")
+    flags += sentences(ledger.outside(), months)
     if profile is not None and scenario.dataset.images is None and profile.image_count < 10_000:
         flags.append(
             f"the profile has {profile.image_count:,} images: the mean size of an image may not hold for a larger collection"

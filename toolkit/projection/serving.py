@@ -41,7 +41,7 @@ def within_objective(simulated_per_s: Draws, capacity_factor: Draws, speed_facto
     return simulated_per_s * capacity_factor * speed_factor
 
 
-@formula("per_s", "requests / (instances - spare)")
+@formula("per_s", "requests / (instances - spare)", valid={"spare_count": (0, "instance_count")})
 def on_each(offered_per_s: Draws, instance_count: Draws, spare_count: Draws) -> Any:
     """Requests each second on a device when the spare ones have failed.  Source: definition."""
     return offered_per_s / np.maximum(1, instance_count - spare_count)

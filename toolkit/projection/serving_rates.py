@@ -45,8 +45,13 @@ ROOFLINE_INPUTS: Final = (
 """What goes in where no rate is known: taken out again where one is calibrated."""
 
 
+_HELD: Final = "11 to 19 pairs of device and model, ResNet-50 and RetinaNet (MLPerf Inference)"
+
+
 @formula(
-    "s", "the larger of 2 x multiply-accumulates / (peak x share reached x share filled) and bytes / memory bandwidth, + floor"
+    "s",
+    "the larger of 2 x multiply-accumulates / (peak x share reached x share filled) and bytes / memory bandwidth, + floor",
+    valid={"forward_mac_count": (4e9, 152e9, _HELD), "peak_flop_per_s": (36e12, 2e15, _HELD)},
 )
 def roofline_latency(
     peak_flop_per_s: Draws,
@@ -67,7 +72,11 @@ def roofline_latency(
     return np.maximum(computing, traffic_bytes / bandwidth_bytes_per_s) + floor_s
 
 
-@formula("per_s", "the smaller of what the arithmetic allows and memory bandwidth / bytes of a sample")
+@formula(
+    "per_s",
+    "the smaller of what the arithmetic allows and memory bandwidth / bytes of a sample",
+    valid={"bandwidth_bytes_per_s": (100e9, 4.8e12, _HELD)},
+)
 def roofline_rate(computed_images_per_s: Draws, sample_bytes: Draws, bandwidth_bytes_per_s: Draws) -> Any:
     """Queries each second when all are there at once.
 
