@@ -22,9 +22,15 @@ _GROWING = ("model.param_count", "model.forward_mac_count")
 
 
 def side_by_side_values(
-    scenario: Scenario, givens: Mapping[str, Given], months: np.ndarray[Any, Any], scales: Sequence[float]
+    scenario: Scenario,
+    givens: Mapping[str, Given],
+    months: np.ndarray[Any, Any],
+    scales: Sequence[float],
+    values: Mapping[str, np.ndarray[Any, Any]] | None = None,
 ) -> Iterator[tuple[str, str, list[Ledger]]]:
     """Yield each regime: its name, why it does what it does, and the ledgers at once, twice, ... the data.
+
+    ``values`` are draws of the inputs; by default each stands at its median.
 
     Source: Hoffmann et al. 2022 (arXiv 2203.15556): at the optimum parameters and data grow alike, so that the arithmetic
     grows with the square of the data; for few epochs repeated data is as good as new (Muennighoff et al. 2023,
@@ -32,7 +38,7 @@ def side_by_side_values(
     """
     if scenario.training is None:
         return
-    middle = {name: np.full((1, 1), given.at("p50")) for name, given in givens.items()}
+    middle = values or {name: np.full((1, 1), given.at("p50")) for name, given in givens.items()}
     epochs = float(scenario.training.epochs or 90)
     base = evaluate(scenario, givens, middle, months).median("training.samples")
     seen = Given(name="training.samples_seen", unit="images", value=base, source="as many as now", evidence="stated")

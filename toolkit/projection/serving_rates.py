@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ROOFLINE_INPUTS",
     "derive_rates",
+    "estimated_rates",
     "gather_rates",
     "published_rates",
     "roofline_latency",
@@ -192,6 +193,13 @@ def published_rates(inference: Inference) -> tuple[float, float] | None:
         return None
     factor = 1.0 if inference.precision == _PUBLISHED_PRECISION else _slower(inference)
     return float(served.single) * factor, served.offline_per_s / factor
+
+
+def estimated_rates(inference: Inference) -> tuple[float, float] | None:
+    """Return latency of one and rate of many by the roofline, within a factor of two; None without a peak in that format."""
+    if inference.precision not in accelerators()[inference.accelerator].peak:
+        return None
+    return _estimated(inference, inference.precision)
 
 
 def derive_rates(ledger: Ledger) -> None:
