@@ -221,7 +221,8 @@ def _errors(scenario: Scenario, images: float) -> list[dict[str, Any]]:
     """Return what published laws of vision models say that error does where arithmetic grows with the data (same epochs).
 
     Source: Cherti et al. 2023 (arXiv 2212.07143), CLIP on LAION, zero-shot on ImageNet: error ~ C^-0.11, re-fitted to its runs
-    (case V25). Zhai et al. 2022 (arXiv 2106.04560), vision transformers: error = c + a (C + d)^-b; b of about 0.35 from memory.
+    (case V25). Zhai et al. 2022 (arXiv 2106.04560), vision transformers of 5 million to 2 billion parameters on 1 million to 3
+    billion images: error = c + a (C + d)^-b; the form and its range are published, b of about 0.35 is from memory (assumed).
     """
     if scenario.training is None:
         return []
@@ -229,7 +230,7 @@ def _errors(scenario: Scenario, images: float) -> list[dict[str, Any]]:
         ("error of a contrastive model, over that now", 0.11, (80e6, 2e9),
          "C ^ -0.11, LAION zero-shot on ImageNet (Cherti et al. 2023)"),
         ("error beyond what no data removes, over that now", 0.35, (1e6, 3e9),
-         "E = c + a (C + d) ^ -b of vision transformers, b of about 0.35 (Zhai et al. 2022; exponent from memory)"),
+         "E = c + a (C + d) ^ -b of vision transformers, b of about 0.35 (Zhai et al. 2022; exponent from memory: assumed)"),
     )  # fmt: skip
     rows = []
     for name, power, (low, high), law in laws:

@@ -79,11 +79,16 @@ def by_blocks(function: Callable[..., Any], inputs: Mapping[str, Draws], room: R
 
 def quantile(values: Draws, share: float, *, is_whole: bool) -> Draws:
     """Return the quantile of each month that a share of the draws stays within, whole where there are no parts."""
-    place = share * (values.shape[0] - 1)
-    rank = int(place)
-    next_rank = min(rank + 1, values.shape[0] - 1)
-    by_month = np.partition(values.T, (rank, next_rank), axis=1)
-    found = _between(by_month[:, rank], by_month[:, next_rank], place - rank)
+    count, months = values.shape
+    place = share * (count - 1)
+    rank, step = int(place), max(1, _BLOCK_COUNT // count)
+    found, held = np.empty(months), np.empty((min(step, months), count))
+    for start in range(0, months, step):
+        part = held[: min(step, months - start)]
+        part[...] = values[:, start : start + step].T
+        part.partition(rank, axis=1)
+        above = part[:, rank + 1 :].min(axis=1) if rank + 1 < count else part[:, rank]
+        found[start : start + step] = _between(part[:, rank], above, place - rank)
     return np.asarray(np.ceil(found - 1e-9)) if is_whole else found
 
 

@@ -293,7 +293,9 @@ class Ledger:
         p10, p50, p90 = (tuple(row.tolist()) for row in self.percentiles(name))
         ranges, given = self._ranges.get(name, ({}, {}))
         holds = "; ".join(
-            f"{given[part]} {held.shown(self.unit(given[part]))}{held.because}" for part, held in ranges.items() if part in given
+            f"{given[part]} {held.named(given).shown(self.unit(given[part]))}{held.because}"
+            for part, held in ranges.items()
+            if part in given and not held.is_of_definition
         )
         outside = "; ".join(sentences(self._outside(name), np.arange(len(p50), dtype=np.float64)))
         return NodeSummary(

@@ -81,6 +81,29 @@ def switch_count(leaf_count: Draws, port_count: Draws, oversubscription_factor: 
     return np.where(leaf_count <= 1, 1.0, leaf_count + np.ceil(leaf_count * np.maximum(up, 1) / port_count))
 
 
+@formula("count", "nodes and spare ones / nodes whose power a rack may take, rounded up")
+def rack_count(
+    node_count: Draws, spare_node_count: Draws, devices_per_node: Draws, device_w: Draws, node_w: Draws, rack_limit_w: Draws
+) -> Any:  # fmt: skip
+    """Racks for the nodes; a node that takes more than the power of a rack has one for itself.
+
+    Source: definition.
+
+    Examples
+    --------
+    >>> float(rack_count(13.0, 1.0, 8.0, 700.0, 2000.0, 40e3)), float(rack_count(3.0, 0.0, 8.0, 700.0, 2000.0, 5e3))
+    (3.0, 3.0)
+    """
+    each = np.maximum(1.0, np.floor(rack_limit_w / (devices_per_node * device_w + node_w)))
+    return np.ceil((node_count + spare_node_count) / each - 1e-9)
+
+
+@formula("w", "switches, where there are nodes to connect, x power of one + racks x power of one")
+def around_power(switch_count: Draws, switch_w: Draws, rack_count: Draws, rack_w: Draws, node_count: Draws) -> Any:
+    """Watts that switches and racks take around the nodes, cooling not included.  Source: definition."""
+    return np.where(np.asarray(node_count) > 1, switch_count * switch_w, 0.0) + rack_count * rack_w
+
+
 @formula("bytes_per_s", "bytes each second over all links x share of partners behind another leaf")
 def spine_bytes(fabric_bytes_per_s: Draws, leaf_count: Draws) -> Any:
     """Bytes each second that cross from leaf to leaf, partners spread evenly.  Source: (leaves - 1) / leaves of all pairs."""

@@ -21,7 +21,8 @@ __all__ = [
 
 
 @formula(
-    "usd", "(nodes + spare ones) x price + drives x price + cards x price + switches x price, where there are nodes to connect"
+    "usd",
+    "(nodes + spare ones) x price + drives, racks and, where there are nodes to connect, cards and switches, each x its price",
 )
 def capital(
     node_count: Draws,
@@ -34,6 +35,8 @@ def capital(
     nic_usd: Draws,
     switch_count: Draws,
     switch_usd: Draws,
+    rack_count: Draws | float = 0.0,
+    rack_usd: Draws | float = 0.0,
 ) -> Any:
     """What is bought; unknown where the price of something that is bought is.
 
@@ -47,10 +50,10 @@ def capital(
     """
     machines = (node_count + spare_node_count) * node_usd
     links = np.where(np.asarray(node_count) > 1, _paid(nic_count, nic_usd) + _paid(switch_count, switch_usd), 0.0)
-    return machines + _paid(drive_count, drive_usd) + links
+    return machines + _paid(drive_count, drive_usd) + links + _paid(rack_count, rack_usd)
 
 
-def _paid(count: Draws, each_usd: Draws) -> Any:
+def _paid(count: Draws | float, each_usd: Draws | float) -> Any:
     """Return what a number of things cost; none cost nothing, also where the price is not known."""
     return np.where(np.asarray(count) > 0, count * each_usd, 0.0)
 

@@ -111,7 +111,9 @@ def _projected(
         frame=frame_of(nodes, months),
         plan=make_plan(ledger, asked, months, loads, trial),
         doubling=doubling_table(asked, givens.by_name, float(months[-1])),
-        sensitivity=sensitivity_of(asked, givens, months, ledger.values.get("training.gpu_count")),
+        sensitivity=sensitivity_of(
+            asked, givens, months, ledger.values.get("training.gpu_count"), ledger.values.get("training.node_count")
+        ),
         influences=influences_of(ledger, givens),
         assumptions=assumptions_of(givens),
         bottlenecks=loads,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = [
-    "bought_count", "count_of_each", "device_gradients", "exposed", "gradient_time", "kept_share", "needed_count",
+    "count_of_each", "device_gradients", "exposed", "gradient_time", "kept_share", "needed_count",
     "node_gradients", "replica_time", "ring_members", "split_wait", "step_batch", "step_rate", "step_time", "working_time",
 ]  # fmt: skip
 
@@ -266,14 +266,3 @@ def count_of_each(needed_count: Draws, margin_factor: Draws, split_count: Draws)
     (13.0, 24.0)
     """
     return np.ceil(needed_count * margin_factor / split_count - 1e-9) * split_count
-
-
-@formula("count", "what is needed at the planned probability: that share of the draws needs no more")
-def bought_count(needed_count: Draws, planned_share: Draws) -> Any:
-    """Devices that are bought: one count for all draws, fixed before it is known how the run turns out.
-
-    Source: definition; the least draw that the share of all lies at or below.
-    """
-    draws = needed_count.shape[0]
-    rank = min(draws - 1, max(0, int(np.ceil(float(np.ravel(planned_share)[0]) * draws)) - 1))
-    return np.partition(needed_count, rank, axis=0)[rank : rank + 1]

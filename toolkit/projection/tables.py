@@ -61,7 +61,11 @@ def frame_of(nodes: Mapping[str, NodeSummary], months: np.ndarray[Any, Any]) -> 
 
 
 def sensitivity_of(
-    scenario: Scenario, givens: Givens, months: np.ndarray[Any, Any], bought: np.ndarray[Any, Any] | None
+    scenario: Scenario,
+    givens: Givens,
+    months: np.ndarray[Any, Any],
+    bought: np.ndarray[Any, Any] | None,
+    bought_nodes: np.ndarray[Any, Any] | None = None,
 ) -> pl.DataFrame:
     """Return how far each uncertain input alone moves the headline numbers at the last month, the widest first.
 
@@ -76,7 +80,9 @@ def sensitivity_of(
     for index, given in enumerate(uncertain):  # each input's two ends are two draws: all are evaluated at once
         values[given.name] = np.full((2 * len(uncertain), 1), given.at("p50"))
         values[given.name][2 * index : 2 * index + 2, 0] = ends[index]
-    ledger = evaluate(scenario, givens.by_name, values, last, bought=None if bought is None else bought[:, -2:])
+    is_trained = scenario.training is not None
+    there, nodes = (None if part is None or not is_trained else part[:, -2:] for part in (bought, bought_nodes))
+    ledger = evaluate(scenario, givens.by_name, values, last, bought=there, bought_nodes=nodes)
     rows: list[dict[str, Any]] = []
     for quantity in _HEADLINES:
         if not (moved := _moved(quantity, ledger.values)):

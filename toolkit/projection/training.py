@@ -235,11 +235,15 @@ def memory(device_state_bytes: Draws, activation_bytes: Draws, batch_images: Dra
 
 
 @formula(
-    "w", "(devices x device power + nodes x node power) x PUE", valid={"pue_factor": (1, 3, "sites are known from 1.0 to 3")}
+    "w",
+    "(devices x device power + nodes x node power + what switches and racks take) x PUE",
+    valid={"pue_factor": (1, 3, "sites are known from 1.0 to 3")},
 )
-def power(device_count: Draws, device_w: Draws, node_count: Draws, node_w: Draws, pue_factor: Draws) -> Any:
+def power(
+    device_count: Draws, device_w: Draws, node_count: Draws, node_w: Draws, pue_factor: Draws, around_w: Draws | float = 0.0
+) -> Any:
     """Watts at the wall while a run goes on.  Source: PUE, ISO/IEC 30134-2."""
-    return (device_count * device_w + node_count * node_w) * pue_factor
+    return (device_count * device_w + node_count * node_w + around_w) * pue_factor
 
 
 @formula("w", "power at the wall x (PUE - 1) / PUE")

@@ -40,6 +40,16 @@ class Range:
         """What the range rests on, in brackets."""
         return f" ({self.why})" if self.why else ""
 
+    @property
+    def is_of_definition(self) -> bool:
+        """Whether it says no more than that a share is one."""
+        return (self.low, self.high, self.why) == (0.0, 1.0, "")
+
+    def named(self, inputs: Mapping[str, str]) -> Range:
+        """Return it with ends that are arguments under the names of the quantities that stand in for them."""
+        low, high = (inputs.get(end, end) if isinstance(end, str) else end for end in (self.low, self.high))
+        return Range(low=low, high=high, why=self.why)
+
     def shown(self, unit: str | None = None) -> str:
         """Return the range in words; in a unit, where one is given."""
         low, high = (self._end(end, unit) for end in (self.low, self.high))
