@@ -95,7 +95,7 @@ def doubling_table(scenario: Scenario, givens: Mapping[str, Given], month: float
             continue
         rows.append(_row(resource, quantity, unit, _over_draws(ledgers, quantity), why))
     rows += _regimes(scenario, ledgers[0].median("dataset.images"))
-    rows += side_by_side(scenario, givens, months, values)
+    rows += side_by_side(scenario, givens, months, values, ledgers)
     rows += _errors(scenario, ledgers[0].median("dataset.images"))
     rows += _searches(ledgers[0].median("dataset.images"))
     return pl.DataFrame(rows, schema=DOUBLING_SCHEMA)
@@ -208,10 +208,11 @@ def side_by_side(
     givens: Mapping[str, Given],
     months: np.ndarray[Any, Any],
     values: Mapping[str, np.ndarray[Any, Any]] | None = None,
+    known: list[Ledger] | None = None,
 ) -> list[dict[str, Any]]:
     """Return what more data does to devices, energy, checkpoints and drives under each way to train on it."""
     rows = []
-    for regime, why, ledgers in side_by_side_values(scenario, givens, months, _SCALES, values):
+    for regime, why, ledgers in side_by_side_values(scenario, givens, months, _SCALES, values, known):
         for resource, quantity, unit in _COMPARED:
             rows.append(_row(f"{resource}, {regime}", quantity, unit, _over_draws(ledgers, quantity), why))
     return rows

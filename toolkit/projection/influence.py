@@ -86,9 +86,9 @@ def _share_by_order(order: Order, results: Draws, bin_count: int = _BINS) -> flo
     total = float(np.var(results))
     if total <= 0:
         return 0.0
-    bins = np.array_split(results[order], bin_count)
-    sizes = np.array([len(part) for part in bins])
-    means = np.array([part.mean() for part in bins])
+    ends = np.linspace(0, count, bin_count + 1).astype(int)
+    sizes = np.diff(ends)
+    means = np.add.reduceat(results[order], ends[:-1]) / sizes
     between = float((sizes * (means - results.mean()) ** 2).sum() / count / total)
     chance = (bin_count - 1) / (count - 1)
     return min(1.0, max(0.0, (between - chance) / (1 - chance)))
