@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -238,12 +238,17 @@ def _cores_instead(ledger: Ledger, trained: Training) -> str:
     )
 
 
+_DECODING: Final = ("training.samples", "training.beside_factor", "training.deadline_s", "supply.core_images_per_s")
+"""What the cores that decode in time follow from."""
+
+
 def _remedy(ledger: Ledger, trained: Training, stage: str) -> str:
-    high = ledger.quantile("training.required_images_per_s", 0.9)[-1]
     if stage == "image decoding":
-        core = float(np.quantile(ledger.values["supply.core_images_per_s"], 0.1))
-        asked = float(high) * ledger.median("training.beside_factor")
-        cores = math.ceil(asked / core / ledger.median("plan.node_count"))
+        last = {name: ledger.values[name][:, -1] for name in _DECODING}
+        asked = last["training.samples"] * last["training.beside_factor"] / last["training.deadline_s"]
+        share = ledger.median("plan.probability_share")
+        each = asked / last["supply.core_images_per_s"] / ledger.median("plan.node_count")
+        cores = math.ceil(float(np.quantile(each, share, method="higher")))
         return (
             f"image decoding limits: it takes {cores} cores in each of the nodes (training.cores_per_node), "
             f"not {trained.cores_per_node}"

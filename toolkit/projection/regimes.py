@@ -41,8 +41,8 @@ def side_by_side_values(
     if scenario.training is None:
         return
     middle = values or {name: np.full((1, 1), given.at("p50")) for name, given in givens.items()}
-    scenario = scenario.model_copy(update={"inference": None})  # nothing of how a model is trained reaches its serving
     epochs = float(scenario.training.epochs or 90)
+    scenario = scenario.model_copy(update={"inference": None})  # nothing of how a model is trained reaches its serving
     first = known[0] if known else evaluate(scenario, givens, middle, months)
     base = first.median("training.samples")
     seen = Given(name="training.samples_seen", unit="images", value=base, source="as many as now", evidence="stated")
