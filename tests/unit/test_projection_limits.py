@@ -45,7 +45,8 @@ def test_an_input_outside_of_what_a_formula_holds_for_is_flagged_and_the_page_sa
     large = toolkit.project(ASKED | {"dataset": {"images": 1e9, "image_size": "100 kB"}}, draws=5)
     said = next(flag for flag in large.flags if flag.startswith("curation.search_s: "))
     assert said == (
-        "curation.search_s: dataset.images of 1 G images lies outside the 1 images to 10 M images that its formula holds for"
+        "curation.search_s: dataset.images of 1 G images lies outside the 1 images to 10 M images that its formula holds for "
+        "(near duplicates were searched among at most 10 million hashes)"
     )
     assert not any(flag.startswith("curation.search_s: ") for flag in toolkit.project(ASKED, draws=5).flags)
     rows = [line for line in formula_page().splitlines() if line.startswith("| `curation_load.search`")]
@@ -62,4 +63,4 @@ def test_a_range_is_held_against_the_median() -> None:
     for name, value in (("inside", 1.5), ("outside", 3.0)):
         ledger.give(name, "s", np.array([[value]]), source="a test", evidence="stated")
         ledger.derive(f"{name}_twice", twice, part_s=name)
-    assert [name for name, *_ in ledger.outside()] == ["outside_twice"]
+    assert [found.name for found in ledger.outside()] == ["outside_twice"]

@@ -31,7 +31,9 @@ def flag_of(found: Projection, begin: str) -> str:
 
 
 def test_a_plan_that_misses_its_deadline_says_so_with_what_limits_and_what_would_do() -> None:
-    good, poor = asked(), asked(training={"cores_per_node": 8})
+    good = asked()
+    there = 2 * int(good.value("training.gpu_count"))  # what is there is stated: no node is bought for its cores
+    poor = asked(training={"cores_per_node": 8, "accelerator_count": there})
     assert flag_of(good, "the plan does not keep") == ""
     assert good.value("plan.late_share") <= 0.1
     assert poor.value("plan.late_share") > 0.9
@@ -39,7 +41,7 @@ def test_a_plan_that_misses_its_deadline_says_so_with_what_limits_and_what_would
     assert said.startswith("the plan does not keep the deadline of 24 h: on what is bought a run is late in ")
     assert "image decoding" in said
     cores = int(said.partition("takes ")[2].partition(" cores")[0])
-    assert asked(training={"cores_per_node": cores}).value("plan.late_share") <= 0.1
+    assert asked(training={"cores_per_node": cores, "accelerator_count": there}).value("plan.late_share") <= 0.1
     node = poor.plan.frame.filter(pl.col("item").str.starts_with("node of"))["reason"][0]
     assert "which image decoding holds up" in node
 
@@ -85,7 +87,7 @@ def test_the_cheapest_choice_that_keeps_the_deadline_is_named_and_was_tried() ->
     again = Projection.from_dict(found.to_dict()).plan
     assert again.cheapest == found.plan.cheapest
     # a disk array behind few cores is no way out: where everything is late, that is said
-    late = asked(training={"cores_per_node": 8}).plan.cheapest
+    late = asked(training={"cores_per_node": 8, "accelerator_count": 8}).plan.cheapest
     assert any("none of those whose price is known keeps the deadline" in line for line in late)
 
 

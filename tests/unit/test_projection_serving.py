@@ -52,9 +52,20 @@ def test_a_model_without_a_published_rate_is_estimated_widely_and_said_to_be() -
     assert "peak" in why.formula
     ends = [found.value("inference.capacity_per_s", 6, percentile) for percentile in ("p10", "p90")]
     assert ends[1] > 2 * ends[0]
-    assert found.plan.alternatives.filter(pl.col("phase") == "inference")["name"].to_list() == ["l4"]
+    others = found.plan.alternatives.filter((pl.col("phase") == "inference") & ~pl.col("is_chosen"))
+    assert {"b200_sxm", "mi300x", "a100_sxm_80gb"} <= set(others["name"])
+    could_be = others.filter(~pl.col("verdict").str.starts_with("rejected"))["verdict"]
+    assert could_be.str.ends_with("estimated from peak and memory bandwidth, within a factor of two (assumed)").all()
     rates = [_estimated(Inference(model="vit_b16", accelerator="l4", requests_per_s=1), form)[1] for form in ("fp16", "int8")]
     assert rates[0] < rates[1]
+
+
+def test_a_device_without_a_peak_in_the_number_format_is_listed_as_rejected_and_says_so() -> None:
+    listed = served(model="resnet50", precision="fp8").plan.alternatives
+    verdicts = dict(listed.filter(pl.col("phase") == "inference").select("name", "verdict").iter_rows())
+    assert verdicts["a2"] == "rejected: fp8: no peak rate in this number format is known"
+    assert "estimated" in verdicts["b200_sxm"]
+    assert "estimated" not in verdicts["h100_sxm"]
 
 
 def test_weights_in_another_format_and_models_beside_take_their_memory() -> None:

@@ -11,7 +11,7 @@ from toolkit.projection.givens_storage import delivery_share, least_drive_count
 from toolkit.projection.hardware_facts import accelerators, figure, media, models
 from toolkit.projection.inference import capacity_at
 from toolkit.projection.result import ALTERNATIVE_SCHEMA
-from toolkit.projection.serving_rates import published_rates
+from toolkit.projection.serving_rates import estimated_rates, published_rates
 from toolkit.projection.utilised import typical_rate
 from toolkit.units import show
 
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from toolkit.projection.scenario import Inference, Scenario
 
 __all__ = ["alternatives"]
+
+_NO_PEAK: Final = "no peak rate in this number format is known"
+_ESTIMATED: Final = "; its rate is not published and estimated from peak and memory bandwidth, within a factor of two (assumed)"
+_FEWER_ARRIVALS: Final = 4_000
+"""Arrivals that a queue is simulated for where the rate itself is an estimate."""
 
 _PLANNED: Final = {True: "bandwidth.planned_bytes_per_s", False: "bandwidth.storage_demand_bytes_per_s"}
 """What drives are bought to deliver, by whether the supply is stated or measured."""
@@ -84,6 +89,7 @@ def _trainers(ledger: Ledger, scenario: Scenario) -> list[dict[str, Any]]:
         is_chosen = name == trained.accelerator
         rate = chosen_rate if is_chosen else typical_rate(device, trained.model, model, trained.precision)
         if not rate:
+            rows.append(_row("training", name, device, 0.0, None, f"{trained.precision}: {_NO_PEAK}", is_chosen=False))
             continue
         memory = float(device.memory)
         refusal = "" if needed <= memory else f"too little memory: {show(needed, 'bytes')} of {show(memory, 'bytes')}"
@@ -106,20 +112,23 @@ def _servers(ledger: Ledger, scenario: Scenario) -> list[dict[str, Any]]:
     rows = []
     for name, device in accelerators().items():
         is_chosen = name == served.accelerator
-        rates = published_rates(served.model_copy(update={"accelerator": name}))
-        if rates is None and not is_chosen:
-            continue
+        other = served.model_copy(update={"accelerator": name})
+        published = published_rates(other)
+        rates = published or estimated_rates(other)
         refusal = _misplaced(served, device) or _too_full(ledger, device)
+        if rates is None and not is_chosen:
+            refusal = refusal or f"{served.precision}: {_NO_PEAK}"
         if is_chosen:
             capacity = ledger.median("inference.simulated_per_s")
         else:
-            shape = (served.max_batch, served.arrival_variation_factor)
+            shape = (served.max_batch, served.arrival_variation_factor, *([] if published else [_FEWER_ARRIVALS]))
             capacity = 0.0 if refusal or rates is None else capacity_at(served.latency_p99, *rates, *shape)
         refusal = refusal or _too_slow(served, capacity)
         count = _high(ledger, scenario, "inference.instance_count") if is_chosen else float(_instances(served, offered, capacity))
         price = _asked(served.accelerator_hour if is_chosen else None, device)
         cost = None if price is None else price * month_s * count
         rows.append(_row("inference", name, device, count, cost, refusal, is_chosen=is_chosen))
+        rows[-1]["is_estimated"] = not is_chosen and published is None and not refusal
     return rows
 
 
@@ -165,11 +174,16 @@ def _judged(rows: list[dict[str, Any]], phase: str) -> list[dict[str, Any]]:
     found = [row for row in rows if row["phase"] == phase]
     chosen = next((row for row in found if row["is_chosen"]), None)
     for row in found:
-        row["verdict"] = _verdict(row, chosen)
+        row["verdict"] = _verdict(row, chosen) + (_ESTIMATED if row.pop("is_estimated", False) else "")
     unknown = math.inf
     return sorted(
         found,
-        key=lambda row: (not row["is_chosen"], row["price_usd"] if row["price_usd"] is not None else unknown, row["power_w"]),
+        key=lambda row: (
+            not row["is_chosen"],
+            not row["count"],
+            row["price_usd"] if row["price_usd"] is not None else unknown,
+            row["power_w"],
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.projection.explain import formula
 
@@ -18,7 +18,14 @@ __all__ = [
 ]  # fmt: skip
 
 
-@formula("count", "layers x (t (4 + 2 r) d^2 + 2 t^2 d) + patches x 3 p^2 d + d x classes, t = (side / p)^2 + 1")
+_VITS: Final = "six vision transformers from S/16 to g/14 at 224 pixels"
+
+
+@formula(
+    "count",
+    "layers x (t (4 + 2 r) d^2 + 2 t^2 d) + patches x 3 p^2 d + d x classes, t = (side / p)^2 + 1",
+    valid={"input_px": (224, 224, _VITS), "patch_px": (14, 32, _VITS), "width_count": (384, 1408, _VITS)},
+)
 def vit_mac_count(
     input_px: Draws,
     patch_px: Draws,
@@ -42,7 +49,11 @@ def vit_mac_count(
     return layer_count * layer + patches * 3 * patch_px**2 * width_count + width_count * class_count
 
 
-@formula("count", "layers x (t (4 + 2 r) d^2 + 2 t^2 d)")
+@formula(
+    "count",
+    "layers x (t (4 + 2 r) d^2 + 2 t^2 d)",
+    valid={"token_count": (77, 77, "three text towers of CLIP"), "width_count": (512, 1024, "three text towers of CLIP")},
+)
 def text_mac_count(token_count: Draws, width_count: Draws, layer_count: Draws, mlp_factor: Draws | float = 4.0) -> Any:
     """Multiply-accumulates of one forward pass of a text tower.
 
@@ -94,7 +105,11 @@ def training_mac_count(samples: Draws, forward_mac_count: Draws) -> Any:
     return samples * forward_mac_count
 
 
-@formula("count", "layers x ((4 + 2 r) d^2 + (9 + r) d) + embeddings + head")
+@formula(
+    "count",
+    "layers x ((4 + 2 r) d^2 + (9 + r) d) + embeddings + head",
+    valid={"input_px": (224, 224, _VITS), "patch_px": (14, 32, _VITS), "width_count": (384, 1408, _VITS)},
+)
 def vit_param_count(
     input_px: Draws,
     patch_px: Draws,

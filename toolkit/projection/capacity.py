@@ -88,7 +88,11 @@ def cache_tier(node_count: Draws, cache_bytes: Draws, curated_bytes: Draws) -> A
     return node_count * np.minimum(cache_bytes, curated_bytes)
 
 
-@formula("s", "(capacity there is - capacity needed) / growth of the need each second; unbounded if it does not grow")
+@formula(
+    "s",
+    "(capacity there is - capacity needed) / growth of the need each second; unbounded if it does not grow",
+    across_months=True,
+)
 def time_to_fill(owned_bytes: Draws, capacity_bytes: Draws, month_s: Draws) -> Any:
     """Seconds until the capacity there is will be full, at the growth of the month; 0 once it is.
 

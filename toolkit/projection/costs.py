@@ -26,13 +26,13 @@ def derive(ledger: Ledger, *, is_training: bool) -> None:
     enter("cost.capital_usd", ownership.capital, node_count="training.node_count", spare_node_count="training.spare_node_count",
           node_usd="price.node_usd", drive_count="storage.drive_count", drive_usd="price.drive_usd",
           nic_count="network.nic_count", nic_usd="price.nic_usd", switch_count="network.switch_count",
-          switch_usd="price.switch_usd")  # fmt: skip
+          switch_usd="price.switch_usd", rack_count="site.rack_count", rack_usd="price.rack_usd")  # fmt: skip
     enter("cost.monthly_capital_usd", ownership.monthly_capital, capital_usd="cost.capital_usd",
           interest_share="price.interest_share", life_s="price.life_s", month_s="month_s")  # fmt: skip
     enter("cost.support_usd", ownership.monthly_support, capital_usd="cost.capital_usd", support_share="price.support_share")
     enter("cost.owned_usd", ownership.all_in, capital_usd="cost.monthly_capital_usd", support_usd="cost.support_usd",
           electricity_usd="training.electricity_usd", tier_usd="cost.tier_usd", egress_usd=egress)  # fmt: skip
-    enter("cost.held_usd", ownership.rented_device, device_count="training.gpu_count", usd_per_s="price.device_usd_per_s",
+    enter("cost.held_usd", ownership.rented_device, device_count="training.paid_count", usd_per_s="price.device_usd_per_s",
           month_s="month_s")  # fmt: skip
     enter("cost.rented_usd", ownership.all_rented, device_usd="training.cost_usd", tier_usd="cost.tier_usd")
     enter("cost.breakeven_share", ownership.breakeven_share, owned_usd="cost.owned_usd", held_usd="cost.held_usd")

@@ -31,7 +31,11 @@ def examination(batch_images: Draws, core_images_per_s: Draws, beside_factor: Dr
     return batch_images / core_images_per_s * beside_factor
 
 
-@formula("s", "time for a million x ((images there are + batch) / a million) ^ exponent", valid={"images": (1, 1e7)})
+@formula(
+    "s",
+    "time for a million x ((images there are + batch) / a million) ^ exponent",
+    valid={"images": (1, 1e7, "near duplicates were searched among at most 10 million hashes")},
+)
 def search(images: Draws, batch_images: Draws, million_s: Draws, exponent: Draws) -> Any:
     """Core-seconds to compare a batch with all that is there: joins over hashes of both.
 

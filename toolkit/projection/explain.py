@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from toolkit.errors import UsageError
+from toolkit.projection.draws import Room, are_whole, by_blocks, first_if_equal, percentiles, quantile
+from toolkit.projection.validity import Outside, Range, outside_by_month, ranges_of, sentences
 from toolkit.units import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
+
+    from toolkit.projection.validity import Ends
 
     Draws = NDArray[np.float64]
 
@@ -53,6 +58,10 @@ class NodeSummary:
     """The weakest evidence among what it rests on."""
     inputs: tuple[str, ...]
     """Names of the quantities that went in."""
+    holds_for: str = ""
+    """For which of them the formula was derived or held against; empty for any."""
+    outside: str = ""
+    """Which of them lie outside of that, in words; empty where none does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +82,10 @@ class Explanation:
     """The weakest evidence among what it rests on."""
     inputs: tuple[Explanation, ...]
     """The quantities that went in."""
+    holds_for: str = ""
+    """For which of them the formula holds; empty for any."""
+    outside: str = ""
+    """Which of them lie outside of that; empty where none does."""
 
     def __str__(self) -> str:
         """Return the tree, one line per quantity; what was drawn before is named and not drawn again."""
@@ -92,7 +105,7 @@ class Explanation:
         return {"quantities": [quantity._plain() for quantity in found.values()]}
 
     def _plain(self) -> dict[str, Any]:
-        names = ("name", "unit", "formula", "source", "evidence")
+        names = ("name", "unit", "formula", "source", "evidence", "holds_for", "outside")
         value = self.value if math.isfinite(self.value) else None
         return {name: getattr(self, name) for name in names} | {"value": value, "inputs": [given.name for given in self.inputs]}
 
@@ -107,17 +120,22 @@ class Explanation:
             lines.append(f"{'  ' * depth}    = {self.formula}")
         if self.source:
             lines.append(f"{'  ' * depth}    source: {self.source}")
+        if self.holds_for:
+            lines.append(f"{'  ' * depth}    holds for: {self.holds_for}")
+        if self.outside:
+            lines.append(f"{'  ' * depth}    outside of that: {self.outside}")
         for part in self.inputs:
             part._draw(lines, depth + 1, drawn)
 
 
 def formula(
-    unit: str, text: str, *, valid: Mapping[str, tuple[float, float]] | None = None
+    unit: str, text: str, *, valid: Mapping[str, Ends] | None = None, across_months: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Mark a pure function over arrays as a formula: its unit, the formula in words, and for which inputs it was found to hold.
 
-    ``valid`` names arguments with the smallest and the largest value that the formula was held against; any other may take
-    every value.
+    ``valid`` names arguments with the smallest and the largest value that the formula was held against, either of which may
+    be the name of another argument, and what that rests on; shares hold from 0 to 1, any other argument may take every
+    value. ``across_months`` says that a month's result depends on other months, so that all are to be given at once.
 
     The ``Source:`` line of its docstring becomes the source that explanations show.
 
@@ -137,7 +155,8 @@ def formula(
             raise TypeError(f"the formula {function.__name__} names no source in its docstring")
         function.unit = unit  # type: ignore[attr-defined]  # attributes of the function, read by the ledger
         function.text = text  # type: ignore[attr-defined]
-        function.valid = dict(valid or {})  # type: ignore[attr-defined]
+        function.valid = ranges_of(function, valid or {})  # type: ignore[attr-defined]
+        function.across_months = across_months  # type: ignore[attr-defined]
         function.source = re.sub(r"\s+", " ", found.group(1)).strip().rstrip(".")  # type: ignore[attr-defined]
         return function
 
@@ -156,13 +175,27 @@ def weakest(kinds: list[str]) -> str:
 
 
 class Ledger:
-    """Quantities in the order in which they were derived, each with its values over draws and months."""
+    """Quantities in the order in which they were derived, each with its values over draws and months.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    reads : mapping of str to int, optional
+        How often formulas will take each quantity, as a rehearsal of the same wiring counted it (``reads``): values that no
+        formula takes any more are let go of, but for their last month and what summaries need. By default all are kept.
+    probability : float
+        The quantile that ``quantile`` is asked for.
+    """
+
+    def __init__(self, reads: Mapping[str, int] | None = None, probability: float = 0.9) -> None:
         self.values: dict[str, Draws] = {}
+        self.reads: Counter[str] = Counter()
+        self._to_come = None if reads is None else Counter(reads)
+        self._probability = probability
+        self._high: dict[str, Draws] = {}
         self._facts: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {}
         self._percentiles: dict[str, tuple[Draws, Draws, Draws]] = {}
-        self._ranges: dict[str, dict[str, tuple[float, float]]] = {}
+        self._ranges: dict[str, tuple[dict[str, Range], dict[str, str]]] = {}
+        self._room = Room()
 
     def give(self, name: str, unit: str, values: Draws, *, source: str, evidence: str) -> Draws:
         """Enter a quantity that is not derived; return its values."""
@@ -170,28 +203,53 @@ class Ledger:
         self._facts[name] = (unit, "", source, evidence, ())
         return values
 
-    def derive(self, name: str, function: Callable[..., Any], **inputs: str) -> Draws:
-        """Enter what a formula makes of other quantities, named by argument; return its values."""
-        result = function(**{argument: self.values[source] for argument, source in inputs.items()})
-        values = np.asarray(result, dtype=np.float64, order="F")  # months far apart, draws side by side: percentiles are quick
-        values = values[:1].copy() if _is_one_draw(values) else values
+    def derive(self, name: str, function: Callable[..., Any], **inputs: str) -> None:
+        """Enter what a formula makes of other quantities, named by argument."""
+        marks: Any = function
+        if gone := self._high.keys() & set(inputs.values()):
+            raise RuntimeError(f"{name} takes {min(gone)}, which no formula was to take any more")
+        given = {argument: self.values[source] for argument, source in inputs.items()}
+        values = by_blocks(function, given, self._room, across_months=marks.across_months)
+        if (one := first_if_equal(values)) is not None:
+            self._room.give_back(values)
+            values = one
         self.values[name] = values
         evidence = weakest([self._facts[source][3] for source in inputs.values()])
-        marks: Any = function
         self._facts[name] = (marks.unit, marks.text, marks.source, evidence, tuple(inputs.values()))
         if marks.valid:
-            self._ranges[name] = {inputs[argument]: ends for argument, ends in marks.valid.items() if argument in inputs}
-        return values
+            self._ranges[name] = marks.valid, inputs
+        self.reads.update(inputs.values())
+        if self._to_come is not None:
+            self._to_come.subtract(inputs.values())
+            for each in (name, *inputs.values()):
+                if self._to_come[each] <= 0 and each not in self._high:
+                    self._let_go(each)
 
-    def outside(self) -> list[tuple[str, str, float, float, float]]:
-        """Return quantities whose formula was not held against such inputs: name, input, its last median, and the range."""
-        found = []
-        for name, ranges in self._ranges.items():
-            for source, (low, high) in ranges.items():
-                value = self.median(source)
-                if not low <= value <= high:
-                    found.append((name, source, value, low, high))
-        return found
+    def _let_go(self, name: str) -> None:
+        """Keep of values what is asked of them later on, and give their room to others."""
+        values = self.values[name]
+        if min(values.shape) < 2:
+            return
+        self.percentiles(name)
+        self._high[name] = self.quantile(name, self._probability)
+        self.values[name] = values[:, -1:].copy()
+        self._room.give_back(values)
+
+    def outside(self) -> list[Outside]:
+        """Return the inputs that lie outside of what a formula was derived for or held against, at any month."""
+        return [found for name in self._ranges for found in self._outside(name)]
+
+    def _outside(self, name: str) -> list[Outside]:
+        ranges, inputs = self._ranges.get(name, ({}, {}))
+        middle = {argument: self.percentiles(source)[1] for argument, source in inputs.items()} if ranges else {}
+        checked = (
+            outside_by_month(
+                name, inputs[argument], self.unit(inputs[argument]), held, self.percentiles(inputs[argument]), middle
+            )
+            for argument, held in ranges.items()
+            if argument in inputs and {end for end in (held.low, held.high) if isinstance(end, str)} <= inputs.keys()
+        )
+        return [found for found in checked if found is not None]
 
     def unit(self, name: str) -> str:
         """Return the unit of a quantity."""
@@ -210,7 +268,7 @@ class Ledger:
         """Return the 10th, 50th and 90th percentile of a quantity by month; taken once."""
         if name not in self._percentiles:
             low, middle, high = percentiles(self.values[name])
-            if self.unit(name) == "count" and _are_whole(self.values[name]):  # between two whole counts there is no third
+            if self.unit(name) == "count" and are_whole(self.values[name]):  # between two whole counts there is no third
                 low, middle, high = (np.ceil(part - 1e-9) for part in (low, middle, high))
             self._percentiles[name] = low, middle, high
         return self._percentiles[name]
@@ -219,9 +277,12 @@ class Ledger:
         """Return the quantile of a quantity by month that a share of the draws stays within; whole where counts are."""
         if share == 0.9:
             return self.percentiles(name)[2]
+        if name in self._high:
+            if share != self._probability:
+                raise RuntimeError(f"the values of {name} are gone: of its quantiles {self._probability} alone was kept")
+            return self._high[name]
         values = self.values[name]
-        found = np.asarray(np.quantile(values, share, axis=0))
-        return np.asarray(np.ceil(found - 1e-9)) if self.unit(name) == "count" and _are_whole(values) else found
+        return quantile(values, share, is_whole=self.unit(name) == "count" and are_whole(values))
 
     def summaries(self) -> dict[str, NodeSummary]:
         """Return every quantity in brief."""
@@ -230,61 +291,17 @@ class Ledger:
     def _summary(self, name: str) -> NodeSummary:
         unit, text, source, evidence, inputs = self._facts[name]
         p10, p50, p90 = (tuple(row.tolist()) for row in self.percentiles(name))
-        return NodeSummary(
-            name=name, unit=unit, p10=p10, p50=p50, p90=p90, formula=text, source=source, evidence=evidence, inputs=inputs
+        ranges, given = self._ranges.get(name, ({}, {}))
+        holds = "; ".join(
+            f"{given[part]} {held.named(given).shown(self.unit(given[part]))}{held.because}"
+            for part, held in ranges.items()
+            if part in given and not held.is_of_definition
         )
-
-
-def _are_whole(values: Draws) -> bool:
-    return bool(np.isfinite(values).all() and (values == np.floor(values)).all())
-
-
-def _is_one_draw(values: Draws) -> bool:
-    """Return whether all draws are the same, so that one stands for all: it takes no room, and no time from there on."""
-    if values.ndim != 2 or values.shape[0] < 2:
-        return False
-    ends = values[[0, 1, -1]]
-    same = (ends == ends[:1]) | (np.isnan(ends) & np.isnan(ends[:1]))
-    return bool(same.all()) and bool(((values == values[:1]) | (np.isnan(values) & np.isnan(values[:1]))).all())
-
-
-def percentiles(values: Draws) -> tuple[Draws, Draws, Draws]:
-    """Return the 10th, 50th and 90th percentile of each month of draws, shape (draws, months).
-
-    The ranks are interpolated linearly, as ``numpy.quantile`` does, which takes half as long again.
-
-    Source: Hyndman and Fan 1996, definition 7.
-
-    Examples
-    --------
-    >>> [float(p[0]) for p in percentiles(np.arange(11.0)[:, None])]
-    [1.0, 5.0, 9.0]
-    """
-    count = values.shape[0]
-    if count == 1:
-        return values[0], values[0], values[0]
-    by_month = np.array(values.T, order="C")  # quick where the draws of a month already lie side by side
-    found: dict[float, Draws] = {}
-    first, last = 0, count  # the middle first; each end is then looked for in its half alone
-    for share in (0.5, 0.1, 0.9):
-        place = share * (count - 1)
-        rank = int(place)
-        middle = int(0.5 * (count - 1))
-        first, last = (0, count) if share == 0.5 else (0, middle + 1) if share < 0.5 else (middle, count)
-        part = by_month[:, first:last]
-        part.partition(rank - first, axis=1)
-        below, rest = part[:, rank - first].copy(), part[:, rank - first + 1 :]
-        above = rest.min(axis=1) if rest.shape[1] else below
-        if share < 0.5 and rank == middle and count > middle + 1:
-            above = by_month[:, middle + 1 :].min(axis=1)
-        found[share] = _between(below, above, place - rank)
-    return found[0.1], found[0.5], found[0.9]
-
-
-def _between(below: Draws, above: Draws, share: float) -> Draws:
-    """Return the value a share of the way between two; of two infinite ones it is infinite."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(below == above, below, below + (above - below) * share))
+        outside = "; ".join(sentences(self._outside(name), np.arange(len(p50), dtype=np.float64)))
+        return NodeSummary(
+            name=name, unit=unit, p10=p10, p50=p50, p90=p90, formula=text, source=source, evidence=evidence, inputs=inputs,
+            holds_for=holds, outside=outside,
+        )  # fmt: skip
 
 
 def explain_node(nodes: Mapping[str, NodeSummary], name: str, month_index: int) -> Explanation:
@@ -314,5 +331,7 @@ def _explained(nodes: Mapping[str, NodeSummary], name: str, month_index: int, kn
             source=node.source,
             evidence=node.evidence,
             inputs=tuple(_explained(nodes, source, month_index, known) for source in node.inputs),
+            holds_for=node.holds_for,
+            outside=node.outside,
         )
     return known[name]

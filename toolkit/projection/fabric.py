@@ -43,7 +43,11 @@ def nic_count(
     return node_count * np.maximum(1, np.maximum(linked, used))
 
 
-@formula("count", "cards / ports of a switch that face down at the oversubscription, rounded up")
+@formula(
+    "count",
+    "cards / ports of a switch that face down at the oversubscription, rounded up",
+    valid={"oversubscription_factor": (1, "port_count")},
+)
 def leaf_count(card_count: Draws, port_count: Draws, oversubscription_factor: Draws) -> Any:
     """Switches that cards plug into; one that serves them all has no links upwards.
 
@@ -58,7 +62,11 @@ def leaf_count(card_count: Draws, port_count: Draws, oversubscription_factor: Dr
     return np.where(card_count <= port_count, 1.0, np.ceil(card_count / np.maximum(down, 1)))
 
 
-@formula("count", "leaves + links upwards / ports of a switch, rounded up; one leaf alone")
+@formula(
+    "count",
+    "leaves + links upwards / ports of a switch, rounded up; one leaf alone",
+    valid={"leaf_count": (1, "port_count", "two tiers: each spine has a port for each leaf")},
+)
 def switch_count(leaf_count: Draws, port_count: Draws, oversubscription_factor: Draws) -> Any:
     """Switches in two tiers.
 
@@ -71,6 +79,29 @@ def switch_count(leaf_count: Draws, port_count: Draws, oversubscription_factor: 
     """
     up = port_count - np.floor(port_count * oversubscription_factor / (1 + oversubscription_factor))
     return np.where(leaf_count <= 1, 1.0, leaf_count + np.ceil(leaf_count * np.maximum(up, 1) / port_count))
+
+
+@formula("count", "nodes and spare ones / nodes whose power a rack may take, rounded up")
+def rack_count(
+    node_count: Draws, spare_node_count: Draws, devices_per_node: Draws, device_w: Draws, node_w: Draws, rack_limit_w: Draws
+) -> Any:  # fmt: skip
+    """Racks for the nodes; a node that takes more than the power of a rack has one for itself.
+
+    Source: definition.
+
+    Examples
+    --------
+    >>> float(rack_count(13.0, 1.0, 8.0, 700.0, 2000.0, 40e3)), float(rack_count(3.0, 0.0, 8.0, 700.0, 2000.0, 5e3))
+    (3.0, 3.0)
+    """
+    each = np.maximum(1.0, np.floor(rack_limit_w / (devices_per_node * device_w + node_w)))
+    return np.ceil((node_count + spare_node_count) / each - 1e-9)
+
+
+@formula("w", "switches, where there are nodes to connect, x power of one + racks x power of one")
+def around_power(switch_count: Draws, switch_w: Draws, rack_count: Draws, rack_w: Draws, node_count: Draws) -> Any:
+    """Watts that switches and racks take around the nodes, cooling not included.  Source: definition."""
+    return np.where(np.asarray(node_count) > 1, switch_count * switch_w, 0.0) + rack_count * rack_w
 
 
 @formula("bytes_per_s", "bytes each second over all links x share of partners behind another leaf")

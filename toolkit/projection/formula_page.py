@@ -58,11 +58,7 @@ def _row(module: str, function: Callable[..., Any]) -> str:
     marks: Any = function
     symbols = ", ".join(f"`{name}`" for name in inspect.signature(function).parameters)
     said = re.split(r"\s*Source:|\n\s*\n", inspect.getdoc(function) or "", maxsplit=1)[0]
-    ranges = [f"`{name}` {_plain(low)} to {_plain(high)}" for name, (low, high) in marks.valid.items()]
+    ranges = [f"`{name}` {held.shown()}{held.because}" for name, held in marks.valid.items()]
     holds = ", ".join(ranges) or "any"
     cells = (f"`{module}.{function.__name__}`", marks.text, marks.unit or "as its inputs", symbols, said, holds, marks.source)
     return f"| {' | '.join(' '.join(cell.split()).replace('|', '/') for cell in cells)} |"
-
-
-def _plain(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) else f"{value:g}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from toolkit.projection.hardware_facts import cards, figure, media, switches, tiers
+from toolkit.projection.hardware_facts import cards, figure, media, racks, switches, tiers
 
 if TYPE_CHECKING:
     from toolkit.projection.givens import Givens
     from toolkit.projection.scenario import Scenario
 
 __all__ = ["gather_costs"]
+
+_USUAL_SWITCH: Final = "qm9700_64x400g"
+"""Switch whose power is taken where none is stated: as many ports, at as high a rate, as the default has."""
 
 
 def gather_costs(givens: Givens, scenario: Scenario) -> None:
@@ -40,13 +43,24 @@ def gather_costs(givens: Givens, scenario: Scenario) -> None:
 
 
 def _links(givens: Givens, scenario: Scenario) -> None:
-    """Add prices of network cards and switches: stated, of the hardware facts, with the node (cards), or unknown (switches)."""
+    """Add prices of cards, switches and racks: stated, of the hardware facts, with the node (cards), or unknown (switches)."""
     prices, network = scenario.prices, scenario.network
     card = None if network.nic is None else cards()[network.nic]
     switch = None if network.switch is None else switches()[network.switch]
+    rack = racks()[scenario.site.rack]
+    usual = switches()[_USUAL_SWITCH]
+    power_w = None if switch is None else figure(switch, "power")
+    if switch is not None and power_w is not None:
+        givens.add("network.switch_w", "w", power_w, *switch.origin("power"))
+    else:
+        source = f"as that of {usual.origin('power')[0]}; network.switch states none"
+        givens.add("network.switch_w", "w", figure(usual, "power") or 0.0, source, "assumed")
+    givens.add("site.rack_w", "w", float(rack.power), *rack.origin("power"))
+    givens.state("site.rack_limit_w", "w", scenario.site.rack_power)
     for name, stated, fact, otherwise in (
         ("nic", prices.nic, card, (0.0, "in the price of a node, unless prices.nic is stated")),
         ("switch", prices.switch, switch, (float("nan"), "needs input: prices.switch")),
+        ("rack", prices.rack, rack, (float("nan"), "needs input: prices.rack")),
     ):
         known = None if fact is None else figure(fact, "price")
         if stated is not None:

@@ -69,6 +69,8 @@ KEY_OF: Final = {
     "inference.host_link_bytes_per_s": "inference.host_link",
     "price.nic_usd": "prices.nic",
     "price.switch_usd": "prices.switch",
+    "price.rack_usd": "prices.rack",
+    "site.rack_limit_w": "site.rack_power",
     "storage.archive_read_share": "storage.archive_read",
     "plan.probability_share": "plan.probability",
     "price.interest_share": "prices.interest",

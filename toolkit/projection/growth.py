@@ -108,7 +108,7 @@ def images_at(
     return np.maximum(0.0, start_images * (1 - expired_share) + (added_images - expired_added_images) * growth_factor)
 
 
-@formula("images_per_s", "images added in a month / seconds of a month / share of what comes in that is kept")
+@formula("images_per_s", "images added in a month / seconds of a month / share of what comes in that is kept", across_months=True)
 def arriving_images(added_images: Draws, growth_factor: Draws, kept_share: Draws, month_s: Draws) -> Any:
     """Images that come in each second, before curation; deletions are none.  Source: definition; the last growth goes on."""
     added = np.diff(added_images, axis=1, prepend=added_images[:, :1])

@@ -9,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from toolkit.units import parse_quantity
 
 __all__ = [
-    "KINDS", "Accelerator", "Collection", "Instance", "Medium", "Model", "NetworkCard", "Processor", "Quantity", "Serving",
-    "Switch", "Tier", "TrainingRun",
+    "KINDS", "Accelerator", "Collection", "Instance", "Medium", "Model", "NetworkCard", "Processor", "Quantity", "Rack",
+    "Serving", "Switch", "Tier", "TrainingRun",
 ]  # fmt: skip
 
 
@@ -206,6 +206,19 @@ class Switch(_Fact):
     """Where the price comes from."""
 
 
+class Rack(_Fact):
+    """A rack, empty, with its distribution of power."""
+
+    unit_count: Annotated[int, Field(gt=0)]
+    """Rack units."""
+    power: Watts  # type: ignore[valid-type]  # an Annotated type made by a function
+    """Power that it takes itself."""
+    price: Usd | None = None  # type: ignore[valid-type]  # an Annotated type made by a function
+    """Price, if known."""
+    price_source: str = ""
+    """Where the price comes from."""
+
+
 class Tier(_Fact):
     """A class of storage that is rented by the byte."""
 
@@ -269,6 +282,7 @@ KINDS: Final[dict[str, type[_Fact]]] = {
     "processor": Processor,
     "nic": NetworkCard,
     "switch": Switch,
+    "rack": Rack,
     "tier": Tier,
     "instance": Instance,
     "dataset": Collection,

@@ -22,6 +22,7 @@ from toolkit.projection.hardware_entries import (
     Model,
     NetworkCard,
     Processor,
+    Rack,
     Serving,
     Switch,
     Tier,
@@ -35,14 +36,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "Accelerator", "Collection", "Instance", "Medium", "Model", "NetworkCard", "Processor", "Serving", "Switch", "Tier",
+    "Accelerator", "Collection", "Instance", "Medium", "Model", "NetworkCard", "Processor", "Rack", "Serving", "Switch", "Tier",
     "TrainingRun", "accelerators", "cards", "collections", "described_in", "figure", "hardware_kinds", "instances", "media",
-    "models", "pick", "processors", "runs", "shipped_facts", "switches", "tiers",
+    "models", "pick", "processors", "racks", "runs", "shipped_facts", "switches", "tiers",
 ]  # fmt: skip
 
 _FILES: Final = {
     "accelerator": "accelerators.yaml", "model": "models.yaml", "medium": "storage.yaml", "processor": "processors.yaml",
-    "nic": "cards.yaml", "switch": "switches.yaml", "tier": "tiers.yaml", "instance": "instances.yaml",
+    "nic": "cards.yaml", "switch": "switches.yaml", "rack": "racks.yaml", "tier": "tiers.yaml", "instance": "instances.yaml",
     "dataset": "datasets.yaml", "run": "runs.yaml",
 }  # fmt: skip
 
@@ -108,6 +109,11 @@ def cards() -> dict[str, NetworkCard]:
 def switches() -> dict[str, Switch]:
     """Return the switches by name."""
     return cast("dict[str, Switch]", _entries("switch"))
+
+
+def racks() -> dict[str, Rack]:
+    """Return the racks by name."""
+    return cast("dict[str, Rack]", _entries("rack"))
 
 
 def tiers() -> dict[str, Tier]:

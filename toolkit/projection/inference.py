@@ -41,14 +41,15 @@ class Latencies(NamedTuple):
 
 @functools.lru_cache(maxsize=4096)
 def latencies(
-    rate_per_s: float, single_s: float, offline_per_s: float, max_batch: int, arrival_variation_factor: float = 1.0
-) -> Latencies:
+    rate_per_s: float, single_s: float, offline_per_s: float, max_batch: int, arrival_variation_factor: float = 1.0,
+    arrival_count: int = _ARRIVALS,
+) -> Latencies:  # fmt: skip
     """Return the median, 95th and 99th percentile of latency of one device under random arrivals.
 
     A device takes all that wait, up to ``max_batch``, and serves them in ``t(b) = single + (b - 1) / offline``. Times
     between arrivals are gamma-distributed; ``arrival_variation_factor`` is their squared coefficient of variation: 1 is
-    Poisson, more comes in bursts, less is more even. The queue is simulated once for 20,000 arrivals with a fixed seed, so
-    that the answer is always the same.
+    Poisson, more comes in bursts, less is more even. The queue is simulated once for ``arrival_count`` arrivals with a fixed
+    seed, so that the answer is always the same.
 
     Source: the batch-service queue M/D^b/1 (Bailey 1954); batch latency from two published numbers as MLPerf reports them.
 
@@ -60,33 +61,34 @@ def latencies(
     """
     generator = np.random.default_rng(1)
     if arrival_variation_factor == 1:
-        gaps = generator.exponential(1 / rate_per_s, _ARRIVALS)
+        gaps = generator.exponential(1 / rate_per_s, arrival_count)
     else:
-        gaps = generator.gamma(1 / arrival_variation_factor, arrival_variation_factor / rate_per_s, _ARRIVALS)
+        gaps = generator.gamma(1 / arrival_variation_factor, arrival_variation_factor / rate_per_s, arrival_count)
     drawn = np.cumsum(gaps)
     arrivals = drawn.tolist()  # looked up one at a time: plain numbers are several times as quick as those of an array
     sizes, ends_s = [], []
     free_s, first, each_s = 0.0, 0, 1 / offline_per_s
-    while first < _ARRIVALS:
+    while first < arrival_count:
         start_s = arrivals[first]
         last = first + 1
         if start_s < free_s:
             start_s = free_s
-            last = bisect_right(arrivals, start_s, last, min(first + max_batch, _ARRIVALS))
+            last = bisect_right(arrivals, start_s, last, min(first + max_batch, arrival_count))
         free_s = start_s + single_s + (last - first - 1) * each_s
         sizes.append(last - first)
         ends_s.append(free_s)
         first = last
     waits = np.repeat(ends_s, sizes) - drawn
-    settled = waits[_ARRIVALS // 10 :]
+    settled = waits[arrival_count // 10 :]
     p50, p95, p99 = (float(value) for value in np.quantile(settled, (0.5, 0.95, 0.99)))
     return Latencies(p50_s=p50, p95_s=p95, p99_s=p99)
 
 
 @functools.lru_cache(maxsize=1024)
 def capacity_at(
-    objective_s: float, single_s: float, offline_per_s: float, max_batch: int, arrival_variation_factor: float = 1.0
-) -> float:
+    objective_s: float, single_s: float, offline_per_s: float, max_batch: int, arrival_variation_factor: float = 1.0,
+    arrival_count: int = _ARRIVALS,
+) -> float:  # fmt: skip
     """Return the largest rate at which 99 of 100 answers come within the objective; 0 if not even one alone does.
 
     Source: bisection over ``latencies``, as Vidur and AIConfigurator search for capacity under an objective.
@@ -101,7 +103,8 @@ def capacity_at(
     most = max_batch / (single_s + (max_batch - 1) / offline_per_s)
 
     def is_met(load: float) -> bool:
-        return latencies(load, single_s, offline_per_s, max_batch, arrival_variation_factor).p99_s <= objective_s
+        found = latencies(load, single_s, offline_per_s, max_batch, arrival_variation_factor, arrival_count)
+        return found.p99_s <= objective_s
 
     near = _CURVE_SHARES[-1] * most  # where the objective is loose, almost all of the rate is within it
     low, high, halvings = (near, most, 4) if is_met(near) else (0.0, near, 9)
@@ -212,7 +215,11 @@ def device_memory(
     return param_count * weight_bytes + workspace_bytes + in_flight_count * input_bytes
 
 
-@formula("w", "instances x device power x (idle share + (1 - idle share) x load) x PUE", valid={"load_share": (0, 1)})
+@formula(
+    "w",
+    "instances x device power x (idle share + (1 - idle share) x load) x PUE",
+    valid={"load_share": (0, 1), "pue_factor": (1, 3, "sites are known from 1.0 to 3")},
+)
 def power_of_instances(instance_count: Draws, device_w: Draws, idle_share: Draws, load_share: Draws, pue_factor: Draws) -> Any:
     """Watts of serving.  Source: power is close to linear in load (Fan, Weber and Barroso 2007)."""
     return instance_count * device_w * (idle_share + (1 - idle_share) * np.clip(load_share, 0, 1)) * pue_factor

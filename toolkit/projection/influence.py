@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Draws = NDArray[np.float64]
+    Order = NDArray[np.intp]
 
 __all__ = ["first_order_share", "influences", "rank_correlation"]
 
@@ -37,15 +38,22 @@ def rank_correlation(inputs: Draws, results: Draws) -> float:
     >>> rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([1.0, 10.0, 100.0]))
     1.0
     """
-    x, y = _ranks(inputs), _ranks(results)
+    return _correlation(_ranks(inputs, _order(inputs)), _ranks(results, _order(results)))
+
+
+def _order(values: Draws) -> Order:
+    return np.argsort(values, kind="stable")
+
+
+def _correlation(x: Draws, y: Draws) -> float:
+    """Return the correlation of two series."""
     x, y = x - x.mean(), y - y.mean()
     scale = float(np.sqrt((x @ x) * (y @ y)))
     return round(float(x @ y) / scale, 12) if scale else 0.0
 
 
-def _ranks(values: Draws) -> Draws:
+def _ranks(values: Draws, order: Order) -> Draws:
     """Return the ranks of values, those that are equal sharing the mean of theirs; SciPy's statistics take a second to import."""
-    order = np.argsort(values, kind="stable")
     ordered = values[order]
     is_first = np.concatenate([[True], ordered[1:] != ordered[:-1]])
     starts = np.append(np.flatnonzero(is_first), len(values))
@@ -69,13 +77,18 @@ def first_order_share(inputs: Draws, results: Draws, bin_count: int = _BINS) -> 
     >>> round(first_order_share(x, 2 * x + y), 1)
     0.8
     """
+    return _share_by_order(_order(inputs), results, bin_count)
+
+
+def _share_by_order(order: Order, results: Draws, bin_count: int = _BINS) -> float:
+    """Return the first-order share of the input whose draws have this order."""
     count = len(results)
     total = float(np.var(results))
     if total <= 0:
         return 0.0
-    bins = np.array_split(results[np.argsort(inputs, kind="stable")], bin_count)
-    sizes = np.array([len(part) for part in bins])
-    means = np.array([part.mean() for part in bins])
+    ends = np.linspace(0, count, bin_count + 1).astype(int)
+    sizes = np.diff(ends)
+    means = np.add.reduceat(results[order], ends[:-1]) / sizes
     between = float((sizes * (means - results.mean()) ** 2).sum() / count / total)
     chance = (bin_count - 1) / (count - 1)
     return min(1.0, max(0.0, (between - chance) / (1 - chance)))
@@ -94,19 +107,25 @@ def influences(values: Mapping[str, Draws], inputs: Sequence[str], quantities: S
         Results to explain; those that do not vary, or are without bounds in some draws, are left out.
     """
     rows: list[dict[str, Any]] = []
+    ordered: dict[str, tuple[Order, Draws]] = {}
+    for name in inputs:  # once for all quantities
+        drawn = values[name][:_MOST_DRAWS, 0]
+        if np.ptp(drawn) > 0:
+            order = _order(drawn)
+            ordered[name] = order, _ranks(drawn, order)
     for quantity in quantities:
         results = values[quantity][:_MOST_DRAWS, -1]
         if len(results) < _LEAST_DRAWS or not np.isfinite(results).all() or np.ptp(results) <= 0:
             continue
+        ranks = _ranks(results, _order(results))
         mine: list[dict[str, Any]] = [
             {
                 "quantity": quantity,
                 "input": name,
-                "rank_correlation": rank_correlation(values[name][:_MOST_DRAWS, 0], results),
-                "first_order_share": first_order_share(values[name][:_MOST_DRAWS, 0], results),
+                "rank_correlation": _correlation(input_ranks, ranks),
+                "first_order_share": _share_by_order(order, results),
             }
-            for name in inputs
-            if np.ptp(values[name][:_MOST_DRAWS]) > 0
+            for name, (order, input_ranks) in ordered.items()
         ]
         mine.sort(key=lambda row: (-row["first_order_share"], -abs(row["rank_correlation"])))
         rows += [row for row in mine[:_ROWS] if row["first_order_share"] >= _LEAST_SHARE]

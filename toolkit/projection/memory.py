@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = ["activation_bytes", "interleave_factor", "selective_activation_bytes", "sharded_state_bytes", "state_bytes"]
+
+
+_SPLIT: Final = "Korthikanti et al. 2022: one to eight devices share a layer"
 
 
 @formula("bytes", "parameters x bytes of state per parameter / devices that share them")
@@ -65,7 +68,7 @@ def interleave_factor(pipeline_count: Draws, interleave_count: Draws) -> Any:
     return np.where(np.asarray(interleave_count) > 1, factor, 1.0)
 
 
-@formula("bytes", "s b h L (10 + 24 / t + 5 a s / (h t)) x interleaving")
+@formula("bytes", "s b h L (10 + 24 / t + 5 a s / (h t)) x interleaving", valid={"tensor_count": (1, 8, _SPLIT)})
 def activation_bytes(
     token_count: Draws,
     batch_count: Draws,
@@ -89,7 +92,7 @@ def activation_bytes(
     return size * (10 + 24 / tensor_count + attention) * interleaving_factor
 
 
-@formula("bytes", "34 s b h L / t x interleaving")
+@formula("bytes", "34 s b h L / t x interleaving", valid={"tensor_count": (1, 8, _SPLIT)})
 def selective_activation_bytes(
     token_count: Draws,
     batch_count: Draws,

@@ -31,7 +31,9 @@ def evaluate(
     scale: float = 1.0,
     *,
     bought: Draws | None = None,
+    bought_nodes: Draws | None = None,
     margin_factor: float | None = None,
+    ledger: Ledger | None = None,
 ) -> Ledger:
     """Return the ledger of a scenario for given draws.
 
@@ -49,16 +51,22 @@ def evaluate(
         Factor on the number of images.
     bought : numpy.ndarray, optional
         Devices for training that are there whatever the inputs turn out to be; by default those that the inputs call for.
+    bought_nodes : numpy.ndarray, optional
+        Nodes that are there beside them, likewise.
     margin_factor : float, optional
         Devices bought over those needed, where the draws are alternatives to each other and each is bought for on its own; by
         default the draws are what may turn out, and one count is bought for all of them.
+    ledger : Ledger, optional
+        What to enter all into; by default a new one.
     """
-    ledger = Ledger()
+    ledger = Ledger() if ledger is None else ledger
     for name, given in givens.items():
         drawn = values[name] * scale if name == "start.images" else values[name]
         ledger.give(name, given.unit, drawn, source=given.source, evidence=given.evidence)
     if bought is not None and "training.gpu_count" not in ledger.values:
         ledger.give("training.gpu_count", "count", bought, source="as planned", evidence="stated")
+    if bought_nodes is not None:
+        ledger.give("training.node_count", "count", bought_nodes, source="as planned", evidence="stated")
     if margin_factor is not None:
         source = "devices that the plan buys over those needed with every input in its middle"
         ledger.give("training.margin_factor", "ratio", np.full((1, 1), margin_factor), source=source, evidence="assumed")

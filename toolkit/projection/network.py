@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 
-@formula("bytes", "2 (n - 1) / n x gradient bytes")
+@formula("bytes", "2 (n - 1) / n x gradient bytes", valid={"member_count": (1, math.inf, "one member sends nothing")})
 def allreduce_bytes(member_count: Draws, gradient_bytes: Draws) -> Any:
     """Bytes that each member of a ring sends to add up gradients once.
 
@@ -43,14 +44,18 @@ def allreduce_bytes(member_count: Draws, gradient_bytes: Draws) -> Any:
     return 2 * (count - 1) / count * gradient_bytes
 
 
-@formula("bytes", "(n - 1) / n x bytes")
+@formula("bytes", "(n - 1) / n x bytes", valid={"member_count": (1, math.inf, "one member sends nothing")})
 def all_gather_bytes(member_count: Draws, whole_bytes: Draws) -> Any:
     """Bytes that each member sends in an all-gather or a reduce-scatter.  Source: nccl-tests, PERFORMANCE.md."""
     count = np.maximum(member_count, 1)
     return (count - 1) / count * whole_bytes
 
 
-@formula("s", "2 (n - 1) x latency + 2 (n - 1) / n x gradient bytes / link rate")
+@formula(
+    "s",
+    "2 (n - 1) x latency + 2 (n - 1) / n x gradient bytes / link rate",
+    valid={"member_count": (1, math.inf, "one member sends nothing")},
+)
 def allreduce_time(member_count: Draws, gradient_bytes: Draws, link_bytes_per_s: Draws, latency_s: Draws) -> Any:
     """Seconds of one ring all-reduce.
 
@@ -85,7 +90,11 @@ def step_time(batch_images: Draws, rate_images_per_s: Draws) -> Any:
     return batch_images / rate_images_per_s
 
 
-@formula("s", "2 (n - 1) x latency + 2 (n - 1) / n x gradient bytes / link rate, n nodes; 0 on one node")
+@formula(
+    "s",
+    "2 (n - 1) x latency + 2 (n - 1) / n x gradient bytes / link rate, n nodes; 0 on one node",
+    valid={"node_count": (1, math.inf, "one node sends nothing")},
+)
 def node_allreduce_time(
     node_count: Draws, param_count: Draws, gradient_bytes: Draws, link_bytes_per_s: Draws, latency_s: Draws
 ) -> Any:

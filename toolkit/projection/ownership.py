@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,8 @@ __all__ = [
 
 
 @formula(
-    "usd", "(nodes + spare ones) x price + drives x price + cards x price + switches x price, where there are nodes to connect"
+    "usd",
+    "(nodes + spare ones) x price + drives, racks and, where there are nodes to connect, cards and switches, each x its price",
 )
 def capital(
     node_count: Draws,
@@ -33,6 +35,8 @@ def capital(
     nic_usd: Draws,
     switch_count: Draws,
     switch_usd: Draws,
+    rack_count: Draws | float = 0.0,
+    rack_usd: Draws | float = 0.0,
 ) -> Any:
     """What is bought; unknown where the price of something that is bought is.
 
@@ -46,15 +50,19 @@ def capital(
     """
     machines = (node_count + spare_node_count) * node_usd
     links = np.where(np.asarray(node_count) > 1, _paid(nic_count, nic_usd) + _paid(switch_count, switch_usd), 0.0)
-    return machines + _paid(drive_count, drive_usd) + links
+    return machines + _paid(drive_count, drive_usd) + links + _paid(rack_count, rack_usd)
 
 
-def _paid(count: Draws, each_usd: Draws) -> Any:
+def _paid(count: Draws | float, each_usd: Draws | float) -> Any:
     """Return what a number of things cost; none cost nothing, also where the price is not known."""
     return np.where(np.asarray(count) > 0, count * each_usd, 0.0)
 
 
-@formula("usd", "capital x r / (1 - (1 + r)^-n) / 12, interest r and n years of life; capital / 12 n without interest")
+@formula(
+    "usd",
+    "capital x r / (1 - (1 + r)^-n) / 12, interest r and n years of life; capital / 12 n without interest",
+    valid={"life_s": ("month_s", math.inf)},
+)
 def monthly_capital(capital_usd: Draws, interest_share: Draws, life_s: Draws, month_s: Draws) -> Any:
     """Capital as an even monthly payment over the life of what was bought.
 
@@ -122,7 +130,11 @@ def tier_use(
     return read_bytes * retrieval_usd_per_byte + read_bytes / chunk_bytes * read_usd + written_count * write_usd
 
 
-@formula("usd", "bytes read x price of a byte that leaves the provider")
+@formula(
+    "usd",
+    "bytes read x price of a byte that leaves the provider",
+    valid={"read_bytes": (0, 10e12, "the price is that of the first 10 TB of a month; more costs less a byte")},
+)
 def egress(read_bytes: Draws, egress_usd_per_byte: Draws) -> Any:
     """Cost of what machines of one's own read from rented storage; unknown where the price is.
 
@@ -163,7 +175,7 @@ def tier_cost(stored_bytes: Draws, usd_per_byte_s: Draws, month_s: Draws) -> Any
     return stored_bytes * usd_per_byte_s * month_s
 
 
-@formula("usd", "sum of the monthly costs so far")
+@formula("usd", "sum of the monthly costs so far", across_months=True)
 def whole_horizon(monthly_usd: Draws) -> Any:
     """Cost from now on to each month.  Source: sum of the months."""
     return np.cumsum(monthly_usd, axis=1)

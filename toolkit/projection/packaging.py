@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,7 +26,11 @@ CODEC_BYTES_PER_PIXEL: Final = {
 """Bytes of a pixel by codec.  Source: img2dataset@95523bc, README: a million photographs of 256 x 256 in each."""
 
 
-@formula("bytes", "images x (512 + mean bytes + 256) + archives x (512 + 1024 + 4864)")
+@formula(
+    "bytes",
+    "images x (512 + mean bytes + 256) + archives x (512 + 1024 + 4864)",
+    valid={"mean_image_bytes": (512, 8 * 2**30, "ends are taken to fall anywhere in a block; ustar has 8 GiB for a member")},
+)
 def tar_bytes(image_count: Draws, mean_image_bytes: Draws, archive_count: Draws) -> Any:
     """Bytes of tar archives: a header of 512 per member, half a block of padding, an end mark padded to 10,240.
 
@@ -68,7 +73,7 @@ def small_file_bytes(file_count: Draws, mean_file_bytes: Draws, block_bytes: Dra
     return file_count * (waste + inode_bytes)
 
 
-@formula("count", "bytes / bytes of an object, rounded up")
+@formula("count", "bytes / bytes of an object, rounded up", valid={"object_bytes": (1, math.inf)})
 def object_count(size_bytes: Draws, object_bytes: Draws) -> Any:
     """Objects or shards that bytes are kept in.
 

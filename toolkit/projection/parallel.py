@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-@formula("bytes", "layers x 4 x 2 (t - 1) / t x batch x tokens x width x bytes of an activation")
+@formula(
+    "bytes",
+    "layers x 4 x 2 (t - 1) / t x batch x tokens x width x bytes of an activation",
+    valid={"tensor_count": (1, 8, "Megatron-LM, one to eight devices with links of their own")},
+)
 def tensor_bytes(
     layer_count: Draws, tensor_count: Draws, batch_images: Draws, token_count: Draws, width_count: Draws, activation_bytes: Draws
 ) -> Any:
@@ -60,7 +65,11 @@ def pipeline_bytes(
     return np.where(np.asarray(pipeline_count) > 1, sent, 0.0)
 
 
-@formula("share", "(p - 1) / (p - 1 + micro-batches)")
+@formula(
+    "share",
+    "(p - 1) / (p - 1 + micro-batches)",
+    valid={"micro_batch_count": ("pipeline_count", math.inf, "with fewer micro-batches than stages some never work")},
+)
 def bubble_share(pipeline_count: Draws, micro_batch_count: Draws) -> Any:
     """Share of a step in which stages of a pipeline wait to be filled and drained.
 
@@ -89,7 +98,9 @@ def split_rate(step_bytes: Draws, step_s: Draws, step_batch_images: Draws, batch
     return step_bytes * step_batch_images / batch_images / step_s
 
 
-@formula("s", "2 log2(n) x latency + 2 x gradient bytes / link rate")
+@formula(
+    "s", "2 log2(n) x latency + 2 x gradient bytes / link rate", valid={"member_count": (1, math.inf, "one member sends nothing")}
+)
 def tree_allreduce_time(member_count: Draws, gradient_bytes: Draws, link_bytes_per_s: Draws, latency_s: Draws) -> Any:
     """Seconds of an all-reduce over two binary trees: fewer steps than a ring where there are many members, as many bytes.
 
@@ -118,7 +129,11 @@ def whole_replicas(needed_count: Draws, split_count: Draws) -> Any:
     return np.ceil(needed_count / split_count) * split_count
 
 
-@formula("count", "devices / devices of one replica")
+@formula(
+    "count",
+    "devices / devices of one replica",
+    valid={"device_count": ("split_count", math.inf, "a replica has all of its devices")},
+)
 def replica_count(device_count: Draws, split_count: Draws) -> Any:
     """Replicas, between which gradients are added up.  Source: definition."""
     return device_count / split_count

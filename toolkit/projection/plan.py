@@ -11,7 +11,7 @@ import polars as pl
 from toolkit.projection.alternatives import alternatives
 from toolkit.projection.cheapest import with_cheapest
 from toolkit.projection.edge import edge_fit
-from toolkit.projection.hardware_facts import accelerators, cards, figure, media, switches
+from toolkit.projection.hardware_facts import accelerators, cards, figure, media, racks, switches
 from toolkit.projection.plan_check import late_stage
 from toolkit.projection.purchases import items, steps
 from toolkit.projection.result import BOTTLENECK_SCHEMA, PLAN_SCHEMA, Plan
@@ -120,7 +120,12 @@ def _drives(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) ->
     elif held == least > 1 and ledger.median("storage.capacity_bytes") <= (least - 1) * medium.capacity:
         reason = f"{least:,.0f} drives that the protection lies on, not capacity"
     evidence = ledger.evidence("storage.drive_count")
-    found = steps(ledger, "storage.drive_count", months, scenario.plan.probability)
+    planned = "plan.reading_drive_count"
+    if planned in ledger.values and (ledger.percentiles(planned)[1] > ledger.percentiles("plan.drive_count")[1]).any():
+        reason = "reads of a training run, not capacity"
+        found = steps(ledger, planned, months, scenario.plan.probability, expected_name="storage.drive_count")
+    else:
+        found = steps(ledger, "storage.drive_count", months, scenario.plan.probability)
     lead_s = scenario.site.drive_lead
     return items("storage", medium.title, found, medium.price, float(medium.power), lead_s, reason=reason, evidence=evidence)
 
@@ -135,12 +140,24 @@ def _devices(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -
     stage = late_stage(ledger, scenario)
     reason = f"a run within {show(scenario.training.deadline, 's')}" + (f", which {stage} holds up" if stage else "")
     evidence = ledger.evidence("training.node_count")
+    reason += _for_hosts(ledger)
     node, lead_s = scenario.prices.node, scenario.site.node_lead
     nodes = steps(ledger, "training.node_count", months, scenario.plan.probability, expected_name=_expected_nodes(ledger))
     lines = items("training", item, nodes, node, power, lead_s, reason=reason, evidence=evidence)
     spare = "takes the place of a node that is repaired, in 99 of 100 cases"
     spares = steps(ledger, "training.spare_node_count", months, scenario.plan.probability)
     return lines + items("training", f"spare {item}", spares, node, 0.0, lead_s, reason=spare, evidence=evidence)
+
+
+def _for_hosts(ledger: Ledger) -> str:
+    """Return what nodes are bought for beside their devices, at the last month; empty where the devices fill them."""
+    nodes, filled = ledger.median("training.node_count"), ledger.median("training.device_node_count")
+    if nodes <= filled or "training.host_node_count" not in ledger.values:
+        return ""
+    links = "training.link_node_count"
+    is_decoding = links not in ledger.values or ledger.median("training.decode_node_count") >= ledger.median(links)
+    part = "cores, which decode images" if is_decoding else "links, which read images"
+    return f"; {nodes - filled:,.0f} of {nodes:,.0f} nodes for their {part}: the devices alone take {filled:,.0f}"
 
 
 def _expected_nodes(ledger: Ledger) -> str:
@@ -188,15 +205,14 @@ def _racks(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> 
         return []
     trained, site = scenario.training, scenario.site
     node_w = trained.accelerators_per_node * float(accelerators()[trained.accelerator].power) + scenario.prices.node_power
-    per_rack = max(1, int(site.rack_power // node_w))
-    item = f"rack of {show(site.rack_power, 'w')}"
+    per_rack, rack = max(1, int(site.rack_power // node_w)), racks()[site.rack]
+    item = f"{rack.title}, for {show(site.rack_power, 'w')}"
     reason = (
         f"{per_rack} nodes of {show(node_w, 'w')} in each" if node_w <= site.rack_power else "one node takes more than its power"
     )
-    found = steps(ledger, "training.node_count", months, scenario.plan.probability, per_rack, _expected_nodes(ledger))
-    return items(
-        "training", item, found, None, None, site.node_lead, reason=reason, evidence=ledger.evidence("training.node_count")
-    )
+    found = steps(ledger, "site.rack_count", months, scenario.plan.probability)
+    price, evidence = _known(ledger, "price.rack_usd"), ledger.evidence("site.rack_count")
+    return items("training", item, found, price, float(rack.power), site.node_lead, reason=reason, evidence=evidence)
 
 
 def _instances(ledger: Ledger, scenario: Scenario, months: np.ndarray[Any, Any]) -> list[dict[str, Any]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from toolkit.projection import capacity, storage, training
+from toolkit.projection import capacity, hosts, storage, training
 from toolkit.projection.explain import formula
 from toolkit.projection.givens_keys import origin_of
 from toolkit.projection.hardware_facts import accelerators
@@ -77,10 +77,22 @@ def derive(ledger: Ledger, scenario: Scenario, months: Draws) -> None:
         if needed in ledger.values and (part != "node" or scenario.training is not None):
             ledger.derive(f"plan.{part}_count", units_bought, needed_count=needed, probability_share="plan.probability_share",
                           month_index="plan.month_index")  # fmt: skip
+    if "storage.read_drive_count" in ledger.values:
+        _read_drives(ledger)
     if scenario.training is not None:
         _run(ledger)
     if scenario.inference is not None:
         _serving(ledger, is_stream=scenario.inference.streams is not None)
+
+
+def _read_drives(ledger: Ledger) -> None:
+    """Enter drives bought for reading too, so that they do together with the nodes."""
+    enter: Any = ledger.derive
+    enter("plan.drives_share", hosts.drives_share, planned_share="training.planned_share")
+    enter("plan.read_drive_count", units_bought, needed_count="storage.read_drive_count", probability_share="plan.drives_share",
+          month_index="plan.month_index")  # fmt: skip
+    enter("plan.reading_drive_count", hosts.nodes_of_each, device_node_count="plan.drive_count",
+          host_node_count="plan.read_drive_count")  # fmt: skip
 
 
 def _run(ledger: Ledger) -> None:
@@ -99,11 +111,12 @@ def _run(ledger: Ledger) -> None:
     elif "price.shared_tier_usd_per_byte_s" in ledger.values:
         enter(supply, storage.over_links, node_count="plan.node_count", **links)
     else:
-        enter(supply, storage.supply_of_drives, drive_count="plan.drive_count", drive_bytes_per_s="drive.read_bytes_per_s",
+        drives = "plan.reading_drive_count" if "plan.reading_drive_count" in ledger.values else "plan.drive_count"
+        enter(supply, storage.supply_of_drives, drive_count=drives, drive_bytes_per_s="drive.read_bytes_per_s",
               delivery_share="storage.delivery_share", node_count="plan.node_count", **links)  # fmt: skip
     enter("plan.elapsed_s", training.elapsed, samples="training.samples", rate_images_per_s="plan.rate_images_per_s",
           decode_images_per_s="plan.decode_images_per_s", supply_bytes_per_s=supply,
-          read_bytes_per_image="training.read_bytes_per_image")  # fmt: skip
+          read_bytes_per_image="training.read_bytes_per_image", beside_factor="training.beside_factor")  # fmt: skip
     enter("plan.late_share", capacity.shortage, needed="plan.elapsed_s", available="training.deadline_s")
 
 
@@ -191,6 +204,8 @@ def flags_of(ledger: Ledger, scenario: Scenario, months: Draws) -> list[str]:
             f"the plan does not keep the deadline of {show(trained.deadline, 's')}: on what is bought a run is late in {late} of "
             f"the draws at month {int(months[-1])}, where {show(allowed, 'share')} are allowed; {_remedy(ledger, trained, stage)}"
         )
+    if trained is not None and (more := _cores_instead(ledger, trained)):
+        flags.append(more)
     if trained is not None:
         memory, there = ledger.median("training.memory_bytes"), float(accelerators()[trained.accelerator].memory)
         if memory > there:
@@ -207,11 +222,33 @@ def flags_of(ledger: Ledger, scenario: Scenario, months: Draws) -> list[str]:
     return flags
 
 
+def _cores_instead(ledger: Ledger, trained: Training) -> str:
+    """Return that more cores in each node would do in place of nodes that are bought for their cores alone; empty if none are."""
+    nodes, filled = ledger.median("training.node_count"), ledger.median("training.device_node_count")
+    if nodes <= filled or "training.joint_share" not in ledger.values or trained.cores_per_node <= 0:
+        return ""
+    links = "training.link_node_count"
+    if links in ledger.values and ledger.median(links) > ledger.median("training.decode_node_count"):
+        wanted = "wider links (network.node_link), or more memory or drives in a node, would do with fewer"
+    else:
+        cores = math.ceil(ledger.median("training.cores_per_node") * nodes / filled)
+        wanted = f"{cores} cores in each (training.cores_per_node) would do with {filled:,.0f}"
+    return (
+        f"{nodes - filled:,.0f} of the {nodes:,.0f} nodes are bought for what stands beside their devices, which idle: {wanted}"
+    )
+
+
+_DECODING: Final = ("training.samples", "training.beside_factor", "training.deadline_s", "supply.core_images_per_s")
+"""What the cores that decode in time follow from."""
+
+
 def _remedy(ledger: Ledger, trained: Training, stage: str) -> str:
-    high = ledger.quantile("training.required_images_per_s", 0.9)[-1]
     if stage == "image decoding":
-        core = float(np.quantile(ledger.values["supply.core_images_per_s"], 0.1))
-        cores = math.ceil(float(high) / core / ledger.median("plan.node_count"))
+        last = {name: ledger.values[name][:, -1] for name in _DECODING}
+        asked = last["training.samples"] * last["training.beside_factor"] / last["training.deadline_s"]
+        share = ledger.median("plan.probability_share")
+        each = asked / last["supply.core_images_per_s"] / ledger.median("plan.node_count")
+        cores = math.ceil(float(np.quantile(each, share, method="higher")))
         return (
             f"image decoding limits: it takes {cores} cores in each of the nodes (training.cores_per_node), "
             f"not {trained.cores_per_node}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from toolkit.projection.draws import quantile
 from toolkit.projection.explain import formula
 from toolkit.units import MONTH_S
 
@@ -56,7 +57,11 @@ def steps(
     return found
 
 
-@formula("count", "units that do with the probability asked for, for a quarter ahead at a time, never fewer than before")
+@formula(
+    "count",
+    "units that do with the probability asked for, for a quarter ahead at a time, never fewer than before",
+    across_months=True,
+)
 def units_bought(needed_count: Values, probability_share: Values, month_index: Values) -> Any:
     """Whole units that are there by each month, as the plan buys them.
 
@@ -68,8 +73,8 @@ def units_bought(needed_count: Values, probability_share: Values, month_index: V
     [[2.0, 2.0, 2.0, 3.0]]
     """
     months = np.asarray(month_index)[0]
-    high = np.quantile(needed_count, float(np.median(probability_share)), axis=0)
-    high = np.broadcast_to(np.ceil(high - 1e-9), months.shape)
+    high = quantile(needed_count, float(np.median(probability_share)), is_whole=True)
+    high = np.broadcast_to(high, months.shape)
     starts = range(0, len(months), _QUARTER_MONTHS)
     goals = np.maximum.accumulate([high[start : start + _QUARTER_MONTHS].max() for start in starts])
     return np.repeat(goals, _QUARTER_MONTHS)[: len(months)][None, :]

@@ -105,7 +105,11 @@ def mmc_wait_tail(server_count: int, offered: float, service_s: float, wait_s: f
     return float(erlang_c(server_count, offered) * np.exp(-(server_count - offered) * wait_s / service_s))
 
 
-@formula("s", "load x service time / (2 (1 - load)); unbounded from load 1 on")
+@formula(
+    "s",
+    "load x service time / (2 (1 - load)); unbounded from load 1 on",
+    valid={"load_share": (0, 0.999, "from load 1 on the queue grows without end")},
+)
 def md1_wait(load_share: Draws, service_s: Draws) -> Any:
     """Mean wait before service with random arrivals and constant service times.
 
@@ -119,7 +123,11 @@ def md1_wait(load_share: Draws, service_s: Draws) -> Any:
     return mg1_wait(load_share, service_s, np.zeros(()))
 
 
-@formula("s", "load x service time x (1 + squared variation) / (2 (1 - load)); unbounded from load 1 on")
+@formula(
+    "s",
+    "load x service time x (1 + squared variation) / (2 (1 - load)); unbounded from load 1 on",
+    valid={"load_share": (0, 0.999, "from load 1 on the queue grows without end")},
+)
 def mg1_wait(load_share: Draws, service_s: Draws, squared_variation: Draws) -> Any:
     """Mean wait before service with random arrivals and any service time; variation is its deviation over its mean.
 
@@ -158,7 +166,11 @@ def little_count(arrivals_per_s: Draws, stay_s: Draws) -> Any:
     return arrivals_per_s * stay_s
 
 
-@formula("s", "the larger of the floor and (single latency + (batch - 1) / offline rate)")
+@formula(
+    "s",
+    "the larger of the floor and (single latency + (batch - 1) / offline rate)",
+    valid={"batch_count": (1, 2048, "MLPerf Inference: one, eight, and all that are there at once")},
+)
 def batch_time(batch_count: Draws, single_s: Draws, offline_per_s: Draws, floor_s: Draws) -> Any:
     """Seconds that a device takes for a batch, from two numbers that benchmarks publish.
 

@@ -22,9 +22,17 @@ _GROWING = ("model.param_count", "model.forward_mac_count")
 
 
 def side_by_side_values(
-    scenario: Scenario, givens: Mapping[str, Given], months: np.ndarray[Any, Any], scales: Sequence[float]
+    scenario: Scenario,
+    givens: Mapping[str, Given],
+    months: np.ndarray[Any, Any],
+    scales: Sequence[float],
+    values: Mapping[str, np.ndarray[Any, Any]] | None = None,
+    known: list[Ledger] | None = None,
 ) -> Iterator[tuple[str, str, list[Ledger]]]:
     """Yield each regime: its name, why it does what it does, and the ledgers at once, twice, ... the data.
+
+    ``values`` are draws of the inputs; by default each stands at its median. ``known`` are the ledgers of the scenario as it is
+    with so much data, which are those of the same epochs where it states epochs.
 
     Source: Hoffmann et al. 2022 (arXiv 2203.15556): at the optimum parameters and data grow alike, so that the arithmetic
     grows with the square of the data; for few epochs repeated data is as good as new (Muennighoff et al. 2023,
@@ -32,9 +40,11 @@ def side_by_side_values(
     """
     if scenario.training is None:
         return
-    middle = {name: np.full((1, 1), given.at("p50")) for name, given in givens.items()}
+    middle = values or {name: np.full((1, 1), given.at("p50")) for name, given in givens.items()}
     epochs = float(scenario.training.epochs or 90)
-    base = evaluate(scenario, givens, middle, months).median("training.samples")
+    scenario = scenario.model_copy(update={"inference": None})  # nothing of how a model is trained reaches its serving
+    first = known[0] if known else evaluate(scenario, givens, middle, months)
+    base = first.median("training.samples")
     seen = Given(name="training.samples_seen", unit="images", value=base, source="as many as now", evidence="stated")
     passes = Given(name="training.epoch_count", unit="count", value=epochs, source="as many as now", evidence="stated")
     plain = {name: given for name, given in givens.items() if name not in {seen.name, passes.name}}
@@ -48,7 +58,10 @@ def side_by_side_values(
                 values[name] = values[name] / growth
         return evaluate(scenario, plain | {given.name: given}, values, months, scale)
 
-    yield "same samples seen", "as many steps, whatever there is to choose from", [at(seen, base, 1, s) for s in scales]
-    yield "same epochs", "as many passes over more images", [at(passes, epochs, 1, s) for s in scales]
-    optimal = [at(seen, base * scale, scale, scale) for scale in scales]
+    seen_by_scale = [at(seen, base, 1, s) for s in scales]
+    yield "same samples seen", "as many steps, whatever there is to choose from", seen_by_scale
+    is_known = known is not None and passes.name in givens
+    by_epochs = known if known is not None and is_known else [at(passes, epochs, 1, s) for s in scales]
+    yield "same epochs", "as many passes over more images", by_epochs
+    optimal = [seen_by_scale[0] if scale == 1 else at(seen, base * scale, scale, scale) for scale in scales]
     yield "compute-optimal", "the model grows with the data, so that each sample costs more too (N ~ D)", optimal

@@ -26,7 +26,11 @@ __all__ = [
 ]
 
 
-@formula("s", "a node's mean time between failures / nodes", valid={"node_count": (1, 2048)})
+@formula(
+    "s",
+    "a node's mean time between failures / nodes",
+    valid={"node_count": (1, 2048, "two clusters of more than 24,000 devices in all (Kokolis et al. 2024)")},
+)
 def failure_interval(node_interval_s: Draws, node_count: Draws) -> Any:
     """Mean time between failures of a run.
 
@@ -40,7 +44,11 @@ def failure_interval(node_interval_s: Draws, node_count: Draws) -> Any:
     return node_interval_s / node_count
 
 
-@formula("s", "sqrt(2 x write time x time between failures)")
+@formula(
+    "s",
+    "sqrt(2 x write time x time between failures)",
+    valid={"write_s": (0, "failure_s", "to first order: writing takes far less than the time between failures")},
+)
 def young_interval(write_s: Draws, failure_s: Draws) -> Any:
     """Seconds between checkpoints that lose the least, to first order.
 
@@ -54,7 +62,11 @@ def young_interval(write_s: Draws, failure_s: Draws) -> Any:
     return np.sqrt(2 * write_s * failure_s)
 
 
-@formula("s", "sqrt(2 d M) (1 + sqrt(d / 2M) / 3 + d / 18M) - d for write time d and time between failures M")
+@formula(
+    "s",
+    "sqrt(2 d M) (1 + sqrt(d / 2M) / 3 + d / 18M) - d for write time d and time between failures M",
+    valid={"write_s": (0, "failure_s", "beyond, a checkpoint hardly ends before the next failure")},
+)
 def daly_interval(write_s: Draws, failure_s: Draws) -> Any:
     """Seconds between checkpoints that lose the least.
 
@@ -85,7 +97,11 @@ def checkpoint_overhead_share(write_s: Draws, interval_s: Draws) -> Any:
     return write_s / interval_s
 
 
-@formula("share", "(1 - (restart + interval / 2) / time between failures) / (1 + write time / interval)")
+@formula(
+    "share",
+    "(1 - (restart + interval / 2) / time between failures) / (1 + write time / interval)",
+    valid={"interval_s": (0, "failure_s", "at most one failure between two checkpoints"), "restart_s": (0, "failure_s")},
+)
 def goodput(interval_s: Draws, write_s: Draws, failure_s: Draws, restart_s: Draws) -> Any:
     """Share of the time in which a run goes forward; at least 1 %.
 

@@ -15,6 +15,7 @@ from toolkit.projection import growth, plan_check, siting, speed_limits
 from toolkit.projection.calibrated import apply as apply_calibration
 from toolkit.projection.calibration import newest_calibration
 from toolkit.projection.doubling import doubling_table
+from toolkit.projection.explain import Ledger
 from toolkit.projection.givens import Givens, gather
 from toolkit.projection.givens_training import ACCURACY
 from toolkit.projection.growth_checks import check_devices
@@ -26,13 +27,13 @@ from toolkit.projection.result import Projection
 from toolkit.projection.scenario import Scenario, load_scenario
 from toolkit.projection.tables import assumptions_of, frame_of, influences_of, sensitivity_of
 from toolkit.projection.training_flags import training_flags
+from toolkit.projection.validity import sentences
 from toolkit.units import MONTH_S, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from toolkit.facts.calibrations import Calibration
-    from toolkit.projection.explain import Ledger
 
 __all__ = ["drawn", "project"]
 
@@ -101,10 +102,6 @@ def _projected(
             changed, facts, measured, newest_calibration(calibration, location), seed=seed, draws=min(draws, _TRIAL_DRAWS)
         )
 
-    if asked.training is not None:
-        check_devices(ledger.median("training.gpu_count"))
-    plan_check.derive(ledger, asked, months)
-    speed_limits.derive(ledger, asked)
     nodes = ledger.summaries()
     loads = bottlenecks(ledger, asked, months)
     return Projection(
@@ -114,7 +111,9 @@ def _projected(
         frame=frame_of(nodes, months),
         plan=make_plan(ledger, asked, months, loads, trial),
         doubling=doubling_table(asked, givens.by_name, float(months[-1])),
-        sensitivity=sensitivity_of(asked, givens, months, ledger.values.get("training.gpu_count")),
+        sensitivity=sensitivity_of(
+            asked, givens, months, ledger.values.get("training.gpu_count"), ledger.values.get("training.node_count")
+        ),
         influences=influences_of(ledger, givens),
         assumptions=assumptions_of(givens),
         bottlenecks=loads,
@@ -128,7 +127,8 @@ def _projected(
 def drawn(scenario: Scenario, givens: Givens, draws: int, seed: int) -> tuple[Ledger, np.ndarray[Any, Any]]:
     """Return the ledger of a scenario over draws of its inputs, and its months: what a projection is made from.
 
-    What is certain is one draw for all: what rests on it alone is computed once, and takes no room for each draw.
+    What is certain is one draw for all: what rests on it alone is computed once, and takes no room for each draw. What is
+    computed how often is found by a rehearsal on one draw, so that values can be let go of once nothing takes them any more.
     """
     months = np.arange(0, scenario.horizon_months + 1, dtype=np.float64)
     generator = np.random.default_rng(seed)
@@ -136,7 +136,22 @@ def drawn(scenario: Scenario, givens: Givens, draws: int, seed: int) -> tuple[Le
         name: np.full((1, 1), given.value) if given.is_certain else given.draw(generator, draws)
         for name, given in givens.by_name.items()
     }
-    return evaluate(scenario, givens.by_name, values, months), months
+    rehearsed = {name: value[:1] for name, value in values.items()}
+    ends = np.array([max(0.0, months[-1] - 1), months[-1]])
+    reads = _whole(scenario, givens, rehearsed, ends, Ledger()).reads
+    return _whole(scenario, givens, values, months, Ledger(reads, scenario.plan.probability)), months
+
+
+def _whole(
+    scenario: Scenario, givens: Givens, values: Mapping[str, np.ndarray[Any, Any]], months: np.ndarray[Any, Any], ledger: Ledger
+) -> Ledger:
+    """Return a ledger with everything that is computed of draws: the quantities, the plan put to the test, the limits."""
+    evaluate(scenario, givens.by_name, values, months, ledger=ledger)
+    if scenario.training is not None:
+        check_devices(ledger.median("training.gpu_count"))
+    plan_check.derive(ledger, scenario, months)
+    speed_limits.derive(ledger, scenario)
+    return ledger
 
 
 def _tried(
@@ -200,10 +215,7 @@ def _with_fitted_growth(scenario: Scenario, profile: DatasetProfile | None) -> t
 def _flags(scenario: Scenario, profile: DatasetProfile | None, ledger: Ledger, months: np.ndarray[Any, Any]) -> list[str]:
     power = siting.flag_of(ledger, months)
     flags = [*plan_check.flags_of(ledger, scenario, months), *speed_limits.flags_of(ledger), *([power] if power else [])]
-    for name, source, value, low, high in ledger.outside():
-        unit = ledger.unit(source)
-        held = f"{show(low, unit)} to {show(high, unit)}"
-        flags.append(f"{name}: {source} of {show(value, unit)} lies outside the {held} that its formula holds for")
+    flags += sentences(ledger.outside(), months)
     if profile is not None and scenario.dataset.images is None and profile.image_count < 10_000:
         flags.append(
             f"the profile has {profile.image_count:,} images: the mean size of an image may not hold for a larger collection"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def scaled_rate(member_counts: Sequence[float], rates_per_s: Sequence[float], me
     return float(scalability_rate(member_count, *fit_scalability(member_counts, rates_per_s)))
 
 
-@formula("share", "rate of n / (n x rate of one)")
+@formula("share", "rate of n / (n x rate of one)", valid={"member_count": (1, math.inf)})
 def efficiency(rate_per_s: Draws, single_per_s: Draws, member_count: Draws) -> Any:
     """Share of n times the rate of one that n reach together.
 

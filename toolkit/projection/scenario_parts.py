@@ -217,6 +217,8 @@ class Prices(Part):
     """Price of a network card. Default: that of the hardware facts, if one is known, else in the price of the node."""
     switch: Usd | None = None
     """Price of a switch. Default: that of the hardware facts, if one is known; else what rests on it is not told."""
+    rack: Usd | None = None
+    """Price of a rack. Default: that of the hardware facts."""
     interest: Share = 0.08
     """Yearly interest on what is bought. Default: assumed."""
     life: Annotated[float, quantity("s"), at_least(MONTH_S, "a month")] = 4 * 12 * MONTH_S
@@ -237,6 +239,8 @@ class Site(Part):
 
     rack_power: Watts = 40_000.0
     """Power that a rack may take. Default: 40 kW, a rack of four nodes with eight accelerators each, assumed."""
+    rack: Annotated[str, named("rack")] = "rack_42u"
+    """Rack, from the hardware facts."""
     power_limit: Watts | None = None
     """Power of the site, cooling included; asks when it is used up and how many devices fit under it. Default: not limited."""
     drive_lead: Annotated[float, quantity("s"), Field(ge=0)] = 2 * MONTH_S

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,15 +13,14 @@ from toolkit.projection.hardware_facts import accelerators
 from toolkit.projection.serving_rates import derive_rates
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from toolkit.projection.explain import Ledger
     from toolkit.projection.scenario import Inference
 
     Draws = NDArray[np.float64]
-
-_DEVICE: Final = ("single_s", "offline_per_s", "batch_count", "arrival_variation_factor")
-"""What a queue is simulated for."""
 
 __all__ = ["derive", "latency_high", "latency_median", "latency_tail", "load_share", "on_each", "speed", "within_objective"]
 
@@ -41,7 +40,7 @@ def within_objective(simulated_per_s: Draws, capacity_factor: Draws, speed_facto
     return simulated_per_s * capacity_factor * speed_factor
 
 
-@formula("per_s", "requests / (instances - spare)")
+@formula("per_s", "requests / (instances - spare)", valid={"spare_count": (0, "instance_count")})
 def on_each(offered_per_s: Draws, instance_count: Draws, spare_count: Draws) -> Any:
     """Requests each second on a device when the spare ones have failed.  Source: definition."""
     return offered_per_s / np.maximum(1, instance_count - spare_count)
@@ -53,59 +52,33 @@ def load_share(load_per_s: Draws, capacity_per_s: Draws) -> Any:
     return load_per_s / capacity_per_s
 
 
-def _latency(load_per_s: Draws, faster: Draws, which: int, **device: Draws) -> Draws:
-    """Return latencies at a load: a device that is so many times as fast answers as one in the middle at that much less load."""
-    single, offline, batch, variation = (float(np.median(device[name])) for name in _DEVICE)
-    loads, found = formulas.latency_curve(single, offline, int(batch), variation)
-    return np.asarray(np.interp(load_per_s / faster, loads, found[which]) / faster)
+def _latency(name: str, which: int, percentile: str, said: str) -> Callable[..., Any]:
+    """Return the formula of one percentile of latency: all three take the same."""
+
+    def latency(
+        load_per_s: Draws, capacity_factor: Draws, speed_factor: Draws, *, single_s: Draws, offline_per_s: Draws,
+        batch_count: Draws, arrival_variation_factor: Draws,
+    ) -> Any:  # fmt: skip
+        # a device that is so many times as fast answers as one in the middle does at that much less load
+        faster, shape = capacity_factor * speed_factor, (single_s, offline_per_s, batch_count, arrival_variation_factor)
+        single, offline, batch, variation = (float(np.median(part)) for part in shape)
+        loads, found = formulas.latency_curve(single, offline, int(batch), variation)
+        return np.asarray(np.interp(load_per_s / faster, loads, found[which]) / faster)
+
+    latency.__name__ = latency.__qualname__ = name
+    latency.__doc__ = f"{said}  Source: G/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."
+    valid: dict[str, Any] = {
+        "batch_count": (1, 2048, "MLPerf Inference: one, eight, and all that are there at once"),
+        "arrival_variation_factor": (0.25, 4, "held against an independent simulation of such arrivals"),
+    }
+    return formula("s", f"{percentile} of a simulated batch-service queue at the load, by how fast the device is", valid=valid)(
+        latency
+    )
 
 
-@formula("s", "median of a simulated batch-service queue at the load, by how fast the device is")
-def latency_median(
-    load_per_s: Draws,
-    capacity_factor: Draws,
-    speed_factor: Draws,
-    *,
-    single_s: Draws,
-    offline_per_s: Draws,
-    batch_count: Draws,
-    arrival_variation_factor: Draws,
-) -> Any:
-    """Half of the answers come within this.  Source: G/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
-    return _latency(load_per_s, capacity_factor * speed_factor, 0, single_s=single_s, offline_per_s=offline_per_s,
-                    batch_count=batch_count, arrival_variation_factor=arrival_variation_factor)  # fmt: skip
-
-
-@formula("s", "95th percentile of a simulated batch-service queue at the load, by how fast the device is")
-def latency_high(
-    load_per_s: Draws,
-    capacity_factor: Draws,
-    speed_factor: Draws,
-    *,
-    single_s: Draws,
-    offline_per_s: Draws,
-    batch_count: Draws,
-    arrival_variation_factor: Draws,
-) -> Any:
-    """95 of 100 answers come within this.  Source: G/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
-    return _latency(load_per_s, capacity_factor * speed_factor, 1, single_s=single_s, offline_per_s=offline_per_s,
-                    batch_count=batch_count, arrival_variation_factor=arrival_variation_factor)  # fmt: skip
-
-
-@formula("s", "99th percentile of a simulated batch-service queue at the load, by how fast the device is")
-def latency_tail(
-    load_per_s: Draws,
-    capacity_factor: Draws,
-    speed_factor: Draws,
-    *,
-    single_s: Draws,
-    offline_per_s: Draws,
-    batch_count: Draws,
-    arrival_variation_factor: Draws,
-) -> Any:
-    """99 of 100 answers come within this.  Source: G/D^b/1 simulated, service t(b) = single + (b - 1) / offline rate."""
-    return _latency(load_per_s, capacity_factor * speed_factor, 2, single_s=single_s, offline_per_s=offline_per_s,
-                    batch_count=batch_count, arrival_variation_factor=arrival_variation_factor)  # fmt: skip
+latency_median = _latency("latency_median", 0, "median", "Half of the answers come within this.")
+latency_high = _latency("latency_high", 1, "95th percentile", "95 of 100 answers come within this.")
+latency_tail = _latency("latency_tail", 2, "99th percentile", "99 of 100 answers come within this.")
 
 
 @formula("per_s", "streams x frames of a stream each second")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ROOFLINE_INPUTS",
     "derive_rates",
+    "estimated_rates",
     "gather_rates",
     "published_rates",
     "roofline_latency",
@@ -45,8 +46,13 @@ ROOFLINE_INPUTS: Final = (
 """What goes in where no rate is known: taken out again where one is calibrated."""
 
 
+_HELD: Final = "11 to 19 pairs of device and model, ResNet-50 and RetinaNet (MLPerf Inference)"
+
+
 @formula(
-    "s", "the larger of 2 x multiply-accumulates / (peak x share reached x share filled) and bytes / memory bandwidth, + floor"
+    "s",
+    "the larger of 2 x multiply-accumulates / (peak x share reached x share filled) and bytes / memory bandwidth, + floor",
+    valid={"forward_mac_count": (4e9, 152e9, _HELD), "peak_flop_per_s": (36e12, 2e15, _HELD)},
 )
 def roofline_latency(
     peak_flop_per_s: Draws,
@@ -67,7 +73,11 @@ def roofline_latency(
     return np.maximum(computing, traffic_bytes / bandwidth_bytes_per_s) + floor_s
 
 
-@formula("per_s", "the smaller of what the arithmetic allows and memory bandwidth / bytes of a sample")
+@formula(
+    "per_s",
+    "the smaller of what the arithmetic allows and memory bandwidth / bytes of a sample",
+    valid={"bandwidth_bytes_per_s": (100e9, 4.8e12, _HELD)},
+)
 def roofline_rate(computed_images_per_s: Draws, sample_bytes: Draws, bandwidth_bytes_per_s: Draws) -> Any:
     """Queries each second when all are there at once.
 
@@ -183,6 +193,13 @@ def published_rates(inference: Inference) -> tuple[float, float] | None:
         return None
     factor = 1.0 if inference.precision == _PUBLISHED_PRECISION else _slower(inference)
     return float(served.single) * factor, served.offline_per_s / factor
+
+
+def estimated_rates(inference: Inference) -> tuple[float, float] | None:
+    """Return latency of one and rate of many by the roofline, within a factor of two; None without a peak in that format."""
+    if inference.precision not in accelerators()[inference.accelerator].peak:
+        return None
+    return _estimated(inference, inference.precision)
 
 
 def derive_rates(ledger: Ledger) -> None:

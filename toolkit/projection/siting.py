@@ -30,7 +30,7 @@ def drive_power(drive_count: Draws, drive_w: Draws, pue_factor: Draws) -> Any:
 def site_power(**parts_w: Draws) -> Any:
     """Watts that a site takes while a run is going and everything is served.
 
-    Source: sum of the parts. Switches, curation and people are not in it.
+    Source: sum of the parts. Curation and people are not in it.
 
     Examples
     --------

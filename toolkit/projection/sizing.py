@@ -11,7 +11,7 @@ from toolkit.projection import capacity, growth, network, packaging, storage, tr
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
 
-__all__ = ["derive_capacity", "derive_delivery", "derive_writes"]
+__all__ = ["are_drives_read", "derive_capacity", "derive_delivery", "derive_writes"]
 
 
 def derive_capacity(ledger: Ledger) -> None:
@@ -113,6 +113,12 @@ def _on_drives(ledger: Ledger) -> str:
 
 def _is_rented(ledger: Ledger, role: str) -> bool:
     return f"price.{role}_tier_usd_per_byte_s" in ledger.values
+
+
+def are_drives_read(ledger: Ledger) -> bool:
+    """Return whether runs read from drives that are bought: no supply is stated or measured, and nothing is rented for it."""
+    known = {"supply.stated_bytes_per_s", "supply.node_bytes_per_s"} & ledger.values.keys()
+    return not known and not _is_rented(ledger, "shared")
 
 
 def derive_writes(ledger: Ledger, nodes: str) -> None:

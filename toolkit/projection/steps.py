@@ -6,7 +6,8 @@ however few samples it has; and the part of adding up gradients that no computat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     Draws = NDArray[np.float64]
 
 __all__ = [
-    "bought_count", "count_of_each", "device_gradients", "exposed", "gradient_time", "kept_share", "needed_count",
+    "count_of_each", "device_gradients", "exposed", "gradient_time", "kept_share", "needed_count",
     "node_gradients", "replica_time", "ring_members", "split_wait", "step_batch", "step_rate", "step_time", "working_time",
 ]  # fmt: skip
 
 _ROUNDS = 3
 """Times that a count is worked out anew from what it costs itself; each round adds less than a tenth of the one before."""
+
+
+_MOST: Final = "ResNet-50 on up to 3,584 devices (MLPerf Training v3.0)"
 
 
 @formula("s", "deadline x goodput x share left by neighbours / (1 + share of start and evaluation)")
@@ -41,7 +45,11 @@ def replica_time(
     return batch_images / (rate_images_per_s * split_count * (1 - bubble_share)) + split_wait_s
 
 
-@formula("s", "tensor bytes / link (between nodes where t exceeds the devices of a node) + pipeline bytes / share of the fabric")
+@formula(
+    "s",
+    "tensor bytes / link (between nodes where t exceeds the devices of a node) + pipeline bytes / share of the fabric",
+    valid={"tensor_count": (1, "devices_per_node", "beyond a node, layers wait for the network between nodes at every step")},
+)
 def split_wait(
     tensor_bytes: Draws, pipeline_bytes: Draws, tensor_count: Draws, devices_per_node: Draws, device_link_bytes_per_s: Draws,
     fabric_bytes_per_s: Draws, payload_share: Draws,
@@ -56,7 +64,7 @@ def split_wait(
     return tensor_bytes / link + pipeline_bytes / outside
 
 
-@formula("count", "nodes, where a replica fits into one; else replicas")
+@formula("count", "nodes, where a replica fits into one; else replicas", valid={"device_count": (1, math.inf)})
 def ring_members(device_count: Draws, split_count: Draws, devices_per_node: Draws) -> Any:
     """Members of the rings over which gradients are added up between nodes.
 
@@ -71,7 +79,11 @@ def ring_members(device_count: Draws, split_count: Draws, devices_per_node: Draw
                     device_count / split_count)  # fmt: skip
 
 
-@formula("s", "in the node: 2 (m - 1) / m x part / device link; between nodes: 2 (M - 1) / M x a node's parts / fabric + latency")
+@formula(
+    "s",
+    "in the node: 2 (m - 1) / m x part / device link; between nodes: 2 (M - 1) / M x a node's parts / fabric + latency",
+    valid={"device_count": (1, 3584, _MOST)},
+)
 def gradient_time(
     device_count: Draws, split_count: Draws, devices_per_node: Draws, gradient_bytes: Draws, device_link_bytes_per_s: Draws,
     fabric_bytes_per_s: Draws, payload_share: Draws, latency_s: Draws,
@@ -97,7 +109,11 @@ def gradient_time(
     return within_s + between_s + hops * latency_s
 
 
-@formula("share", "share kept by each doubling ^ log2(nodes) / (1 + contention (n - 1) + coherence n (n - 1)) x error of the law")
+@formula(
+    "share",
+    "share kept by each doubling ^ log2(nodes) / (1 + contention (n - 1) + coherence n (n - 1)) x error of the law",
+    valid={"device_count": (1, 3584, _MOST)},
+)
 def kept_share(
     device_count: Draws, devices_per_node: Draws, doubling_share: Draws, contention_share: Draws, coherence_share: Draws,
     scaling_factor: Draws | float = 1.0,
@@ -128,7 +144,11 @@ def step_batch(batch_images: Draws, batch_limit_images: Draws, device_count: Dra
     return np.minimum(batch_images, batch_limit_images * split_count / np.maximum(device_count, 1))
 
 
-@formula("s", "share of the step x alone / kept share + cost of any step x (1 - share of the step) + gradients not hidden")
+@formula(
+    "s",
+    "share of the step x alone / kept share + cost of any step x (1 - share of the step) + gradients not hidden",
+    valid={"step_batch_images": (0, "batch_images")},
+)
 def step_time(
     replica_s: Draws, step_batch_images: Draws, batch_images: Draws, scaling_share: Draws, sync_s: Draws, exposed_s: Draws
 ) -> Any:
@@ -172,7 +192,11 @@ def node_gradients(device_count: Draws, split_count: Draws, devices_per_node: Dr
     return allreduce_bytes(members, gradient_bytes * np.minimum(1.0, devices_per_node / split_count)) / step_s
 
 
-@formula("images_per_s", "replicas x samples of a step of each / time of a step x goodput x share left by neighbours")
+@formula(
+    "images_per_s",
+    "replicas x samples of a step of each / time of a step x goodput x share left by neighbours",
+    valid={"device_count": (1, 3584, _MOST)},
+)
 def step_rate(
     device_count: Draws, split_count: Draws, step_batch_images: Draws, step_s: Draws, goodput_share: Draws, own_share: Draws
 ) -> Any:
@@ -242,14 +266,3 @@ def count_of_each(needed_count: Draws, margin_factor: Draws, split_count: Draws)
     (13.0, 24.0)
     """
     return np.ceil(needed_count * margin_factor / split_count - 1e-9) * split_count
-
-
-@formula("count", "what is needed at the planned probability: that share of the draws needs no more")
-def bought_count(needed_count: Draws, planned_share: Draws) -> Any:
-    """Devices that are bought: one count for all draws, fixed before it is known how the run turns out.
-
-    Source: definition; the least draw that the share of all lies at or below.
-    """
-    draws = needed_count.shape[0]
-    rank = min(draws - 1, max(0, int(np.ceil(float(np.ravel(planned_share)[0]) * draws)) - 1))
-    return np.partition(needed_count, rank, axis=0)[rank : rank + 1]

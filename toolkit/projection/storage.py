@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,7 +62,11 @@ def logical(
     return came_in + curated_bytes + derived_bytes + versions_bytes + checkpoint_bytes + component_bytes
 
 
-@formula("bytes", "stored bytes x (bytes on drives per byte stored - 1) + padding of small files")
+@formula(
+    "bytes",
+    "stored bytes x (bytes on drives per byte stored - 1) + padding of small files",
+    valid={"protection_factor": (1, 5, "from one copy to five")},
+)
 def protection(logical_bytes: Draws, protection_factor: Draws, padding_bytes: Draws | float = 0.0) -> Any:
     """Bytes of replicas or parity.
 
@@ -70,7 +75,11 @@ def protection(logical_bytes: Draws, protection_factor: Draws, padding_bytes: Dr
     return logical_bytes * (protection_factor - 1) + padding_bytes
 
 
-@formula("ratio", "(data + parity) / data")
+@formula(
+    "ratio",
+    "(data + parity) / data",
+    valid={"data_count": (1, 32, "Reed-Solomon codes in use have up to 32 pieces"), "parity_count": (0, "data_count")},
+)
 def erasure_factor(data_count: Draws, parity_count: Draws) -> Any:
     """Bytes on drives for each byte stored, under an erasure code; as many drives as there is parity may be lost.
 
@@ -84,7 +93,11 @@ def erasure_factor(data_count: Draws, parity_count: Draws) -> Any:
     return (data_count + parity_count) / data_count
 
 
-@formula("bytes", "(data + parity) x bytes of a piece, each rounded up to what a drive allocates")
+@formula(
+    "bytes",
+    "(data + parity) x bytes of a piece, each rounded up to what a drive allocates",
+    valid={"data_count": (1, 32, "Reed-Solomon codes in use have up to 32 pieces"), "parity_count": (0, "data_count")},
+)
 def erasure_coded_bytes(size_bytes: Draws, data_count: Draws, parity_count: Draws, piece_bytes: Draws) -> Any:
     """Bytes on drives of one object under an erasure code: small objects pay for pieces that are not full.
 
@@ -110,7 +123,11 @@ def capacity(logical_bytes: Draws, protection_bytes: Draws, headroom_bytes: Draw
     return logical_bytes + protection_bytes + filesystem_bytes + headroom_bytes
 
 
-@formula("count", "capacity / drive capacity, rounded up; at least the pieces of a stripe, or the copies")
+@formula(
+    "count",
+    "capacity / drive capacity, rounded up; at least the pieces of a stripe, or the copies",
+    valid={"drive_bytes": (1e11, 1.5e15, "from a drive of 100 GB to a server of 60 disks")},
+)
 def capacity_drives(capacity_bytes: Draws, drive_bytes: Draws, least_drive_count: Draws | float = 1.0) -> Any:
     """Drives that hold the data.
 
@@ -176,7 +193,11 @@ def ingest(arriving_images_per_s: Draws, bytes_per_image: Draws, peak_factor: Dr
     return arriving_images_per_s * bytes_per_image * peak_factor
 
 
-@formula("bytes_per_s", "epoch reads + ingest + checkpoint bytes averaged over the interval")
+@formula(
+    "bytes_per_s",
+    "epoch reads + ingest + checkpoint bytes averaged over the interval",
+    valid={"checkpoint_interval_s": (60, math.inf, "an average over minutes; a burst asks for more")},
+)
 def storage_demand(
     read_bytes_per_s: Draws, ingest_bytes_per_s: Draws, checkpoint_bytes: Draws, checkpoint_interval_s: Draws
 ) -> Any:

@@ -47,30 +47,25 @@ _SENSITIVITY_ROWS: Final = 8
 
 def frame_of(nodes: Mapping[str, NodeSummary], months: np.ndarray[Any, Any]) -> pl.DataFrame:
     """Return every result by month."""
-    parts = []
-    for node in nodes.values():
-        if not node.name.startswith(_RESULT_PREFIXES) or not node.formula:
-            continue
-        repeat = len(months) if len(node.p50) == 1 else 1
-        parts.append(
-            pl.DataFrame(
-                {
-                    "month": months.astype(np.int32),
-                    "quantity": [node.name] * len(months),
-                    "unit": [node.unit] * len(months),
-                    "p10": list(node.p10) * repeat,
-                    "p50": list(node.p50) * repeat,
-                    "p90": list(node.p90) * repeat,
-                    "evidence": [node.evidence] * len(months),
-                },
-                schema=FRAME_SCHEMA,
-            )
-        )
-    return pl.concat(parts).with_columns(pl.col("p10", "p50", "p90").fill_nan(None))
+    told = [node for node in nodes.values() if node.name.startswith(_RESULT_PREFIXES) and node.formula]
+    count = len(months)
+    columns: dict[str, Any] = {"month": np.tile(months.astype(np.int32), len(told))}
+    for name in ("name", "unit", "evidence"):
+        column = pl.Series([getattr(node, name) for node in told], dtype=pl.String)
+        columns["quantity" if name == "name" else name] = column.gather(np.repeat(np.arange(len(told)), count))
+    for name in ("p10", "p50", "p90"):
+        columns[name] = np.concatenate([np.broadcast_to(getattr(node, name), count) for node in told])
+    return pl.DataFrame({name: columns[name] for name in FRAME_SCHEMA}, schema=FRAME_SCHEMA).with_columns(
+        pl.col("p10", "p50", "p90").fill_nan(None)
+    )
 
 
 def sensitivity_of(
-    scenario: Scenario, givens: Givens, months: np.ndarray[Any, Any], bought: np.ndarray[Any, Any] | None
+    scenario: Scenario,
+    givens: Givens,
+    months: np.ndarray[Any, Any],
+    bought: np.ndarray[Any, Any] | None,
+    bought_nodes: np.ndarray[Any, Any] | None = None,
 ) -> pl.DataFrame:
     """Return how far each uncertain input alone moves the headline numbers at the last month, the widest first.
 
@@ -85,7 +80,9 @@ def sensitivity_of(
     for index, given in enumerate(uncertain):  # each input's two ends are two draws: all are evaluated at once
         values[given.name] = np.full((2 * len(uncertain), 1), given.at("p50"))
         values[given.name][2 * index : 2 * index + 2, 0] = ends[index]
-    ledger = evaluate(scenario, givens.by_name, values, last, bought=None if bought is None else bought[:, -2:])
+    is_trained = scenario.training is not None
+    there, nodes = (None if part is None or not is_trained else part[:, -2:] for part in (bought, bought_nodes))
+    ledger = evaluate(scenario, givens.by_name, values, last, bought=there, bought_nodes=nodes)
     rows: list[dict[str, Any]] = []
     for quantity in _HEADLINES:
         if not (moved := _moved(quantity, ledger.values)):

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["curation_traffic", "random_reads", "read_through", "rebuild", "restore_time", "sequential_reads", "shuffle"]
 
 
-@formula("bytes_per_s", "bytes of a drive x pieces read for each / time to rebuild")
+@formula(
+    "bytes_per_s",
+    "bytes of a drive x pieces read for each / time to rebuild",
+    valid={"drive_bytes": (1e11, 1.5e15, "from a drive of 100 GB to a server of 60 disks")},
+)
 def rebuild(drive_bytes: Draws, read_piece_count: Draws, rebuild_s: Draws) -> Any:
     """Bytes each second that rebuilding one lost drive reads from the others.
 

@@ -117,7 +117,11 @@ def precise_activations(activation_bytes: Draws, activation_factor: Draws) -> An
     return activation_bytes * activation_factor
 
 
-@formula("images_per_s", "peak rate x share of the peak that inference reaches / (2 x forward multiply-accumulates)")
+@formula(
+    "images_per_s",
+    "peak rate x share of the peak that inference reaches / (2 x forward multiply-accumulates)",
+    valid={"peak_flop_per_s": (36e12, 2e15, "MLPerf Inference: ten devices, ResNet-50 and RetinaNet")},
+)
 def device_rate_forward(peak_flop_per_s: Draws, utilisation_share: Draws, forward_mac_count: Draws) -> Any:
     """Samples each second that one device infers, from its peak.
 
@@ -127,7 +131,7 @@ def device_rate_forward(peak_flop_per_s: Draws, utilisation_share: Draws, forwar
     return peak_flop_per_s * utilisation_share / (2 * forward_mac_count)
 
 
-@formula("count", "devices / devices per node, rounded up")
+@formula("count", "devices / devices per node, rounded up", valid={"devices_per_node": (1, 72, "one device to a rack of 72")})
 def node_count(device_count: Draws, devices_per_node: Draws) -> Any:
     """Nodes.  Source: definition."""
     return np.maximum(1, np.ceil(device_count / devices_per_node))
@@ -230,10 +234,16 @@ def memory(device_state_bytes: Draws, activation_bytes: Draws, batch_images: Dra
     return device_state_bytes + activation_bytes * batch_images
 
 
-@formula("w", "(devices x device power + nodes x node power) x PUE")
-def power(device_count: Draws, device_w: Draws, node_count: Draws, node_w: Draws, pue_factor: Draws) -> Any:
+@formula(
+    "w",
+    "(devices x device power + nodes x node power + what switches and racks take) x PUE",
+    valid={"pue_factor": (1, 3, "sites are known from 1.0 to 3")},
+)
+def power(
+    device_count: Draws, device_w: Draws, node_count: Draws, node_w: Draws, pue_factor: Draws, around_w: Draws | float = 0.0
+) -> Any:
     """Watts at the wall while a run goes on.  Source: PUE, ISO/IEC 30134-2."""
-    return (device_count * device_w + node_count * node_w) * pue_factor
+    return (device_count * device_w + node_count * node_w + around_w) * pue_factor
 
 
 @formula("w", "power at the wall x (PUE - 1) / PUE")

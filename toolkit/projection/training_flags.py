@@ -9,7 +9,7 @@ from toolkit.units import show
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
 
-__all__ = ["training_flags"]
+__all__ = ["is_beyond_reach", "training_flags"]
 
 _WAITING_SHARE: Final = 0.3
 """Share of a step that waits for the network from which on that is said."""
@@ -23,13 +23,12 @@ def training_flags(ledger: Ledger) -> list[str]:
     flags = []
     step_s, exposed_s = ledger.median("training.step_s"), ledger.median("network.exposed_s")
     waiting, link = exposed_s / step_s, show(ledger.median("network.fabric_link_bytes_per_s"), "bytes_per_s")
-    is_planned, late = "training.needed_count" in ledger.values, ledger.median("training.late_share")
     if waiting > _WAITING_SHARE:
         flags.append(
             f"gradients wait {waiting:.0%} of each step for the network between nodes ({link} of each): the network is what "
             "limits; a faster link (network.fabric_link) or fewer nodes do more than further nodes"
         )
-    if is_planned and late > _LATE_SHARE and ledger.median("training.rate_images_per_s") < _asked_rate(ledger):
+    if is_beyond_reach(ledger):
         because = f"gradients wait {show(exposed_s, 's')} of a step of {show(step_s, 's')} for {link} between nodes"
         if waiting <= _WAITING_SHARE:
             batch = ledger.median("training.batch_limit_images")
@@ -43,6 +42,12 @@ def training_flags(ledger: Ledger) -> list[str]:
                 "the law fitted to them is stretched"
             )
     return flags
+
+
+def is_beyond_reach(ledger: Ledger) -> bool:
+    """Return whether no number of devices ends a run in time, at the last month: more of them wait more than they compute."""
+    is_planned, late = "training.needed_count" in ledger.values, ledger.median("training.late_share")
+    return is_planned and late > _LATE_SHARE and ledger.median("training.rate_images_per_s") < _asked_rate(ledger)
 
 
 def _asked_rate(ledger: Ledger) -> float:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from toolkit.projection import caching, economics, memory, parallel, reliability, sizing, steps, training
+from toolkit.projection import economics, hosts, memory, node_counts, parallel, reliability, sizing, steps, training, upkeep
 
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
@@ -62,19 +62,7 @@ def derive_demand(ledger: Ledger, trained: Training) -> None:
     _step_alone(ledger, trained)
     _device_count(ledger, trained)
     _step_among_many(ledger)
-    policy = {
-        "lru": caching.lru_hit_share,
-        "pinned": caching.pinned_hit_share,
-        "random": caching.random_hit_share,
-        "fixed_order": caching.fixed_order_hit_share,
-    }[trained.cache_policy]
-    derive(
-        "cache.hit_share",
-        policy,
-        cache_bytes="training.cache_bytes",
-        dataset_bytes="dataset.image_bytes",
-        **({"node_count": "training.node_count"} if trained.cache_policy == "lru" else {}),
-    )
+    node_counts.derive_hits(ledger, trained, "cache.hit_share", "training.node_count")
     derive("training.required_images_per_s", training.required_rate, samples="training.samples", deadline_s="training.deadline_s")
     for name, rate in (("epoch_read", "training.required_images_per_s"), ("appetite", "training.rate_images_per_s")):
         derive(
@@ -158,14 +146,7 @@ def _device_count(ledger: Ledger, trained: Training) -> None:
     if "training.margin_factor" in ledger.values and "training.gpu_count" not in ledger.values:
         derive("training.gpu_count", steps.count_of_each, needed_count="training.needed_count",
                margin_factor="training.margin_factor", split_count="training.split_count")  # fmt: skip
-    if "training.gpu_count" not in ledger.values:
-        derive("training.gpu_count", steps.bought_count, needed_count="training.needed_count",
-               planned_share="training.planned_share")  # fmt: skip
-    derive("training.node_count", training.node_count, device_count="training.gpu_count",
-           devices_per_node="training.devices_per_node")  # fmt: skip
-    if "training.needed_count" in ledger.values:
-        derive("training.needed_node_count", training.node_count, device_count="training.needed_count",
-               devices_per_node="training.devices_per_node")  # fmt: skip
+    node_counts.derive(ledger, trained)
     derive("training.replica_count", parallel.replica_count, device_count="training.gpu_count",
            split_count="training.split_count")  # fmt: skip
     if _is_split(trained):
@@ -293,6 +274,7 @@ def derive_outcome(ledger: Ledger, trained: Training) -> None:
         beside_factor="training.beside_factor",
     )
     _traffic(ledger, trained)
+    upkeep.derive_fabric(ledger)
     derive(
         "training.power_w",
         training.power,
@@ -301,6 +283,7 @@ def derive_outcome(ledger: Ledger, trained: Training) -> None:
         node_count="training.node_count",
         node_w="training.node_w",
         pue_factor="price.pue_factor",
+        around_w="site.around_w",
     )
     derive(
         "training.energy_j",
@@ -318,10 +301,12 @@ def derive_outcome(ledger: Ledger, trained: Training) -> None:
         energy_j="training.energy_j",
         usd_per_j="price.electricity_usd_per_j",
     )
+    derive("training.paid_count", hosts.paid_devices, device_count="training.gpu_count", node_count="training.node_count",
+           device_node_count="training.device_node_count", devices_per_node="training.devices_per_node")  # fmt: skip
     derive(
         "training.cost_usd",
         economics.rent,
-        device_count="training.gpu_count",
+        device_count="training.paid_count",
         usd_per_s="price.device_usd_per_s",
         elapsed_s="training.elapsed_s",
         run_count="training.run_count",

@@ -9,7 +9,7 @@ from toolkit.projection import capacity, curation_load, fabric, parallel, traffi
 if TYPE_CHECKING:
     from toolkit.projection.explain import Ledger
 
-__all__ = ["derive"]
+__all__ = ["derive", "derive_fabric"]
 
 _CORE_RATES: Final = ("curation.core_images_per_s", "supply.core_images_per_s")
 """Images of a core: as a whole curation was calibrated, else those it decodes."""
@@ -23,7 +23,6 @@ def derive(ledger: Ledger, *, is_training: bool) -> None:
     _upkeep(ledger)
     if is_training:
         _reads(ledger)
-        _fabric(ledger)
 
 
 def _batches(ledger: Ledger) -> None:
@@ -79,7 +78,8 @@ def _reads(ledger: Ledger) -> None:
     enter("training.late_share", capacity.shortage, needed="training.elapsed_s", available="training.deadline_s")
 
 
-def _fabric(ledger: Ledger) -> None:
+def derive_fabric(ledger: Ledger) -> None:
+    """Enter cards, switches and racks, which connect and hold the nodes, and what these take."""
     enter: Any = ledger.derive
     link = {"link_bytes_per_s": "network.node_link_bytes_per_s", "payload_share": "network.payload_share"}
     enter("network.fabric_bytes_per_s", fabric.aggregate, node_bytes_per_s="network.node_bytes_per_s",
@@ -94,3 +94,8 @@ def _fabric(ledger: Ledger) -> None:
     enter("network.tree_allreduce_s", parallel.tree_allreduce_time, member_count="training.node_count",
           gradient_bytes="training.gradient_sum_bytes", link_bytes_per_s="network.fabric_link_bytes_per_s",
           latency_s="network.hop_latency_s")  # fmt: skip
+    enter("site.rack_count", fabric.rack_count, node_count="training.node_count", spare_node_count="training.spare_node_count",
+          devices_per_node="training.devices_per_node", device_w="training.device_w", node_w="training.node_w",
+          rack_limit_w="site.rack_limit_w")  # fmt: skip
+    enter("site.around_w", fabric.around_power, switch_count="network.switch_count", switch_w="network.switch_w",
+          rack_count="site.rack_count", rack_w="site.rack_w", node_count="training.node_count")  # fmt: skip
