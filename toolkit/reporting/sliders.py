@@ -67,7 +67,7 @@ def sliders(projection: Projection) -> Sliders:
     >>> import toolkit
     >>> kept = {"name": "x", "dataset": {"images": 1000, "image_size": "1 MB"}}
     >>> toolkit.sliders(toolkit.project(kept, draws=10))
-    <Sliders of 'x': 3 results by growth.factor and storage.protection_factor>
+    <Sliders of 'x': 2 results by growth.factor and storage.protection_factor>
     """
     found = what_if(projection)
     if found is None or not found.outputs:
