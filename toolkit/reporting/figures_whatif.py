@@ -44,7 +44,7 @@ def doubling(frame: pl.DataFrame) -> go.Figure | None:
     figure = new_figure(
         f"With 8 times the data: {list_words(firsts)}",
         about="The darker, the steeper; an exponent of 1 grows in step with the data, 0 not at all. "
-        "Computed with each input at its median: medians over the draws may differ by a few percent.",
+        "Each draw is held against itself: a factor is the median over draws, on the median need with the data there is.",
     )
     figure.add_heatmap(
         z=[[math.log2(max(f, 1e-9)) for f in line] for line in factors], x=list(_MULTIPLES.values()), y=list(range(len(rows))),
