@@ -28,7 +28,7 @@ demo: install ## curate, measure and project sample_data, then write reports/dem
 
 SAMPLE_REPORT := $(DEMO)/sample
 
-sample-report: $(VENV)/.installed-dev ## make the committed sample report and the README's pictures again (a quarter of an hour, on an idle machine)
+sample-report: $(VENV)/.installed-dev ## make the committed sample report and the README's pictures again (half an hour, on an idle machine)
 	@rm -rf $(SAMPLE_REPORT)
 	$(BIN)/tonnage curate sample_data/raw $(SAMPLE_REPORT)/collection --quiet > /dev/null
 	$(BIN)/tonnage curate sample_data/raw sample_data/more $(SAMPLE_REPORT)/collection --quiet
