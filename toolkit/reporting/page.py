@@ -60,7 +60,7 @@ _GROUPS: Final = {
 
 _SCRIPTS: Final = ("report.js", "downloads.js", "whatif.js", "explain.js")
 
-_UNSAFE: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+_UNSAFE: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<\u2028\u2029"}
 """Characters that could end a script element or a line inside JSON, as their escapes."""
 
 
@@ -195,6 +195,7 @@ def _environment() -> jinja2.Environment:
         "together": together,
         "shorten": shorten,
         "json": _json,
+        "packed": _packed,
         "embedded": _figure_json,
         "slug": _slug,
     }
@@ -203,6 +204,15 @@ def _environment() -> jinja2.Environment:
 
 def _json(value: Any) -> Any:
     return _safe(json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
+
+
+def _packed(value: Any) -> str:
+    """Return plain facts gzipped and as base64: a quarter of their length."""
+    return _gzipped(json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
+
+
+def _gzipped(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
 def _figure_json(figure: go.Figure) -> Any:
@@ -232,8 +242,7 @@ def _rounded(value: Any) -> Any:
 @functools.cache
 def _packed_plotly() -> str:
     """Return plotly.js, gzipped and as base64: 0.7 MB in place of 1.5, unpacked by the browser after the first paint."""
-    packed = gzip.compress(_plotly().encode(), 9, mtime=0)
-    return base64.b64encode(packed).decode()
+    return _gzipped(_plotly())
 
 
 def _plotly() -> str:
