@@ -60,7 +60,7 @@ _GROUPS: Final = {
 
 _SCRIPTS: Final = ("report.js", "downloads.js", "whatif.js", "explain.js")
 
-_UNSAFE: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<\u2028\u2029"}
+_UNSAFE: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 """Characters that could end a script element or a line inside JSON, as their escapes."""
 
 
