@@ -159,7 +159,8 @@ def test_single_images_and_files_are_timed_one_by_one(subject: Subject, kind: ty
         latency = Latency(**window.latency)
         assert latency.count == window.tally.operations > 1
         assert 0 < latency.p50_s <= latency.p95_s <= latency.p99_s <= latency.max_s <= window.elapsed_s
-        assert latency.little_residual(window.elapsed_s) == pytest.approx(0, abs=0.1)
+        # what is not timed is the loop around each read, which coverage makes a seventh of a warm one; a read untimed is more
+        assert latency.little_residual(window.elapsed_s) == pytest.approx(0, abs=0.25)
 
     until_it_holds(attempt, tries=5)
 
