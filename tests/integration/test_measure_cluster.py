@@ -40,13 +40,12 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextlib.contextmanager
 def dask(address: str, workers: list[tuple[tuple[str, ...], str]], *, inside: tuple[str, ...] = ()) -> Iterator[str]:
     """Start a scheduler and workers, each where it is to run, and end them."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     common = ["--no-dashboard"]
     with contextlib.ExitStack() as stack:
         port = free_port()
 
         def begin(command: list[str]) -> None:
-            process = stack.enter_context(subprocess.Popen(command, **quiet))  # type: ignore[call-overload]
+            process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
             stack.callback(process.wait, timeout=20)
             stack.callback(process.terminate)
 
@@ -225,7 +224,7 @@ def test_a_busy_worker_or_a_blind_one_is_named(place: Path, tmp_path: Path, monk
                 run.gather()
             busy.result()
             unseen = ClusterRun(open_dataset(place), PLANS["quick"], ["read"], found_engine, workers)
-            unseen.dataset = Unseen(unseen.dataset)  # type: ignore[assignment]
+            unseen.dataset = Unseen(unseen.dataset)  # type: ignore[assignment]  # stands in for a dataset
             with pytest.raises(ClusterError, match="does not see the dataset; it must lie at the same path on every host"):
                 unseen.gather()
 
@@ -233,12 +232,12 @@ def test_a_busy_worker_or_a_blind_one_is_named(place: Path, tmp_path: Path, monk
 class Unseen:
     """A dataset at a path that no worker has."""
 
-    def __init__(self, dataset: object) -> None:
+    def __init__(self, dataset: toolkit.dataset.reading.Dataset) -> None:
         self._dataset = dataset
         self.location = Location("/no/such/place")
 
     def __len__(self) -> int:
-        return len(self._dataset)  # type: ignore[arg-type]
+        return len(self._dataset)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._dataset, name)

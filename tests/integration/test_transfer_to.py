@@ -102,13 +102,13 @@ def serving(place: Path, *arguments: str, inside: tuple[str, ...] = ()) -> Itera
 
 
 @pytest.fixture(scope="module")
-def served(place: Path) -> Iterator[dict[str, object]]:
+def served(place: Path) -> Iterator[dict[str, Any]]:
     with serving(place, "--port", "0", "--token", "secret") as facts:
         yield facts
 
 
-def address_of(served: dict[str, object]) -> str:
-    return f"127.0.0.1:{served['ports']['http']}"  # type: ignore[index]
+def address_of(served: dict[str, Any]) -> str:
+    return f"127.0.0.1:{served['ports']['http']}"
 
 
 def test_a_gigabit_link_is_measured_as_what_tcp_leaves_of_it(place: Path) -> None:
@@ -197,7 +197,7 @@ def test_segments_sent_again_are_told_alike_by_the_sockets_and_by_the_system(pla
         until_it_holds(attempt)
 
 
-def test_every_stage_to_a_server_runs_and_says_that_it_is_the_loopback(place: Path, served: dict[str, object]) -> None:
+def test_every_stage_to_a_server_runs_and_says_that_it_is_the_loopback(place: Path, served: dict[str, Any]) -> None:
     subject = Subject(open_dataset(place), plan_named("quick"))
     with ExitStack() as stack:
         targets = Targets(subject, {"to": address_of(served), "token": "secret"}, stack)
@@ -213,7 +213,7 @@ def test_every_stage_to_a_server_runs_and_says_that_it_is_the_loopback(place: Pa
             assert "not a network" in stage.limits
 
 
-def test_nobody_is_let_in_without_the_token(place: Path, served: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_is_let_in_without_the_token(place: Path, served: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     subject = Subject(open_dataset(place), plan_named("quick"))
     assert run(["measure", str(place), "--to", address_of(served), "--token", "guess"]) == 2
     assert "wants a token; give the one it printed with --token" in capsys.readouterr().err
@@ -228,7 +228,7 @@ def test_nobody_is_let_in_without_the_token(place: Path, served: dict[str, objec
         assert connection.getresponse().status == 401
         connection.close()
     taken = FlightGet(subject, peer)
-    taken.server.warm = lambda subject: None  # type: ignore[method-assign]
+    taken.server.warm = lambda subject: None  # type: ignore[method-assign]  # one way of two: without its warming up
     taken.open()
     with pytest.raises(OSError, match="token is not the server's"):
         taken.run(0.0)
@@ -241,9 +241,9 @@ def test_a_token_is_made_up_where_others_could_come(place: Path) -> None:
 
 
 def test_what_cannot_be_served_or_reached_is_one_sentence(
-    place: Path, served: dict[str, object], capsys: pytest.CaptureFixture[str]
+    place: Path, served: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["serve", str(place), "--port", str(served["ports"]["http"])]) == 1  # type: ignore[index]
+    assert run(["serve", str(place), "--port", str(served["ports"]["http"])]) == 1
     assert "cannot be served at" in capsys.readouterr().err
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

@@ -12,6 +12,7 @@ import toolkit
 from toolkit.projection.result import Projection
 from toolkit.reporting.answer import answer_of_projection
 from toolkit.reporting.blocks import Table, text_rows
+from toolkit.reporting.counted import how_counted
 from toolkit.reporting.figures_projection import projection_figures
 from toolkit.reporting.sections_assumptions import assumptions_section
 from toolkit.reporting.vocabulary import QUANTITY_WORDS
@@ -82,3 +83,14 @@ def test_what_is_counted_in_bytes_is_not_called_drives(projection: Projection) -
 def test_the_rest_of_a_table_is_counted_in_plain_words() -> None:
     table = Table(caption="Assumed: 9 inputs", columns=("a",), rows=text_rows([["x"]] * 9), shown_count=3)
     assert [part.caption for part in table.parts] == ["Assumed: 9 inputs", "The other 6 rows"]
+
+
+def test_how_numbers_are_counted_names_the_dataset_and_no_folder() -> None:
+    import dataclasses
+
+    import reporting_facts as facts
+
+    profile = dataclasses.replace(facts.profile(), location="/home/somebody/collection")
+    said = [str(cell) for row in how_counted(profile).rows for cell in row]
+    assert any(f"{profile.name}, version" in text for text in said)
+    assert not [text for text in said if "/home" in text]

@@ -45,7 +45,7 @@ def how_counted(profile: DatasetProfile, prefix: str = "") -> Table:
         "shards": f"{profile.shard_count:,}", "near": f"{profile.near_duplicate_image_count:,}",
         "labels": f"{profile.label_count:,}",
     }  # fmt: skip
-    where = f"{profile.location}, version {profile.version}"
+    where = f"{profile.name}, version {profile.version}"  # by name: a report is passed on, and its reader has no such folder
     rows = [
         (Cell(text=words, id=counted_id(kind, prefix)), counted.get(kind, ""), Cell(text=how, quiet=True),
          Cell(text=f"counted in {table}; {where}", quiet=True))
