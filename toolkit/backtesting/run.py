@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from toolkit.backtesting.kinds import kinds_of
 from toolkit.backtesting.samples import Sampler
 from toolkit.backtesting.scoring import scored
-from toolkit.backtesting.trials import Bench, Sizes, sizes_within, to_be_read
+from toolkit.backtesting.trials import Bench, Sizes, read_units, sizes_within, to_be_read
 from toolkit.curation.sources.units import UNIT_BYTES, UNIT_ITEMS
 from toolkit.dataset.reading import open_dataset
 from toolkit.engine import core_count, engine
@@ -41,7 +41,8 @@ _LEAST_TRIALS: Final = 2
 """Trials that are made even if the time given is passed; one is enough for a limit below a minute."""
 _LEAST_LIMIT_S: Final = 5.0
 _SHORT_LIMIT_S: Final = 60.0
-_READ_UNIT_BYTES: Final = 8.0 * 2**20
+_READ_UNIT_BYTES: Final = 24.0 * 2**20
+"""The smallest dataset that is read: of less, opening files and a device's first reads are most, and tell nothing of more."""
 _PILOT_IMAGES: Final = 16
 _MOST_PILOT_IMAGES: Final = 2_048
 _SPARE_SHARE: Final = 0.9
@@ -94,8 +95,8 @@ def backtest(
         pilot = [bench.pilot(count) for count in _pilot_counts(full_count, limit_s)][1:]
         left_s = (limit_s - (time.perf_counter() - started_s)) * _SPARE_SHARE
         sizes, planned_count = sizes_within(left_s, pilot, full_count)
-        _check_room(opened, scratch, sizes)
-        smallest_bytes = _READ_UNIT_BYTES if limit_s >= _SHORT_LIMIT_S else _READ_UNIT_BYTES / 16
+        smallest_bytes = _READ_UNIT_BYTES if limit_s >= _SHORT_LIMIT_S else _READ_UNIT_BYTES / 48
+        _check_room(opened, scratch, sizes, smallest_bytes)
         bench.reading = to_be_read(opened, scratch, smallest_bytes)
         bench.sampler = Sampler(opened, sizes.predicted[-1], seed)
         observed, trial_count = _trials(bench, sizes, planned_count, started_s + limit_s)
@@ -142,8 +143,8 @@ def _bench(dataset: Dataset, scratch: Path, running: Engine, seed: int, progress
     )  # fmt: skip
 
 
-def _check_room(dataset: Dataset, scratch: Path, sizes: Sizes) -> None:
-    needed = 3 * sizes.predicted[-1] * dataset.state.image_bytes / len(dataset) + 64 * _READ_UNIT_BYTES
+def _check_room(dataset: Dataset, scratch: Path, sizes: Sizes, smallest_bytes: float) -> None:
+    needed = 3 * sizes.predicted[-1] * dataset.state.image_bytes / len(dataset) + read_units() * smallest_bytes
     free = shutil.disk_usage(scratch).free
     if needed > free:
         from toolkit.units import show

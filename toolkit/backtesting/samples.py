@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from toolkit.backtesting.variation import varied
+from toolkit.engine import core_count
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from toolkit.dataset.reading import Dataset
@@ -53,28 +56,44 @@ class Sampler:
         return self.varied_count / self.drawn_count if self.drawn_count else 0.0
 
     def write(self, folder: Path, image_count: int) -> int:
-        """Write a collection of images as single files into a new folder; return their bytes."""
+        """Write a collection of images as single files into a new folder, by all cores; return their bytes."""
         folder.mkdir(parents=True)
-        if not self.is_varying:
-            places = self._random.choice(len(self.dataset), image_count, replace=False)
-            return sum(self._put(folder / f"{n:07d}", self.dataset.get(int(place))) for n, place in enumerate(places))
-        self._uses.clear()  # copies are told apart within a collection; another one is another dataset
-        return sum(self._put(folder / f"{n:07d}", self._draw()) for n in range(image_count))
+        with ThreadPoolExecutor(core_count()) as pool:
+            if not self.is_varying:
+                places = self._random.choice(len(self.dataset), image_count, replace=False)
+                draws = [(folder / f"{n:07d}", int(place), None) for n, place in enumerate(places)]
+                sizes = [size or 0 for size in pool.map(self._put, draws)]
+                self.drawn_count += image_count
+                return sum(sizes)
+            self._uses.clear()  # copies are told apart within a collection; another one is another dataset
+            return sum(self._written(pool, folder, image_count))
 
-    def _put(self, path: Path, payload: bytes) -> int:
-        self.drawn_count += 1
-        return path.write_bytes(payload)
-
-    def _draw(self) -> bytes:
+    def _written(self, pool: ThreadPoolExecutor, folder: Path, image_count: int) -> Iterator[int]:
+        """Yield the bytes of each image written; what cannot be changed is drawn again, a few times."""
+        missing = [folder / f"{n:07d}" for n in range(image_count)]
         for _ in range(_MAX_TRIES):
-            place = int(self._random.integers(len(self.dataset)))
-            use = self._uses.get(place, int(self._random.integers(64)))
-            changed = varied(self.dataset.get(place), use)
-            if changed is not None:
-                self._uses[place] = use + 1
-                self.varied_count += 1
-                return changed
+            sizes = list(pool.map(self._put, [(path, *self._draw()) for path in missing]))
+            yield from (size for size in sizes if size is not None)
+            self.drawn_count += sum(size is not None for size in sizes)
+            self.varied_count += sum(size is not None for size in sizes)
+            missing = [path for path, size in zip(missing, sizes, strict=True) if size is None]
+            if not missing:
+                return
         raise UsageError(
             f"the images of '{self.dataset.location}' are too few to test larger sizes, and of a format that cannot be "
             "changed a little and written again; use a dataset with more images"
         )
+
+    def _draw(self) -> tuple[int, int]:
+        """Return the place of an image, and which of its changed copies to take: one that was not yet."""
+        place = int(self._random.integers(len(self.dataset)))
+        use = self._uses.get(place, int(self._random.integers(64)))
+        self._uses[place] = use + 1
+        return place, use
+
+    def _put(self, draw: tuple[Path, int, int | None]) -> int | None:
+        """Write an image, changed if so asked, and return its bytes; None if it cannot be changed."""
+        path, place, use = draw
+        payload = self.dataset.get(place)
+        changed = payload if use is None else varied(payload, use)
+        return None if changed is None else path.write_bytes(changed)

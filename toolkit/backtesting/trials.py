@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from toolkit.backtesting.samples import Sampler
     from toolkit.dataset.reading import Dataset
 
-__all__ = ["FITTED_FACTORS", "PREDICTED_FACTORS", "Bench", "Sizes", "sizes_within", "to_be_read"]
+__all__ = ["FITTED_FACTORS", "PREDICTED_FACTORS", "Bench", "Sizes", "read_units", "sizes_within", "to_be_read"]
 
 FITTED_FACTORS: Final = (0.25, 0.5, 1.0)
 """Sizes that are fitted, as shares of the largest of them."""
@@ -33,8 +33,10 @@ _PREDICTED_READS: Final = (2.0, 3.0, 4.0, 6.0, 8.0)
 """The same for datasets that are read."""
 _PREDICTED_COUNTS: Final = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
 """The same for images and ranges that are asked for one by one."""
-_REPEATS: Final = 3
-"""How often a trial measures each size that it fits."""
+_CURATED: Final = (*[0.25] * 4, *[0.5] * 3, *[1.0] * 5)
+"""The sizes that a trial curates to fit them: the ends of a line say most of it, and its far end costs most to get wrong."""
+_WORKER_REPEATS: Final = 3
+"""How often it measures each count of workers that it fits."""
 _READ_REPEATS: Final = 4
 """How often it reads and transfers those; that takes little."""
 _LARGE_REPEATS: Final = 2
@@ -43,7 +45,7 @@ _FITTED_WORKERS: Final = (1, 2, 3, 4)
 _PREDICTED_WORKERS: Final = (5, 6, 7, 8)
 _LARGEST_FITTED_RANGES: Final = 128
 _LARGEST_FITTED_GETS: Final = 1_024
-_BESIDE_S: Final = 20.0
+_BESIDE_S: Final = 40.0
 """What a trial takes for reads, transfers and workers, whatever its sizes."""
 _LEAST_IMAGES: Final = 8
 _MOST_IMAGES: Final = 4_096
@@ -86,9 +88,9 @@ def trial_images(sizes: Sizes) -> int:
     Examples
     --------
     >>> trial_images(Sizes(smallest_count=64))
-    4928
+    5504
     """
-    return _REPEATS * sum(sizes.fitted) + sum(sizes.predicted)
+    return sum(sizes.count(factor) for factor in (*_CURATED, *PREDICTED_FACTORS))
 
 
 def sizes_within(left_s: float, pilot: Sequence[tuple[int, float]], full_count: int = _USUAL_IMAGES) -> tuple[Sizes, int]:
@@ -101,9 +103,9 @@ def sizes_within(left_s: float, pilot: Sequence[tuple[int, float]], full_count: 
     Examples
     --------
     >>> sizes_within(300.0, [(16, 0.2 + 16 * 0.002), (64, 0.2 + 64 * 0.002)], 128)
-    (Sizes(smallest_count=216), 5)
+    (Sizes(smallest_count=176), 4)
     >>> sizes_within(120.0, [(16, 0.2 + 16 * 0.002), (64, 0.2 + 64 * 0.002)], 128)
-    (Sizes(smallest_count=216), 2)
+    (Sizes(smallest_count=96), 2)
     """
     counts, times = (np.array(column, dtype=float) for column in zip(*pilot, strict=True))
     fixed_s, image_s = fit(LAWS["affine"], counts, times, is_robust=False)
@@ -116,7 +118,7 @@ def sizes_within(left_s: float, pilot: Sequence[tuple[int, float]], full_count: 
 
 
 def _largest_within(trial_s: float, fixed_s: float, image_s: float, least_count: int) -> Sizes:
-    measured = _REPEATS * len(FITTED_FACTORS) + len(PREDICTED_FACTORS)
+    measured = len(_CURATED) + len(PREDICTED_FACTORS)
     smallest = least_count
     while smallest < _MOST_IMAGES:
         larger = smallest + max(_LEAST_IMAGES, smallest // 4 // _LEAST_IMAGES * _LEAST_IMAGES)
@@ -124,6 +126,11 @@ def _largest_within(trial_s: float, fixed_s: float, image_s: float, least_count:
             break
         smallest = larger
     return Sizes(smallest_count=smallest)
+
+
+def read_units() -> float:
+    """Return how many times the smallest of the datasets to be read all of them are together."""
+    return sum((*FITTED_FACTORS, *_PREDICTED_READS)) / FITTED_FACTORS[0]
 
 
 def to_be_read(dataset: Dataset, scratch: Path, smallest_bytes: float) -> dict[float, Dataset]:
@@ -164,7 +171,7 @@ class Bench:
 
     def trial(self, sizes: Sizes, trial_index: int) -> list[Observation]:
         """Return what a trial measured."""
-        steps = [*FITTED_FACTORS] * _REPEATS + [*PREDICTED_FACTORS]
+        steps = [*_CURATED, *PREDICTED_FACTORS]
         order = np.random.default_rng([self.seed, trial_index]).permutation(len(steps))
         found: list[Observation] = []
         for done, step in enumerate(order):
@@ -221,7 +228,8 @@ class Bench:
 
     def _workers(self, dataset: Dataset, trial_index: int) -> list[Observation]:
         steps = [
-            int(n) for n in self._shuffled([*_FITTED_WORKERS] * _REPEATS + [*_PREDICTED_WORKERS] * _LARGE_REPEATS, trial_index)
+            int(n)
+            for n in self._shuffled([*_FITTED_WORKERS] * _WORKER_REPEATS + [*_PREDICTED_WORKERS] * _LARGE_REPEATS, trial_index)
         ]
         rates = measuring.decode_rates(dataset, steps)
         largest = _FITTED_WORKERS[-1]
