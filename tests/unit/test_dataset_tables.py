@@ -20,6 +20,7 @@ def test_a_shard_keeps_its_bytes_plain_and_its_row_groups_small(tmp_path: Path) 
     facts = write_shard(tmp_path / "a.parquet", [image_rows(range(200)), image_rows(range(200, 600))])
     assert (facts.row_count, facts.row_group_count) == (600, 3)
     assert facts.sha256 == file_sha256(tmp_path / "a.parquet")
+    assert facts.size_bytes == (tmp_path / "a.parquet").stat().st_size
     metadata = pq.read_metadata(tmp_path / "a.parquet")
     assert max(metadata.row_group(i).num_rows for i in range(3)) == ROW_GROUP_ROWS
     column = metadata.row_group(0).column(0)

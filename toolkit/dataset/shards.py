@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from toolkit.dataset.new_files import NewFile
 from toolkit.dataset.object_paths import ObjectPath
 from toolkit.dataset.schema import IMAGES_SCHEMA
 from toolkit.errors import DatasetError
 from toolkit.units import MIB
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
@@ -60,6 +60,8 @@ class ShardFacts:
     """Row groups."""
     sha256: str
     """Hash of the file, hex: Parquet footers have no checksum of their own."""
+    writer_cpu_s: float = field(default=0.0, compare=False)
+    """Processor time of the thread that hashed and wrote it, beside that of the caller's."""
 
 
 def write_shard(path: Path, tables: Iterable[pa.Table]) -> ShardFacts:
@@ -134,19 +136,18 @@ def _write(path: Path, schema: pa.Schema, groups: Iterable[pa.Table], options: d
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     row_count = image_bytes = group_count = 0
     try:
-        with temporary.open("wb", buffering=0) as file:
-            hashed = _Hashed(file)
-            with pq.ParquetWriter(pa.PythonFile(hashed, "w"), schema, **options) as writer:
+        with NewFile(temporary) as file:
+            with pq.ParquetWriter(pa.PythonFile(file, "w"), schema, **options) as writer:
                 for group in groups:
                     writer.write_table(_conforming(group, schema, path), row_group_size=max(1, group.num_rows))
                     row_count += group.num_rows
                     group_count += 1
                     if "image" in schema.names:
                         image_bytes += pc.sum(pc.binary_length(pc.struct_field(group["image"], "bytes"))).as_py() or 0
-            os.fsync(file.fileno())
-        size_bytes, digest = temporary.stat().st_size, hashed.hexdigest()
-        if size_bytes != hashed.size_bytes:
-            raise DatasetError(f"'{path.name}' has {size_bytes:,} bytes on disk and {hashed.size_bytes:,} were written to it")
+            digest = file.finish()
+        size_bytes = temporary.stat().st_size
+        if size_bytes != file.size_bytes:
+            raise DatasetError(f"'{path.name}' has {size_bytes:,} bytes on disk and {file.size_bytes:,} were written to it")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -157,32 +158,8 @@ def _write(path: Path, schema: pa.Schema, groups: Iterable[pa.Table], options: d
         image_bytes=image_bytes,
         row_group_count=group_count,
         sha256=digest,
+        writer_cpu_s=file.cpu_s,
     )
-
-
-class _Hashed:
-    """A file that hashes what is written to it, so that it need not be read again for its hash."""
-
-    closed = False
-
-    def __init__(self, file: io.FileIO) -> None:
-        self.size_bytes = 0
-        self._file = file
-        self._hash = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        view = memoryview(data)
-        self._hash.update(view)
-        self.size_bytes += len(view)
-        while view:
-            view = view[self._file.write(view) :]
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing waits here."""
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
 
 
 def _conforming(table: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
