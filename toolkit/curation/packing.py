@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import time
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ __all__ = ["Lost", "PackReport", "PackTask", "block_count", "pack", "pack_isolat
 _BLOCK_ROWS: Final = 1_024
 _BLOCK_BYTES: Final = 32 * 2**20
 """Images held at once: enough that a container is not opened for a few of its members, few enough for any memory."""
+
+_MOST_BYTES: Final = 2**31 - 1
+"""Bytes of a column whose offsets are 32-bit integers."""
 
 _SUFFIXES: Final = {"jpeg": "jpg", "tiff": "tif", "jpeg2000": "jp2"}
 
@@ -85,7 +89,7 @@ class PackReport:
     lost: tuple[Lost, ...]
     """Images that are not in it."""
     cpu_s: float
-    """Processor time of the thread."""
+    """Processor time of the thread, and of the one that writes."""
     misfits: tuple[Misfit, ...] = ()
     """Masks that do not fit their image, and are not in it."""
 
@@ -151,7 +155,8 @@ def _pack(task: PackTask, decoders: _Decoders) -> PackReport:
     tables = (table for block in _blocks(plan) if (table := _table(block, task, decoders, lost, misfits)).num_rows)
     first = next(tables, None)
     facts = None if first is None else write_shard(task.target, _chained(first, tables))
-    return PackReport(facts=facts, lost=tuple(lost), cpu_s=time.thread_time() - started_s, misfits=tuple(misfits))
+    cpu_s = time.thread_time() - started_s + (0.0 if facts is None else facts.writer_cpu_s)
+    return PackReport(facts=facts, lost=tuple(lost), cpu_s=cpu_s, misfits=tuple(misfits))
 
 
 def _plan(shard: ShardPlan) -> pl.DataFrame:
@@ -193,52 +198,92 @@ def _blocks(plan: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 def _table(block: pl.DataFrame, task: PackTask, decoders: _Decoders, lost: list[Lost], misfits: list[Misfit]) -> pa.Table:
     """Return a block as rows of ``images``, in its order; what could not be had is left out and told."""
-    found = _found(block, task)
-    payloads: list[bytes] = []
+    found = _Found(block, task)
+    stored = _Stored(int(block["size_bytes"].sum()) if task.resize is None else None)
     encodings: list[str] = []
     is_there: list[bool] = []
     checks = block["check"] if "check" in block.columns else pl.Series([None] * len(block), dtype=pl.String)
     names = block.select("row", "source", "sha256", "locator", check=checks)
     for row, source, sha256, locator, check in names.iter_rows():
-        payload = _checked(found.pop(source, None), sha256, check)
+        payload = _checked(found.take(source), sha256, check)
         encoded = payload if isinstance(payload, Refusal) else _encoded(payload, task.resize, locator, decoders)
         is_there.append(not isinstance(encoded, Refusal))
         if isinstance(encoded, Refusal):
             lost.append(Lost(row_index=row, refusal=encoded, held=_held(payload, sha256, task)))
         else:
-            payloads.append(encoded[0])
+            stored.add(encoded[0])
             encodings.append(encoded[1])
     kept = block.filter(pl.Series(is_there, dtype=pl.Boolean)).with_columns(encoding=pl.Series(encodings, dtype=pl.String))
     sound = kept
-    kept = kept if task.resize is None else with_new_facts(kept, payloads)
+    kept = kept if task.resize is None else with_new_facts(kept, stored.payloads)
     masks = fitted_masks(sound, kept, task.staging, misfits, decoders.fit)
     if "mask_source" in kept.columns:
         kept = kept.with_columns(mask_source=pl.when(masks.is_not_null()).then("mask_source"))
     suffix = pl.col("format").replace(_SUFFIXES)
     paths = kept.select(pl.format("{}.{}", "image_id", suffix)).to_series()
     images = pa.StructArray.from_arrays(
-        [_binary(payloads), paths.to_arrow().cast(pa.string())], fields=list(IMAGES_SCHEMA.field("image").type)
+        [stored.column(), paths.to_arrow().cast(pa.string())], fields=list(IMAGES_SCHEMA.field("image").type)
     )
     facts = arrow_table(kept.with_columns(mask=masks), _FACTS)
     return pa.table([images, *facts.columns], schema=IMAGES_SCHEMA)
 
 
-def _found(block: pl.DataFrame, task: PackTask) -> dict[str, bytes | Refusal]:
-    """Return the bytes of a block's images by source: from where they were laid down, else from the sources."""
-    sources = block["source"]
-    found: dict[str, bytes | Refusal] = {sources[position]: payload for position, payload in spooled(block, "image")}
-    elsewhere = block if "spool" not in block.columns else block.filter(pl.col("spool").is_null())
-    found.update(reread(elsewhere.select("source", "locator").iter_rows(), task.staging))
-    return found
+class _Found:
+    """The bytes of a block's images: from where they were laid down, else from the sources, read as they are asked for.
+
+    Plain files come in the block's own order, one in memory at a time: the next one takes the place of the last in the
+    processor's cache. What lies in a container comes in the container's order, and waits until it is asked for.
+    """
+
+    def __init__(self, block: pl.DataFrame, task: PackTask) -> None:
+        sources = block["source"]
+        elsewhere = block if "spool" not in block.columns else block.filter(pl.col("spool").is_null())
+        laid_down = ((sources[position], payload) for position, payload in spooled(block, "image"))
+        again = reread(elsewhere.select("source", "locator").iter_rows(), task.staging)
+        self._coming: Iterator[tuple[str, bytes | Refusal]] = itertools.chain(laid_down, again)
+        self._waiting: dict[str, bytes | Refusal] = {}
+
+    def take(self, source: str) -> bytes | Refusal | None:
+        """Return the bytes of an image, or why there are none; None if it is not found."""
+        while source not in self._waiting:
+            come = next(self._coming, None)
+            if come is None:
+                return None
+            self._waiting[come[0]] = come[1]
+        return self._waiting.pop(source)
 
 
-def _binary(payloads: list[bytes]) -> pa.Array:
-    """Return payloads as a column; ``pyarrow.array`` looks at each for what else it may be, and imports pandas to do so."""
-    ends = np.cumsum([0, *map(len, payloads)], dtype=np.int64)
-    if ends[-1] > np.iinfo(np.int32).max:
-        return pa.array(payloads, pa.binary())
-    offsets = pa.py_buffer(ends.astype(np.int32))
-    return pa.Array.from_buffers(pa.binary(), len(payloads), [None, offsets, pa.py_buffer(b"".join(payloads))])
+class _Stored:
+    """Bytes to store, on their way into one column: laid side by side as they come, if it is known how many there will be.
+
+    Parameters
+    ----------
+    size_bytes : int, optional
+        Most that will be added; by default it is not known, and all are held until the end.
+    """
+
+    def __init__(self, size_bytes: int | None) -> None:
+        self.payloads: list[bytes] = []
+        """What was added, if it is held."""
+        self._whole = None if size_bytes is None or size_bytes > _MOST_BYTES else np.empty(size_bytes, dtype=np.uint8)
+        self._ends = [0]
+
+    def add(self, payload: bytes) -> None:
+        """Take the bytes of the next image."""
+        start, end = self._ends[-1], self._ends[-1] + len(payload)
+        self._ends.append(end)
+        if self._whole is None:
+            self.payloads.append(payload)
+        else:
+            self._whole.data[start:end] = payload
+
+    def column(self) -> pa.Array:
+        """Return all of it; ``pyarrow.array`` looks at each for what else it may be, and imports pandas to do so."""
+        if self._ends[-1] > _MOST_BYTES:
+            return pa.array(self.payloads, pa.binary())
+        offsets = pa.py_buffer(np.asarray(self._ends, dtype=np.int32))
+        data = b"".join(self.payloads) if self._whole is None else self._whole
+        return pa.Array.from_buffers(pa.binary(), len(self._ends) - 1, [None, offsets, pa.py_buffer(data)])
 
 
 def _checked(payload: bytes | Refusal | None, sha256: str, check: str | None) -> bytes | Refusal:

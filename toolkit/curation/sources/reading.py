@@ -9,7 +9,7 @@ import tarfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from toolkit.curation.frames import split_frames
 from toolkit.curation.reasons import Refusal, refusal
@@ -99,6 +99,10 @@ def _member_name(unit: SourceUnit, item: Item) -> str | None:
     return None if is_plain else printable(item.place)[0]
 
 
+_in_order: Final = json.JSONEncoder(sort_keys=True).encode
+"""``json.dumps`` would make an encoder for each."""
+
+
 def _locator(unit: SourceUnit, item: Item) -> str:
     place = {
         "kind": unit.kind,
@@ -112,7 +116,7 @@ def _locator(unit: SourceUnit, item: Item) -> str:
         "start": unit.row_start,
         "column": unit.column,
     }
-    return json.dumps(place, sort_keys=True)
+    return _in_order(place)
 
 
 def reread(wanted: Iterable[tuple[str, str]], staging: Path | None = None) -> Iterator[tuple[str, bytes | Refusal]]:
@@ -167,6 +171,9 @@ def _reread_group(group: list[tuple[str, dict[str, Any]]], staging: Path | None)
     if kind == "tar_stream":
         yield from ((source, _staged(place["source"], staging)) for source, place in group)
         return
+    if kind == "files":
+        yield from ((source, read_whole(path, first["etag"])) for source, _ in group)
+        return
     try:
         is_same = etag_of(Path(path).stat()) == first["etag"]
     except OSError as fault:
@@ -176,8 +183,6 @@ def _reread_group(group: list[tuple[str, dict[str, Any]]], staging: Path | None)
     if not is_same:
         changed = refusal("changed_while_read", "its size or time of change is another")
         yield from ((source, changed) for source, _ in group)
-    elif kind == "files":
-        yield from ((source, read_whole(path, first["etag"])) for source, _ in group)
     elif kind == "parquet":
         yield from _rows_again(group, first)
     else:
