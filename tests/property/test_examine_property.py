@@ -14,7 +14,7 @@ from PIL import Image
 
 from toolkit.curation.decode import preview
 from toolkit.curation.examine import examine
-from toolkit.curation.hashing import perceptual_hash, pixel_hash
+from toolkit.curation.hashing import perceptual_hash, perceptual_hashes, pixel_hash
 from toolkit.curation.markers import jpeg_frame, jpeg_segments, png_chunks, png_fault, without_text
 from toolkit.curation.quality import scored_luma, scores, scores_of
 from toolkit.curation.reasons import REASONS
@@ -125,6 +125,8 @@ def test_scores_of_many_are_those_of_each_alone(shapes: list[tuple[int, int, int
     aspects = [min(luma.shape) / max(luma.shape) for luma in fine]
     alone = [scores_of([luma], [whole], [aspect])[0] for luma, whole, aspect in zip(lumas, fine, aspects, strict=True)]
     assert scores_of(lumas, fine, aspects) == alone  # to the last bit: how images are grouped must show in no dataset
+    spans = [((0.0, luma.shape[0] - 0.5), (0.25, float(luma.shape[1]))) for luma in fine]
+    assert perceptual_hashes(fine, spans) == [perceptual_hash(*image) for image in zip(fine, spans, strict=True)]
 
 
 @given(IMAGES, st.integers(-30, 30))

@@ -7,7 +7,7 @@ from toolkit.curation import assembly
 from toolkit.curation.assembly import Batch
 from toolkit.curation.decide import DECISION_COLUMNS, HISTORY_COLUMNS, decide, decision_columns
 from toolkit.curation.packing import _plan
-from toolkit.curation.probing import _part_schema
+from toolkit.curation.probing import _column, _part_schema
 from toolkit.curation.recipe import Recipe
 
 COUNT = 100
@@ -93,3 +93,9 @@ def test_decisions_need_no_scores_but_those_that_a_recipe_asks_for():
     texts = {"image_id", "sha256", "pixel_hash", "luma_hash", "duplicate_group", "split"}
     history = pl.DataFrame(schema={name: pl.String if name in texts else pl.Int64 for name in HISTORY_COLUMNS})
     assert decide(pl.DataFrame(rows, schema=schema), history, recipe).frame["state"].to_list() == ["dropped", "kept"]
+
+
+@pytest.mark.parametrize("values", [[None, [], ["a"], [], ["a", "b"], ["a"], None], [None], []])
+def test_flags_become_the_column_that_polars_makes_of_them(values):
+    kind = _part_schema()["flags"]
+    assert _column("flags", values, kind).equals(pl.Series("flags", values, kind), null_equal=True, check_dtypes=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray  # noqa: TC002 -- a field's type can be resolve
 
 from toolkit.curation.colour import colorfulness_of
 from toolkit.curation.endings import ending_flag
-from toolkit.curation.hashing import Span, byte_identity, luma_hash, perceptual_hash
+from toolkit.curation.hashing import Span, byte_identity, luma_hash, perceptual_hashes
 from toolkit.curation.headers import Header, read_header
 from toolkit.curation.jpeg import Decoded, can_be_strict, decode_jpeg
 from toolkit.curation.limits import Limits
@@ -144,15 +144,17 @@ def pixel_facts(images: Sequence[Pixels]) -> list[dict[str, Any]]:
 
     One after another, between decodes that empty the processor's caches, they took three times as long.
     """
-    lumas = [scored_luma(image.luma) for image in images]
+    fine = [image.luma for image in images]
+    hashes = perceptual_hashes(fine, [image.spans for image in images])
+    lumas = [scored_luma(luma) for luma in fine]
     aspects = [min(image.width_px, image.height_px) / max(image.width_px, image.height_px) for image in images]
     return [
         {
             "luma_hash": luma_hash(image.luma, image.width_px, image.height_px),
-            "perceptual_hash": perceptual_hash(image.luma, image.spans),
+            "perceptual_hash": perceptual,
         }
         | found
-        for image, found in zip(images, scores_of(lumas, [image.luma for image in images], aspects), strict=True)
+        for image, perceptual, found in zip(images, hashes, scores_of(lumas, fine, aspects), strict=True)
     ]
 
 

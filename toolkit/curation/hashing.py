@@ -13,9 +13,20 @@ from toolkit.curation.pixels import pixel_hash, pixel_hash_of
 from toolkit.curation.scaling import box_matrix
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-__all__ = ["Span", "byte_check", "byte_identity", "luma_hash", "perceptual_hash", "pixel_hash", "pixel_hash_of"]
+__all__ = [
+    "Span",
+    "byte_check",
+    "byte_identity",
+    "luma_hash",
+    "perceptual_hash",
+    "perceptual_hashes",
+    "pixel_hash",
+    "pixel_hash_of",
+]
 
 Span: TypeAlias = tuple[float, float]
 """From where to where, in pixels."""
@@ -114,9 +125,17 @@ def perceptual_hash(luma: NDArray[np.uint8], spans: tuple[Span, Span] | None = N
     0
     """
     height, width = luma.shape
-    down, across = spans or ((0.0, float(height)), (0.0, float(width)))
-    low = _low_frequencies(height, *down) @ luma.astype(np.float32) @ _low_frequencies(width, *across).T
-    low -= low[0, 0] * _of_gray()
-    bits = np.round(low.ravel(), _DECIMALS) > 0
-    bits[0] = False
-    return int(np.packbits(bits).view(">i8")[0])
+    return perceptual_hashes([luma], [spans or ((0.0, float(height)), (0.0, float(width)))])[0]
+
+
+def perceptual_hashes(lumas: Sequence[NDArray[np.uint8]], spans: Sequence[tuple[Span, Span]]) -> list[int]:
+    """Return what ``perceptual_hash`` does of many lumas, their frequencies made to bits at once; of each as if it were alone."""
+    low = np.empty((len(lumas), _LOW, _LOW), dtype=np.float32)
+    for luma, (down, across), found in zip(lumas, spans, low, strict=True):
+        height, width = luma.shape
+        half = _low_frequencies(height, *down) @ luma.astype(np.float32)
+        np.matmul(half, _low_frequencies(width, *across).T, out=found)
+    low -= low[:, :1, :1] * _of_gray()
+    bits = np.round(low.reshape(len(lumas), _LOW * _LOW), _DECIMALS) > 0
+    bits[:, 0] = False
+    return [int(value) for value in np.packbits(bits, axis=1).view(">i8").ravel()]

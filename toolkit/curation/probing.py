@@ -299,11 +299,21 @@ def _row(found: Occurrence, examination: Examination, payload: bytes | None, ref
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write rows, of which each names what it has; by Polars, since ``pyarrow.array`` takes half a second to import pandas."""
-    columns = [pl.Series(name, [row.get(name) for row in rows], dtype) for name, dtype in _part_schema().items()]
+    columns = [_column(name, [row.get(name) for row in rows], dtype) for name, dtype in _part_schema().items()]
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     # A part is small and lives for minutes: encoding it took longer than hashing the images that it speaks of.
     pl.DataFrame(columns).write_parquet(temporary, compression="uncompressed", statistics=False)
     temporary.replace(path)
+
+
+def _column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
+    """Return values as a column; of lists of flags, most of which are equal, each kind is made once, and the rest chosen."""
+    if name != "flags":
+        return pl.Series(name, values, dtype)
+    kinds = {None if flags is None else tuple(flags): flags for flags in values}
+    places = {kind: place for place, kind in enumerate(kinds)}
+    chosen = [places[None if flags is None else tuple(flags)] for flags in values]
+    return pl.Series(name, list(kinds.values()), dtype).gather(chosen)
 
 
 @functools.cache
