@@ -16,7 +16,7 @@ import pytest
 from found_sources import GIF, again, found, put
 
 from toolkit.curation.reasons import Refusal
-from toolkit.curation.sources import Occurrence, OtherFile, SourceUnit, discover, read_other, read_unit, walking
+from toolkit.curation.sources import Occurrence, OtherFile, SourceUnit, discover, folders, read_other, read_unit, walking
 from toolkit.curation.sources.files import etag_of, read_whole
 from toolkit.curation.sources.units import UNIT_ITEMS
 from toolkit.errors import MissingError, UsageError
@@ -99,6 +99,26 @@ def test_the_order_is_that_of_the_names_whatever_the_disk_says(tmp_path: Path) -
         [unit.key for unit in discover([tmp_path / order / "raw"]) if isinstance(unit, SourceUnit)] for order in ("ba", "ab")
     )
     assert [json.loads(key)[3][0][0] for key in one] == [json.loads(key)[3][0][0] for key in other]
+
+
+def test_a_file_named_as_an_image_is_listed_as_if_it_were_asked_what_else_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "raw" / "a.GIF")
+    put(tmp_path / "raw" / "cats" / "caf\udce9.jpg")
+    put(tmp_path / "raw" / "dogs" / "b.png")
+    put(tmp_path / "raw" / "masks" / "b.png")
+    put(tmp_path / "raw" / "images" / "b.jpg")
+    put(tmp_path / "raw" / "dogs" / ".c.png")
+    (tmp_path / "raw" / "dogs" / "gone.png").symlink_to("nowhere")
+    (tmp_path / "raw" / "dogs" / "folder.png").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "raw" / "dogs" / "pipe.png")
+    for root in (tmp_path / "raw", Path("raw")):
+        monkeypatch.chdir(tmp_path)
+        named = list(discover([root]))
+        with monkeypatch.context() as patched:
+            patched.setattr(folders, "_named_image", lambda *_: None)
+            assert list(discover([root])) == named
 
 
 def test_units_are_bounded(tmp_path: Path) -> None:

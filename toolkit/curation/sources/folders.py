@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.curation.annotations import ANNOTATION_SUFFIXES
 from toolkit.curation.reasons import refusal
-from toolkit.curation.sniffing import claims_image, is_image
+from toolkit.curation.sniffing import IMAGE_SUFFIXES, claims_image, is_image
 from toolkit.curation.sources.archives import is_archive, list_archive, unread_archive
 from toolkit.curation.sources.files import etag_of
 from toolkit.curation.sources.lakes import is_table_folder, list_table_folder
@@ -26,7 +26,7 @@ from toolkit.curation.sources.units import (
     printable,
     unit_items,
 )
-from toolkit.curation.sources.walking import walk
+from toolkit.curation.sources.walking import is_hidden, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,11 +98,13 @@ def list_folder(root: Path, name: str, *, with_masks: bool = True) -> Iterator[S
                 source=printable(posixpath.join(name, relative))[0], path=str(folder.path), kind="skipped(unreadable)"
             )
             continue
-        odd: set[str] = set()
+        keys = _Keys(posixpath.join(name, relative), folder.path)
+        label = posixpath.basename(printable(relative)[0]) if relative in classes else None
         for base in folder.names:
-            key, raw = _key(posixpath.join(name, relative), base, folder.path, odd)
-            label = posixpath.basename(printable(relative)[0]) if relative in classes else None
-            for found in _list_entry(base, folder.path / base, key, raw, label, with_masks=with_masks):
+            key, raw = keys(base)
+            image = _named_image(base, keys.place(base), key, raw, label)
+            entries = _list_entry(base, folder.path / base, key, raw, label, with_masks=with_masks) if image is None else [image]
+            for found in entries:
                 if masks is not None and isinstance(found, Item) and masks(posixpath.join(relative, base)):
                     found = _as_mask(found)  # noqa: PLW2901 -- the same file, known better
                 unit = filling.add(found) if isinstance(found, Item) else found
@@ -113,14 +115,49 @@ def list_folder(root: Path, name: str, *, with_masks: bool = True) -> Iterator[S
         yield rest
 
 
-def _key(above: str, base: str, folder: Path, odd: set[str]) -> tuple[str, bytes | None]:
-    """Return the key of a file, and its own bytes if they are not UTF-8; no other file of the folder prints like it."""
-    shown, own = printable(base)
-    if own is not None:
-        while shown in odd or os.path.lexists(folder / shown):
-            shown += "~"
-        odd.add(shown)
-    return posixpath.join(printable(above)[0], shown), printable(posixpath.join(above, base))[1]
+class _Keys:
+    """Keys of the files of one folder.
+
+    Parameters
+    ----------
+    above : str
+        What they begin with.
+    folder : Path
+        The folder.
+    """
+
+    def __init__(self, above: str, folder: Path) -> None:
+        self._above, self._folder = above, folder
+        self._shown, self._own = printable(above)
+        self._begin = str(folder / "x")[:-1]
+        self._odd: set[str] = set()
+
+    def __call__(self, base: str) -> tuple[str, bytes | None]:
+        """Return the key of a file, and its own bytes if they are not UTF-8; no other file of the folder prints like it."""
+        shown, own = printable(base)
+        if own is not None:
+            while shown in self._odd or os.path.lexists(self._folder / shown):
+                shown += "~"
+            self._odd.add(shown)
+        is_plain = own is None and self._own is None
+        return posixpath.join(self._shown, shown), None if is_plain else printable(posixpath.join(self._above, base))[1]
+
+    def place(self, base: str) -> str:
+        """Return the path of a file."""
+        return self._begin + base
+
+
+def _named_image(base: str, place: str, key: str, raw: bytes | None, label: str | None) -> Item | None:
+    """Return a file whose name says that it is an image, as most are, without asking what else it may be; None if it may be."""
+    if posixpath.splitext(base)[1].lower() not in IMAGE_SUFFIXES or is_hidden(base):
+        return None
+    try:
+        info = os.stat(place)  # noqa: PTH116 -- a path of each of millions of names takes longer than to ask for its state
+    except OSError:
+        return None
+    if not stat.S_ISREG(info.st_mode):
+        return None
+    return Item(source=key, place=place, raw=raw, size_bytes=info.st_size, etag=etag_of(info), folder_label=label)
 
 
 def list_file(path: Path, name: str, *, with_masks: bool = True) -> Iterator[SourceUnit | OtherFile]:

@@ -27,6 +27,7 @@ _MASK_FOLDERS: Final = frozenset(
 _IMAGE_FOLDERS: Final = ("images", "JPEGImages", "Images", "imgs", "img", "image")
 _MASK_SUFFIXES: Final = frozenset({".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"})
 """What can hold class numbers without loss."""
+_MASK_ENDINGS: Final = tuple(_MASK_SUFFIXES)
 
 _NAMED: Final = re.compile(r"(?i)[_.-](mask|masks|seg|segmentation)$")
 _FOLDERS_HELD: Final = 4
@@ -45,6 +46,8 @@ def mask_stems(key: str) -> list[str]:
     >>> mask_stems("raw/a_mask.png"), mask_stems("raw/a.png"), mask_stems("raw/a_mask.jpg")
     (['raw/a'], [], [])
     """
+    if not key.lower().endswith(_MASK_ENDINGS):
+        return []
     place = max(key.rfind("/"), key.rfind("!")) + 1
     folder, (stem, suffix) = key[:place], posixpath.splitext(key[place:])
     if suffix.lower() not in _MASK_SUFFIXES:
