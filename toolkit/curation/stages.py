@@ -17,6 +17,7 @@ from toolkit.curation.places import check_free_space
 from toolkit.curation.probing import ProbeTask, probe, probe_isolated
 from toolkit.curation.room import no_room, shard_bytes, staged_bytes
 from toolkit.curation.sources import OtherFile, SourceUnit
+from toolkit.curation.sources.tails import with_short_tail
 from toolkit.curation.spooling import SPOOL_SCHEMA, masks_of_tables, spool, spool_tasks, unspooled
 from toolkit.curation.twins import hash_twins, hash_twins_isolated, twin_tasks
 from toolkit.engine import worker_died
@@ -112,15 +113,16 @@ def read_sources(run: Run, found: Iterable[SourceUnit | OtherFile], known: Known
     expected: list[int | None] = [0, None]
     is_fresh = not (run.staging / "members").exists()  # else a part of what is needed lies there already
 
-    def tasks() -> Iterator[ProbeTask]:
-        count: int | None = 0
+    def units() -> Iterator[SourceUnit]:
         for each in found:
             if isinstance(each, OtherFile):
                 others.add(each)
-                continue
-            unit = known.unread(each)
-            if unit is None:
-                continue
+            elif (unit := known.unread(each)) is not None:
+                yield unit
+
+    def tasks() -> Iterator[ProbeTask]:
+        count: int | None = 0
+        for unit in with_short_tail(units(), run.engine.thread_count):
             if is_fresh:
                 check_free_space(run.staging, staged_bytes(unit), f"what is laid down of '{unit.source or unit.items[0].source}'")
             task = ProbeTask(unit=unit, staging=run.staging, limits=run.limits, quarantine_bytes=run.recipe.quarantine_bytes)
