@@ -114,10 +114,10 @@ def test_what_was_measured_of_formats_and_sharing_stands_beside_what_is_projecte
         facts.measurement("contention.loss", "Loss", "share", 0.42, conditions={"load": "disk"}),
     )
     sections = projection_sections(edge, "", (run,))
-    assert "precision float32" in _words(sections["formats"])
+    assert "matrix multiplication, in 32-bit floats, sides of 1024" in _words(sections["formats"])
     assert "90 GFLOP/s" in _words(sections["formats"])
     assert "3e-07" in _words(sections["formats"]).lower().replace("0.0000003", "3e-07")
-    assert "beside a load on disk" in _words(sections["sharing"])
+    assert "beside a load on the disk" in _words(sections["sharing"])
     assert "42 %" in _words(sections["sharing"])
     page = render(Subjects(projections=(edge,), measurements=(run,)))
     for place in (0, 2):
