@@ -134,7 +134,7 @@ def test_a_notebook_runs_on_a_dataset_of_ones_own(
 ) -> None:
     own = shutil.copytree(sample_dataset, tmp_path / "own")
     scenario = {"03_project_training": "lab_one_node.yaml", "04_project_inference": "vision_team_100tb.yaml"}.get(name)
-    known = {"DATASET": str(own), "DRAWS": 200, "LIMIT_S": 8.0, "OBJECTIVES": ["10 ms", "30 ms"]}
+    known = {"DATASET": str(own), "DRAWS": 200, "LIMIT_S": 5.0, "OBJECTIVES": ["10 ms", "30 ms"]}
     known |= {"SCENARIO": f"{ROOT}/sample_data/scenarios/{scenario}", "REPORT": str(tmp_path / "page.html")}
     if "MEASUREMENTS" in PARAMETERS[name]:
         known["MEASUREMENTS"] = str(request.getfixturevalue("sample_measurements"))
