@@ -67,7 +67,7 @@ def tonnage(folder: Path, seed: int, indices: Sequence[int]) -> Ways:
     def decoded_by_pillow() -> Iterator[Any]:
         from toolkit.dataset import resizing
 
-        resizing.can_resize_fast = lambda: False  # type: ignore[assignment]
+        resizing.can_resize_fast = lambda: False  # type: ignore[assignment]  # as where the extra is not installed
         return decoded()
 
     ways: Ways = {"decoded": decoded, "decoded, without tonnage[fast]": decoded_by_pillow}
@@ -121,7 +121,7 @@ def mds(folder: Path, seed: int, indices: Sequence[int]) -> Ways:
             made[shuffle] = streaming.StreamingDataset(**options)
         return made[shuffle]
 
-    class Decoding(streaming.StreamingDataset):  # type: ignore[misc, name-defined]
+    class Decoding(streaming.StreamingDataset):  # type: ignore[misc, name-defined]  # of a module named at run time
         decode: Any
 
         def __getitem__(self, at: int) -> Any:
@@ -148,7 +148,7 @@ def litdata(folder: Path, seed: int, indices: Sequence[int]) -> Ways:
 
     place = str(folder / "litdata")
 
-    class Decoding(lit.StreamingDataset):  # type: ignore[misc, name-defined]
+    class Decoding(lit.StreamingDataset):  # type: ignore[misc, name-defined]  # of a module named at run time
         decode: Any
 
         def __getitem__(self, at: Any) -> Any:

@@ -16,7 +16,8 @@ LONGEST = (
     "tests/notebooks", "tests/integration/test_readme.py", "tests/integration/test_measure_cluster.py",
     "tests/integration/test_backtest.py", "tests/integration/test_cli.py", "tests/integration/test_curate_faults.py",
     "tests/integration/test_measure.py", "tests/integration/test_guides.py", "tests/unit/test_measurement_utilisation.py",
-    "tests/integration/test_revising.py", "tests/browser", "tests/integration", "tests/unit/test_laws.py",
+    "tests/integration/test_revising.py", "tests/unit/test_laws_extrapolating.py", "tests/browser", "tests/integration",
+    "tests/unit/test_laws.py",
 )  # fmt: skip
 
 # these repeat whole paths and laws that other tests cover already; traced, they would take up to twice as long

@@ -39,8 +39,11 @@ def test_pictures_are_of_the_first_screen_and_of_figures(script: Any, chromium: 
 
 def test_the_sample_is_small_and_what_it_lacks_is_named(script: Any) -> None:
     assert SAMPLE.stat().st_size <= script.MOST_BYTES
-    assert "figure-law-1" in script.missing("<html>")
-    assert script.missing("Back-test" + "".join(f'id="{name}"' for name in script.SHOWN)) == []
+    figures = "".join(f'id="{name}"' for name in script.SHOWN)
+    assert script.missing("<html>") == [*script.SHOWN, "a back-test"]
+    assert script.missing(figures) == ["a back-test"]
+    assert script.missing(f"Back-test{figures}") == []
+    assert script.missing(SAMPLE.read_text(encoding="utf-8")) == []
 
 
 def test_every_picture_of_the_readme_is_there() -> None:

@@ -48,6 +48,11 @@ def test_what_was_measured_is_what_lies_on_disk(found: tuple[Path, Backtest]) ->
     catalogs = [o for o in result.observations if o.kind == "catalog_bytes"]
     assert all(0.6 < o.value / (mean * 32 * o.size_factor) < 1.7 for o in shards)
     assert {o.driver_count for o in catalogs} == {8, 16, 32, 64, 128, 256}
+    asked = {kind: {o.driver_count for o in result.observations if o.kind == kind} for kind in ("random_s", "transfer_s")}
+    # a quarter of the usual, as the limit is short
+    assert asked["random_s"] == {256 * f for f in (0.25, 0.5, 1, 2, 3, 4, 5, 6, 8)}
+    range_bytes = min(asked["transfer_s"]) / 8
+    assert asked["transfer_s"] == {32 * f * range_bytes for f in (0.25, 0.5, 1, 2, 3, 4, 5, 6, 8)}
     assert all(
         o.value > i.value for o, i in zip(shards, (o for o in result.observations if o.kind == "image_bytes"), strict=True)
     )

@@ -1,4 +1,4 @@
-"""The command as users meet it: in a process of its own, with right and wrong arguments."""
+"""The command as users meet it, with right and wrong arguments: in a process of its own, or what it does in one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLE, tonnage
+from conftest import SAMPLE, Finished, tonnage
+
+from toolkit.cli import run
 
 COMMANDS = ("curate", "measure", "project", "report", "show", "verify")
 
@@ -64,7 +66,6 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("curate", "{}/photos", "{}/out", "--worker-memory", "lots"), 2, ("'lots' is not a quantity",)),
         (("curate", "{}/photos", "{}/out", "--worker-memory", "10 MB"), 2, ("10 MB", "256 MiB")),
         (("curate", "{}/photos", "{}/out", "--workers", "two"), 2, ("--workers", "integer")),
-        (("curate", "{}/photos", "{}/out", "--scheduler", "tcp://127.0.0.1:1"), 1, ("no Dask scheduler answers",)),
         (("measure", "{}/nowhere"), 2, ("nowhere",)),
         (("measure", "{}/full"), 2, ("full",)),
         (("measure", "{}/full", "--plan", "sloppy"), 2, ()),
@@ -89,8 +90,32 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("curate", "ftp://host/x", "{}/out"), 2, ("ftp",)),
     ],
 )
-def test_a_users_mistake_is_one_sentence(wrong: Path, arguments: tuple[str, ...], code: int, fragments: tuple[str, ...]) -> None:
-    done = tonnage(*[argument.replace("{}", str(wrong)) for argument in arguments])
+def test_a_users_mistake_is_one_sentence(
+    wrong: Path, arguments: tuple[str, ...], code: int, fragments: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, which is what the command does in its own: forty starts of it would take as long as a notebook."""
+    given = run([argument.replace("{}", str(wrong)) for argument in arguments])
+    said = capfd.readouterr()
+    check_mistake(wrong, Finished(given, said.out, said.err), code, fragments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "fragments"),
+    [
+        (("bogus",), 2, ("No such command 'bogus'",)),
+        (("curate", "{}/photos", "{}/full"), 2, ("full",)),
+        (("curate", "{}/photos", "{}/out", "--recipe", "{}/key.yaml"), 2, ("near_duplicats", "near_duplicates")),
+        (("curate", "{}/photos", "{}/out", "--scheduler", "tcp://127.0.0.1:1"), 1, ("no Dask scheduler answers",)),
+        (("project", "{}/scenario_key.yaml"), 2, ("horizonn",)),
+    ],
+)
+def test_a_mistake_ends_the_process_in_the_same_way(
+    wrong: Path, arguments: tuple[str, ...], code: int, fragments: tuple[str, ...]
+) -> None:
+    check_mistake(wrong, tonnage(*[argument.replace("{}", str(wrong)) for argument in arguments]), code, fragments)
+
+
+def check_mistake(wrong: Path, done: Finished, code: int, fragments: tuple[str, ...]) -> None:
     assert "Traceback" not in done.err + done.out
     assert done.code == code, done.err
     assert done.err.count("\n") == 1, done.err

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 import toolkit
 
 
-def training_step(batch_size: int) -> tuple[torch.nn.Module, object]:
+def training_step(batch_size: int) -> tuple[torch.nn.Module, Callable[[], None]]:
     torch.manual_seed(0)
     model = torch.nn.Sequential(
         torch.nn.Conv2d(3, 16, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(16, 4)
@@ -26,10 +28,10 @@ def training_step(batch_size: int) -> tuple[torch.nn.Module, object]:
 def test_a_training_step_of_pytorch_is_measured() -> None:
     model, step = training_step(16)
     before = [parameter.detach().clone() for parameter in model.parameters()]
-    found = toolkit.measure_step(step, 16, target_s=1.0)  # type: ignore[arg-type]
+    found = toolkit.measure_step(step, 16, target_s=1.0)
     assert any(not torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
     small = found.find("step.training", percentile="p50")
-    large = toolkit.measure_step(training_step(128)[1], 128, target_s=1.0).find("step.training", percentile="p50")  # type: ignore[arg-type]
+    large = toolkit.measure_step(training_step(128)[1], 128, target_s=1.0).find("step.training", percentile="p50")
     assert small is not None
     assert large is not None
     assert large.median > 3 * small.median

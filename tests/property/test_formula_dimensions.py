@@ -69,13 +69,13 @@ def drawn(name: str, generator: np.random.Generator) -> np.ndarray:
 
 @pytest.mark.parametrize("name", sorted(set(FORMULAS) - set(EXEMPT)))
 def test_a_formula_scales_as_its_unit_says(name: str) -> None:
-    function = FORMULAS[name]
+    function: Any = FORMULAS[name]  # with attributes that Callable does not name
     takes = arguments(function)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in inspect.signature(function).parameters.values()):
-        takes = {f"{part}_{function.unit}": DIMENSIONS[function.unit] for part in ("one", "two")}  # type: ignore[attr-defined]
+        takes = {f"{part}_{function.unit}": DIMENSIONS[function.unit] for part in ("one", "two")}
     values = {argument: drawn(argument, np.random.default_rng(7)) for argument in takes}
     result = np.asarray(function(**values), dtype=float)
-    wanted = DIMENSIONS.get(function.unit, {})  # type: ignore[attr-defined]
+    wanted = DIMENSIONS.get(function.unit, {})
     for unit in ("byte", "second", "money", "watt", "flop"):
         scaled = {key: value * 1024.0 ** takes[key].get(unit, 0) for key, value in values.items()}
         again = np.asarray(function(**scaled), dtype=float)
@@ -86,5 +86,5 @@ def test_there_are_many_formulas_and_each_says_its_unit_and_source() -> None:
     assert len(FORMULAS) > 100
     assert set(EXEMPT) <= set(FORMULAS)
     for name, function in FORMULAS.items():
-        assert function.source, name  # type: ignore[attr-defined]
-        assert function.text, name  # type: ignore[attr-defined]
+        assert getattr(function, "source", ""), name
+        assert getattr(function, "text", ""), name

@@ -56,6 +56,21 @@ def test_what_is_more_than_a_little_is_read_on_the_workers(tmp_path: Path) -> No
     assert len(found.frame) == 6_003
 
 
+def test_tasks_are_bounded_by_bytes_and_by_files_and_leave_none_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [csv_of(tmp_path / f"{number}.csv", 2_000 + number) for number in range(5)]
+    whole, task_count = read(tmp_path, *paths)
+    assert task_count == 1
+    monkeypatch.setattr(annotating, "_BLOCK_BYTES", 2 * paths[-1].stat().st_size)
+    by_bytes, task_count = read(tmp_path, *paths)
+    assert task_count == 3, "two fit into a task"
+    assert by_bytes.frame.equals(whole.frame)
+    monkeypatch.setattr(annotating, "_BLOCK_BYTES", 2**40)
+    monkeypatch.setattr(annotating, "_BLOCK_FILES", 4)
+    by_files, task_count = read(tmp_path, *paths)
+    assert task_count == 2
+    assert by_files.frame.equals(whole.frame)
+
+
 def test_what_a_worker_died_of_is_read_here_and_any_other_fault_is_told(tmp_path: Path) -> None:
     much = csv_of(tmp_path / "much.csv", 6_000)
     died = KilledWorker("task", None, 3)  # type: ignore[no-untyped-call]  # it has no types

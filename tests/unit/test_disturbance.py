@@ -22,8 +22,8 @@ def failed(monkeypatch: pytest.MonkeyPatch, after: Taken, fault: Exception, trie
     monkeypatch.setattr(disturbance, "taken", lambda: next(moments))
     item = SimpleNamespace(stash=pytest.Stash(), execution_count=tries, location=("tests/x.py", 7, "test_x"))
     report = SimpleNamespace(failed=True, outcome="failed", longrepr="as it was")
-    note(item, SimpleNamespace(when="setup", excinfo=None), report)  # type: ignore[arg-type]
-    note(item, SimpleNamespace(when="call", excinfo=caught), report)  # type: ignore[arg-type]
+    note(item, SimpleNamespace(when="setup", excinfo=None), report)  # type: ignore[arg-type]  # what is read of pytest's own
+    note(item, SimpleNamespace(when="call", excinfo=caught), report)  # type: ignore[arg-type]  # as above
     return report
 
 

@@ -115,7 +115,7 @@ def test_the_first_batch_of_each_epoch_is_not_counted_and_a_gain_is_not_hidden(
     slow = Slow()
     bench = SimpleNamespace(subject=SimpleNamespace(warm=lambda: None, dataset=SimpleNamespace(loader=lambda **_: slow)))
     monkeypatch.setattr(contention, "time", SimpleNamespace(perf_counter=lambda: slow.now_s, process_time=lambda: 0.0))
-    took = contention.batch_times(bench, 8, 2.5)  # type: ignore[arg-type]
+    took = contention.batch_times(bench, 8, 2.5)  # type: ignore[arg-type]  # all that it asks of a bench
     assert took.times_s == pytest.approx([0.01] * len(took.times_s))
     assert took.amount_count == 8 * len(took.times_s) >= 48
     monkeypatch.undo()
@@ -216,7 +216,7 @@ def test_a_format_without_a_kernel_is_said_and_the_others_go_on(dataset: Path, m
     def say(kind: str, **line: Any) -> None:
         (faults if kind == "fault" else said).append(line)
 
-    search_compute(SimpleNamespace(subject=subject), job, say)  # type: ignore[arg-type]
+    search_compute(SimpleNamespace(subject=subject), job, say)  # type: ignore[arg-type]  # all that it asks of a bench
     (fault,) = faults
     assert fault["message"] == "\"slow_conv2d_cpu\" not implemented for 'Half'"
     assert (fault["conditions"]["operation"], fault["conditions"]["precision"]) == ("convolution", "float16")

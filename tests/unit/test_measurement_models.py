@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from toolkit.facts import Ceiling, Environment, Measurement, MeasurementSet, Sample
+from toolkit.facts.models import Model, Prediction
 from toolkit.laws.forms import scalability_rate, transfer_s
 from toolkit.measurement.models import models_of
 
@@ -39,6 +40,19 @@ def sweep(name: str, levels: list[int], rate: Any, **more: Any) -> list[Measurem
     ]
 
 
+def is_inside(said: Prediction) -> bool:
+    assert said.value is not None
+    assert said.low is not None
+    assert said.high is not None
+    return said.low < said.value < said.high
+
+
+def said_at(model: Model, level: float) -> Prediction:
+    said = model.at(level)
+    assert said is not None
+    return said
+
+
 def test_a_sweep_of_threads_is_fitted_and_predicted_beside_what_was_measured() -> None:
     (model,) = models_of(sweep("threads", [1, 2, 4, 8, 16], lambda n: scalability_rate(n, 50.0, 0.05, 0.0), cache="warm"))
     assert (model.swept, model.unit, dict(model.conditions)) == ("threads", "images_per_s", {"cache": "warm"})
@@ -46,13 +60,13 @@ def test_a_sweep_of_threads_is_fitted_and_predicted_beside_what_was_measured() -
         assert said.measured is not None
         assert not said.is_beyond_data
         assert said.value == pytest.approx(said.measured, rel=0.05)
-        assert said.low < said.value < said.high  # type: ignore[operator]
+        assert is_inside(said)
     twice = model.at(32.0)
     assert twice is not None
     assert twice.is_beyond_data
     assert twice.measured is None
     assert twice.value == pytest.approx(scalability_rate(32, 50.0, 0.05, 0.0), rel=0.15)
-    assert model.at(256.0).value is None  # type: ignore[union-attr]
+    assert said_at(model, 256.0).value is None
 
 
 def test_a_sweep_of_sizes_gives_latency_and_bandwidth() -> None:
@@ -63,7 +77,7 @@ def test_a_sweep_of_sizes_gives_latency_and_bandwidth() -> None:
     assert (model.law, model.unit) == ("Hockney", "s")
     assert model.parameters["latency_s"] == pytest.approx(1e-3, rel=0.05)
     assert model.parameters["bandwidth_bytes_per_s"] == pytest.approx(2e9, rel=0.1)
-    assert model.at(4096.0).value == pytest.approx(model.at(4096.0).measured, rel=0.05)  # type: ignore[union-attr]
+    assert said_at(model, 4096.0).value == pytest.approx(said_at(model, 4096.0).measured, rel=0.05)
 
 
 @pytest.mark.parametrize("members", [{"depth": 16}, {"streams": 4}, {"threads": 8, "nodes": 2}])
@@ -80,7 +94,7 @@ def test_the_latency_of_a_request_is_not_divided_by_those_in_flight_beside_it(me
 def test_predictions_stay_under_the_ceiling() -> None:
     found = sweep("streams", [1, 2, 4], lambda n: 100.0 * n, ceiling=450.0)
     (model,) = models_of(found)
-    assert model.at(8.0).value == model.at(8.0).high == 450.0  # type: ignore[union-attr]
+    assert said_at(model, 8.0).value == said_at(model, 8.0).high == 450.0
 
 
 def test_what_differs_in_more_than_one_condition_or_has_two_levels_is_not_fitted() -> None:
@@ -106,7 +120,7 @@ def test_the_roofline_of_a_loader_stands_beside_what_it_did() -> None:
     )
     (said,) = roofline.predictions
     assert (said.value, said.measured) == (pytest.approx(1000), 900.0)
-    assert said.low < said.value < said.high  # type: ignore[operator]
+    assert is_inside(said)
     assert shared.predictions[0].value == pytest.approx(2 / (1 / 3000 + 1 / 15_000 + 1 / 500))
 
 

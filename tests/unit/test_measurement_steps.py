@@ -71,9 +71,12 @@ def slow_steps_are_seen() -> None:
     )
     middle, tail = (measured.find("step.inference", percentile=name) for name in ("p50", "p99"))
     rate = measured.find("step.inference_rate")
-    assert middle.median == pytest.approx(0.005, rel=0.2)  # type: ignore[union-attr]
-    assert tail.median == pytest.approx(0.05, rel=0.2)  # type: ignore[union-attr]
-    assert rate.median == pytest.approx(10 / 0.0095, rel=0.15)  # type: ignore[union-attr]
+    assert middle is not None
+    assert tail is not None
+    assert rate is not None
+    assert middle.median == pytest.approx(0.005, rel=0.2)
+    assert tail.median == pytest.approx(0.05, rel=0.2)
+    assert rate.median == pytest.approx(10 / 0.0095, rel=0.15)
 
 
 def test_the_peak_of_memory_is_that_of_the_step() -> None:
@@ -122,8 +125,9 @@ def test_a_projection_takes_the_users_own_rate(tmp_path: Path) -> None:
         sleeping(0.1), 1, target_s=0.5, out=tmp_path / "s.json", model="resnet50", accelerator="h100_sxm"
     )
     own, projection = gpus(measurements=[tmp_path / "s.json"])
-    rate = measured.find("step.training_rate").median  # type: ignore[union-attr]
-    assert own >= 1e7 / (rate * 86_400) > 11 > published
+    rate = measured.find("step.training_rate")
+    assert rate is not None
+    assert own >= 1e7 / (rate.median * 86_400) > 11 > published
     row = projection.assumptions.filter(projection.assumptions["name"] == "device.rate_images_per_s").to_dicts()[0]
     assert row["evidence"] == "measured"
     halved = toolkit.measure_step(sleeping(0.1), 1, target_s=0.5, device_count=2)

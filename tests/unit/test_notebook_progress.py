@@ -62,6 +62,13 @@ def test_bars_are_drawn_into_one_output_and_end_as_a_line(shell: InteractiveShel
     assert re.fullmatch(r"work took [\d.]+ [µm]?s: read <b> 3, scan 7", last["text/plain"])
 
 
+def test_between_two_moments_only_the_end_of_a_stage_is_drawn(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebook_progress, "_INTERVAL_S", 1e9)
+    told = [data["text/plain"] for data, _ in drawn_by(lambda: work(3))]
+    assert told[:-1] == ["work begins", "work: read <b> 3 of 3"]
+    assert told[-1].startswith("work took ")
+
+
 def test_work_that_fails_says_so_and_raises(shell: InteractiveShell) -> None:
     def call() -> None:
         with pytest.raises(ValueError, match="no"):

@@ -115,7 +115,9 @@ def test_a_quantile_between_two_draws_without_bounds_has_none() -> None:
 
 def test_one_draw_stands_for_all_that_are_the_same_and_for_no_others() -> None:
     same = np.broadcast_to([1.0, np.nan, np.inf], (5, 3))
-    assert first_if_equal(same).shape == (1, 3)  # type: ignore[union-attr]
+    first = first_if_equal(same)
+    assert first is not None
+    assert first.shape == (1, 3)
     differs = same.copy()
     differs[2, 0] = 2.0  # neither at an end nor beside one
     assert first_if_equal(differs) is None

@@ -54,4 +54,7 @@ def test_a_place_that_streams_come_to_and_go_from_is_sized_by_itself() -> None:
 def test_the_uplink_is_that_of_one_place() -> None:
     found = fleet(sites=100, uploaded=1, uplink_limit="3 MB/s", device_power_limit="90 W")
     assert found.value("inference.sent_bytes_per_s", 0) == pytest.approx(4 * 0.5e6)
+    assert found.value("inference.uplink_bytes_per_s", 0) == pytest.approx(
+        400 * 0.5e6
+    )  # of all places, were they served elsewhere
     assert "does not fit" not in found.plan.edge_fit

@@ -92,9 +92,10 @@ def test_the_cheapest_choice_that_keeps_the_deadline_is_named_and_was_tried() ->
 
 
 def test_a_choice_that_is_cheap_and_late_is_rejected_for_that() -> None:
+    """The cheaper takes the more power here, so that only the order by price finds it."""
     scenario = load_scenario(BASE)
     listed = pl.DataFrame(
-        [{"phase": "storage", "name": name, "item": name, "count": 1.0, "price_usd": price, "power_w": 1.0,
+        [{"phase": "storage", "name": name, "item": name, "count": 1.0, "price_usd": price, "power_w": 1e3 / price,
           "is_chosen": name == "nvme_gen5_7.68tb", "verdict": verdict}
          for name, price, verdict in (("nvme_gen5_7.68tb", 900.0, "chosen"), ("hdd_24tb", 300.0, "cheaper: 0.3 times the price"),
                                       ("sata_ssd_3.84tb", 400.0, "cheaper: 0.4 times the price"))],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import deque
+from collections.abc import Callable
 from statistics import fmean, quantiles
 
 import pytest
@@ -12,7 +13,9 @@ import pytest
 from toolkit.projection import inference, queueing
 
 
-def waits_of(arrivals_per_s: float, servers: int, draw_service: object, count: int = 60_000, seed: int = 3) -> list[float]:
+def waits_of(
+    arrivals_per_s: float, servers: int, draw_service: Callable[[random.Random], float], count: int = 60_000, seed: int = 3
+) -> list[float]:
     """Return the waits of customers served in order of arrival, event by event."""
     chance = random.Random(seed)
     free_at = [0.0] * servers
@@ -21,7 +24,7 @@ def waits_of(arrivals_per_s: float, servers: int, draw_service: object, count: i
     for _ in range(count):
         now += chance.expovariate(arrivals_per_s)
         start = max(now, heapq.heappop(free_at))
-        heapq.heappush(free_at, start + draw_service(chance))  # type: ignore[operator]
+        heapq.heappush(free_at, start + draw_service(chance))
         waits.append(start - now)
     return waits[count // 10 :]
 

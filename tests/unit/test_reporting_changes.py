@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from pathlib import Path
+from typing import Any
 
 import measured_dataset
 import polars as pl
@@ -109,7 +110,7 @@ def test_a_picture_is_held_once_for_all_its_copies(evidence: DatasetEvidence) ->
 
 def differing(**changes: object) -> VersionChange:
     images = pl.DataFrame(schema={"image_id": str, "source": str, "size_bytes": int, "label": str, "split": str})
-    given = {
+    given: dict[str, Any] = {
         "location": "/data",
         "old_version": 3,
         "new_version": 4,
@@ -121,7 +122,7 @@ def differing(**changes: object) -> VersionChange:
         "changed": pl.DataFrame(schema={"image_id": str, "source": str, "columns": pl.List(str)}),
         "states": pl.DataFrame(schema={"state": str, "reason": str, "old_count": int, "new_count": int}),
     }
-    return shown_of(VersionDiff(**(given | changes)))  # type: ignore[arg-type]
+    return shown_of(VersionDiff(**(given | changes)))
 
 
 def test_versions_without_a_difference_are_calm() -> None:

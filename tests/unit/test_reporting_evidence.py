@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 import measured_dataset
 import pyarrow as pa
@@ -28,7 +29,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     store = DatasetStore(place)
     store.staging("b1")
     store.images_path.mkdir(parents=True, exist_ok=True)
-    rows = [measured_dataset.row_of(number) for number in range(12)]
+    rows: list[dict[str, Any]] = [measured_dataset.row_of(number) for number in range(12)]
     for place_in_order, row in enumerate(rows):
         row |= {"brightness_share": 0.1 + 0.05 * place_in_order, "sharpness_score": 100.0 - place_in_order, "aspect_share": 0.7}
     for row in rows[4:7]:
@@ -36,7 +37,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     for row, bits in zip(rows[4:7], (0, 0b101, -1), strict=True):  # all 64 bits set is -1 in two's complement
         row["perceptual_hash"] = bits
     shard = write_shard(store.images_path / "b1-00000.parquet", [pa.Table.from_pylist(rows, schema=IMAGES_SCHEMA)])
-    whole = rows[0]["image"]["bytes"]  # type: ignore[index]
+    whole = rows[0]["image"]["bytes"]
     refused = [
         {
             "source": "half.jpg",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
 import polars as pl
@@ -140,27 +141,27 @@ def test_a_series_without_a_finite_value_is_none_and_gaps_fall_back_to_the_media
 
 @given(st.floats(1e-9, 1e30), st.sampled_from(["bytes", "bytes_per_s", "s", "usd", "count", "images", "share"]))
 def test_linear_ticks_are_few_and_inside(top: float, unit: str) -> None:
-    ticks = axis_ticks(top, unit)
-    marks, (low, high) = ticks["tickvals"], ticks["range"]  # type: ignore[misc]
-    assert 1 <= len(marks) <= 7  # type: ignore[arg-type]
-    assert all(low <= mark <= high for mark in marks)  # type: ignore[attr-defined]
+    ticks: dict[str, Any] = axis_ticks(top, unit)
+    marks, (low, high) = ticks["tickvals"], ticks["range"]
+    assert 1 <= len(marks) <= 7
+    assert all(low <= mark <= high for mark in marks)
     assert high >= top
 
 
 @given(st.lists(st.floats(1e-6, 1e18), min_size=1, max_size=8))
 def test_logarithmic_ticks_are_few_and_inside(values: list[float]) -> None:
-    ticks = log_ticks(values, "bytes")
-    low, high = ticks["range"]  # type: ignore[misc]
-    assert 1 <= len(ticks["tickvals"]) <= 7  # type: ignore[arg-type]
-    assert all(low <= math.log10(mark) <= high for mark in ticks["tickvals"])  # type: ignore[attr-defined]
+    ticks: dict[str, Any] = log_ticks(values, "bytes")
+    low, high = ticks["range"]
+    assert 1 <= len(ticks["tickvals"]) <= 7
+    assert all(low <= math.log10(mark) <= high for mark in ticks["tickvals"])
     assert all(low <= math.log10(value) <= high for value in values)
 
 
 @pytest.mark.parametrize("top", [0.0, -1.0, math.nan, math.inf])
 def test_ticks_of_nothing_are_still_ticks(top: float) -> None:
-    ticks = axis_ticks(top, "bytes")
+    ticks: dict[str, Any] = axis_ticks(top, "bytes")
     assert ticks["tickvals"]
-    assert all(math.isfinite(end) for end in ticks["range"])  # type: ignore[attr-defined]
+    assert all(math.isfinite(end) for end in ticks["range"])
 
 
 @given(st.text())

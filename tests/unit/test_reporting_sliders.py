@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import json
 import re
@@ -12,6 +13,7 @@ import reporting_facts as facts
 import toolkit
 from toolkit.errors import ScenarioError
 from toolkit.projection.what_if import what_if
+from toolkit.reporting.sliders import Sliders
 
 SMALL = {
     "name": "</script><script>alert(1)</script>\" onload='x'",
@@ -37,6 +39,16 @@ def test_the_frame_holds_every_combination_that_the_formulas_give() -> None:
     assert "<script>" not in shown
     assert shown.count("<iframe") == 1
     assert "onload='x'" not in re.sub(r'"[^"]*"', '""', shown)
+
+
+def test_no_name_in_the_frame_ends_its_script() -> None:
+    found = toolkit.sliders(toolkit.project(SMALL, draws=10)).found
+    first, *rest = found.outputs
+    hostile = dataclasses.replace(found, outputs=(dataclasses.replace(first, quantity=SMALL["name"]), *rest))
+    (inner,) = re.findall(r'srcdoc="([^"]*)"', Sliders(name="x", found=hostile)._repr_html_())
+    held, _, after = html.unescape(inner).partition('<script type="application/json">')[2].partition("</script>")
+    assert json.loads(held)["outputs"][0]["name"] == SMALL["name"]
+    assert after.count("<script>") == 1, "the page's own"
 
 
 def test_a_projection_with_nothing_to_move_is_told_in_a_sentence() -> None:

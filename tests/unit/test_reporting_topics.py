@@ -106,6 +106,16 @@ def test_the_contents_name_each_question_under_its_part(edge: Projection) -> Non
             assert start < contents.index(f'href="#{topic.name}"') < end, topic.name
 
 
+@pytest.mark.parametrize(("cores_per_node", "verdict"), [(192, "the cores keep up"), (8, "the devices wait for the cores")])
+def test_whether_cores_keep_up_is_told_by_the_rates_beside_it(cores_per_node: int, verdict: str) -> None:
+    asked = {"epochs": 30, "deadline": "1 day", "accelerator_count": 8, "cores_per_node": cores_per_node}
+    images = {"images": 3e7, "image_size": "100 kB", "kept": 1.0}
+    found = toolkit.project({"name": "c", "horizon_months": 6, "dataset": images, "training": asked}, draws=20)
+    keeps_up = found.value("training.decode_images_per_s") >= found.value("training.rate_images_per_s")
+    assert keeps_up == (verdict == "the cores keep up")
+    assert verdict in projection_sections(found)["cores"].lead
+
+
 def test_what_was_measured_of_formats_and_sharing_stands_beside_what_is_projected(edge: Projection) -> None:
     conditions = {"operation": "matmul", "library": "numpy", "device": "cpu", "precision": "float32", "size": 1024}
     run = facts.measurements(
@@ -114,10 +124,10 @@ def test_what_was_measured_of_formats_and_sharing_stands_beside_what_is_projecte
         facts.measurement("contention.loss", "Loss", "share", 0.42, conditions={"load": "disk"}),
     )
     sections = projection_sections(edge, "", (run,))
-    assert "precision float32" in _words(sections["formats"])
+    assert "matrix multiplication, in 32-bit floats, sides of 1024" in _words(sections["formats"])
     assert "90 GFLOP/s" in _words(sections["formats"])
     assert "3e-07" in _words(sections["formats"]).lower().replace("0.0000003", "3e-07")
-    assert "beside a load on disk" in _words(sections["sharing"])
+    assert "beside a load on the disk" in _words(sections["sharing"])
     assert "42 %" in _words(sections["sharing"])
     page = render(Subjects(projections=(edge,), measurements=(run,)))
     for place in (0, 2):

@@ -50,7 +50,8 @@ def shown(projection: Projection, moved: dict[str, float]) -> dict[str, float]:
     places = [given["base"] for given in facts["inputs"]]
     for place, given in enumerate(found.inputs):
         if given.name in moved:
-            places[place] = min(range(len(given.stops)), key=lambda i, given=given: abs(given.stops[i] - moved[given.name]))  # type: ignore[misc]
+            distances = [abs(stop - moved[given.name]) for stop in given.stops]
+            places[place] = distances.index(min(distances))
             assert given.stops[places[place]] == pytest.approx(moved[given.name])
     values = {}
     for output in facts["outputs"]:

@@ -56,7 +56,10 @@ def test_hostile_projections_are_one_screen_too(screen: io.StringIO) -> None:
     long = dataclasses.replace(plan, frame=many, summary="very long " * 400, bottleneck="b" * 5_000, next_bottleneck="n " * 3_000)
     flags = tuple(f"{facts.HOSTILE} {i} " * 30 for i in range(30))
     terminal.show_projection(dataclasses.replace(facts.projection(name=facts.HOSTILE * 20), plan=long, flags=flags))
-    assert "and 28 more warnings" in "\n".join(lines_of(screen))
+    said = "\n".join(lines_of(screen))
+    assert "and 28 more warnings" in said
+    item_count = long.frame.select("phase", "item").n_unique()
+    assert f"and {item_count - 9} more items" in said
 
 
 def test_everything_is_there_on_request(projection: Projection, screen: io.StringIO) -> None:

@@ -27,6 +27,16 @@ def asked(draws: int = 300, **parts: Any) -> Projection:
     return found
 
 
+def test_a_replica_that_is_split_takes_its_part_of_the_largest_step() -> None:
+    def samples(device_count: float, split_count: float) -> float:
+        given = (np.array(each) for each in (256.0, 1024.0, device_count, split_count))
+        return float(steps.step_batch(*given))
+
+    assert samples(8, 4) == 256  # two replicas: the part of each is more than it takes
+    assert samples(64, 4) == 1024 / 16
+    assert samples(64, 1) == 1024 / 64
+
+
 def three(projection: Projection, name: str) -> tuple[float, float, float]:
     node = projection.explanations[name]
     return node.p10[-1], node.p50[-1], node.p90[-1]

@@ -47,7 +47,6 @@ _SHORT_S: Final = 0.15
 """Passes are repeated until they took so long, or were as many as below, and their mean is taken: a pass that is over before
 anything else runs is faster than a long one ever is in the mean, and a median of such passes would not show it."""
 _MAX_PASSES: Final = 10
-_DECODE_WINDOW_S: Final = 0.25
 _RANGE_BYTES: Final = 2**20
 _BESIDE_BYTES: Final = 96 * 2**20
 """More than the last-level cache of most processors."""
@@ -197,9 +196,9 @@ def _get_all(dataset: Dataset, places: Sequence[int]) -> None:
         dataset.get(place)
 
 
-def decode_rates(dataset: Dataset, worker_counts: Sequence[int]) -> Iterator[float]:
-    """Yield images decoded each second by so many threads, from memory."""
+def decode_rates(dataset: Dataset, worker_counts: Sequence[int], window_s: float) -> Iterator[float]:
+    """Yield images decoded each second by so many threads, from memory, each over a window of ``window_s`` seconds."""
     images = decode.decodable(Subject(dataset, _WHOLE).images)
     for workers in worker_counts:
-        window = run_window(decode.Decode(images, workers, None, is_bare=False), _DECODE_WINDOW_S)
+        window = run_window(decode.Decode(images, workers, None, is_bare=False), window_s)
         yield window.tally.images / window.elapsed_s

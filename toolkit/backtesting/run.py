@@ -41,6 +41,8 @@ _LEAST_TRIALS: Final = 2
 """Trials that are made even if the time given is passed; one is enough for a limit below a minute."""
 _LEAST_LIMIT_S: Final = 5.0
 _SHORT_LIMIT_S: Final = 60.0
+_SHORT_SHARE: Final = 0.25
+"""Of requests and of the time of decoding, under a limit that is shorter: with all of them no trial would come near to it."""
 _READ_UNIT_BYTES: Final = 24.0 * 2**20
 """The smallest dataset that is read: of less, opening files and a device's first reads are most, and tell nothing of more."""
 _PILOT_IMAGES: Final = 16
@@ -90,12 +92,13 @@ def backtest(
     now, started_s = datetime.now(UTC), time.perf_counter()
     target = target or opened.location.path / "backtests" / f"{now:%Y%m%dT%H%M%SZ}.json"
     with _scratch(opened) as scratch, engine(scheduler) as running:
-        bench = _bench(opened, scratch, running, seed, progress)
+        is_short = limit_s < _SHORT_LIMIT_S
+        bench = _bench(opened, scratch, running, seed, progress, effort_share=_SHORT_SHARE if is_short else 1.0)
         full_count = _unit_images(opened) * running.thread_count
         pilot = [bench.pilot(count) for count in _pilot_counts(full_count, limit_s)][1:]
         left_s = (limit_s - (time.perf_counter() - started_s)) * _SPARE_SHARE
         sizes, planned_count = sizes_within(left_s, pilot, full_count)
-        smallest_bytes = _READ_UNIT_BYTES if limit_s >= _SHORT_LIMIT_S else _READ_UNIT_BYTES / 48
+        smallest_bytes = _READ_UNIT_BYTES / 48 if is_short else _READ_UNIT_BYTES
         _check_room(opened, scratch, sizes, smallest_bytes)
         bench.reading = to_be_read(opened, scratch, smallest_bytes)
         bench.sampler = Sampler(opened, sizes.predicted[-1], seed)
@@ -131,7 +134,7 @@ def _unit_images(dataset: Dataset) -> int:
     return max(1, min(UNIT_ITEMS, int(UNIT_BYTES * len(dataset) / max(1, dataset.state.image_bytes))))
 
 
-def _bench(dataset: Dataset, scratch: Path, running: Engine, seed: int, progress: Progress | None) -> Bench:
+def _bench(dataset: Dataset, scratch: Path, running: Engine, seed: int, progress: Progress | None, effort_share: float) -> Bench:
     def tell(done: int, total: int, detail: str) -> None:
         if progress is not None:
             progress("backtest", done, total, detail)
@@ -139,7 +142,7 @@ def _bench(dataset: Dataset, scratch: Path, running: Engine, seed: int, progress
     sampler = Sampler(dataset, len(dataset), seed)
     return Bench(
         sampler=sampler, scratch=scratch, client=running.client, core_count=core_count(), seed=seed, tell=tell,
-        reading={},
+        effort_share=effort_share, reading={},
     )  # fmt: skip
 
 

@@ -45,6 +45,7 @@ _FITTED_WORKERS: Final = (1, 2, 3, 4)
 _PREDICTED_WORKERS: Final = (5, 6, 7, 8)
 _LARGEST_FITTED_RANGES: Final = 128
 _LARGEST_FITTED_GETS: Final = 1_024
+_DECODE_WINDOW_S: Final = 0.25
 _BESIDE_S: Final = 40.0
 """What a trial takes for reads, transfers and workers, whatever its sizes."""
 _LEAST_IMAGES: Final = 8
@@ -159,6 +160,8 @@ class Bench:
     """Seed of the order."""
     tell: Callable[[int, int, str], None]
     """Called with steps done, steps in all, and what is done."""
+    effort_share: float
+    """Share of the usual requests, and of the usual time of decoding, that a trial takes: less where the limit is short."""
     reading: Mapping[float, Dataset]
     """Datasets to be read and transferred, by their size over the largest that is fitted."""
 
@@ -210,7 +213,7 @@ class Bench:
 
     def _gets(self, dataset: Dataset, trial_index: int) -> list[Observation]:
         steps = self._shuffled([*FITTED_FACTORS] * _READ_REPEATS + [*_PREDICTED_COUNTS], trial_index)
-        counts = [round(_LARGEST_FITTED_GETS * factor) for factor in steps]
+        counts = [round(_LARGEST_FITTED_GETS * self.effort_share * factor) for factor in steps]
         times = measuring.random_times(dataset, counts, seed=self.seed)
         return [
             Observation(kind="random_s", trial_index=trial_index, driver_count=n, size_factor=f, value=value)
@@ -219,7 +222,7 @@ class Bench:
 
     def _transfers(self, dataset: Dataset, trial_index: int) -> list[Observation]:
         steps = self._shuffled([*FITTED_FACTORS] * _READ_REPEATS + [*_PREDICTED_COUNTS], trial_index)
-        counts = [round(_LARGEST_FITTED_RANGES * factor) for factor in steps]
+        counts = [round(_LARGEST_FITTED_RANGES * self.effort_share * factor) for factor in steps]
         range_bytes = measuring.range_bytes_of(dataset)
         return [
             Observation(kind="transfer_s", trial_index=trial_index, driver_count=n * range_bytes, size_factor=f, value=value)
@@ -231,7 +234,7 @@ class Bench:
             int(n)
             for n in self._shuffled([*_FITTED_WORKERS] * _WORKER_REPEATS + [*_PREDICTED_WORKERS] * _LARGE_REPEATS, trial_index)
         ]
-        rates = measuring.decode_rates(dataset, steps)
+        rates = measuring.decode_rates(dataset, steps, _DECODE_WINDOW_S * self.effort_share)
         largest = _FITTED_WORKERS[-1]
         return [
             Observation(kind="decode_images_per_s", trial_index=trial_index, driver_count=n, size_factor=n / largest, value=value)

@@ -8,8 +8,8 @@ from toolkit.projection.givens_training import ACCURACY
 from toolkit.projection.hardware_facts import accelerators, described_in, models
 from toolkit.projection.utilised import typical_rate
 from toolkit.reporting.blocks import Block, Cell, Table, text_rows
-from toolkit.reporting.measurement_words import condition_words
 from toolkit.reporting.sections_measurements import taken_id
+from toolkit.reporting.vocabulary_conditions import conditions_as_words
 from toolkit.reporting.wording import DASH
 from toolkit.units import show
 
@@ -57,7 +57,7 @@ def measured_formats(found: Sequence[MeasurementSet]) -> tuple[Block, ...]:
         errors = {_case(m): m for m in taken.measurements if m.metric == "compute.error"}
         rows = [
             (
-                Cell(text=condition_words(m), why=taken_id(taken, m, prefix)),
+                _format_cell(m, taken_id(taken, m, prefix)),
                 show(m.median, m.unit),
                 show(errors[case].median, "ratio") if case in errors else DASH,
             )
@@ -77,7 +77,7 @@ def measured_sharing(found: Sequence[MeasurementSet]) -> tuple[Block, ...]:
         prefix = f"m{place + 1}-" if place else ""
         rows = [
             (
-                Cell(text=f"beside a load on {m.conditions.get('load', 'the machine')}", why=taken_id(taken, m, prefix)),
+                Cell(text=conditions_as_words({"load": m.conditions.get("load", "the machine")}), why=taken_id(taken, m, prefix)),
                 show(m.median, m.unit),
                 f"{show(m.interval_low, m.unit)} to {show(m.interval_high, m.unit)}",
             )
@@ -90,6 +90,13 @@ def measured_sharing(found: Sequence[MeasurementSet]) -> tuple[Block, ...]:
                           stacked=True)  # fmt: skip
             return (table,)
     return ()
+
+
+def _format_cell(m: Measurement, why: str) -> Cell:
+    """Return what was computed, in which format and how large, and below it by what and where."""
+    told = {name: value for name, value in m.conditions.items() if name in {"operation", "precision", "size"}}
+    rest = {name: value for name, value in m.conditions.items() if name not in told}
+    return Cell(text=conditions_as_words(told), below=conditions_as_words(rest), why=why)
 
 
 def _case(m: Measurement) -> tuple[tuple[str, str], ...]:

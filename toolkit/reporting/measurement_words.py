@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from toolkit.reporting.vocabulary_conditions import conditions_as_words
 from toolkit.reporting.wording import interval, plain
 from toolkit.units import show
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from toolkit.facts import Measurement
 
-__all__ = ["bare_title", "condition_words", "conditions_as_words", "measurement_hover", "measurement_name"]
+__all__ = ["bare_title", "condition_words", "measurement_hover", "measurement_name"]
 
 
 _MEANT: Final = ("cold", "warm")
@@ -48,25 +47,6 @@ def bare_title(title: str) -> str:
 def condition_words(measurement: Measurement) -> str:
     """Return a measurement's conditions as words."""
     return conditions_as_words(measurement.conditions)
-
-
-def conditions_as_words(conditions: Mapping[str, object]) -> str:
-    """Return conditions as words.
-
-    Examples
-    --------
-    >>> conditions_as_words({"cache": "warm", "read_bytes": 8192, "verify": False})
-    'cache warm, read 8.19 kB, no verify'
-    """
-    return ", ".join(_condition(key, value) for key, value in conditions.items())
-
-
-def _condition(name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return f"{'' if value else 'no '}{name.replace('_', ' ')}"
-    if name.endswith("_bytes") and isinstance(value, int | float):
-        return f"{name.removesuffix('_bytes').replace('_', ' ')} {show(value, 'bytes')}"
-    return f"{name.replace('_', ' ')} {value}"
 
 
 def measurement_hover(m: Measurement) -> str:

@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.reporting.headlines import headline_months, headlines, purchases
+from toolkit.reporting.measurement_words import condition_words
 from toolkit.reporting.wording import interval, list_words, plural, visible
 from toolkit.units import show
 
@@ -108,7 +109,7 @@ def _share(m: Measurement) -> str:
 
 def _measurement(m: Measurement) -> str:
     lead = f"{show(m.median, m.unit)} ({interval(m.interval_low, m.interval_high, m.unit)}, 95 %)"
-    rows = [(str(name), str(value)) for name, value in m.conditions.items()]
+    rows = [("conditions", condition_words(m))] if m.conditions else []
     rows.append(("windows", f"{len(m.samples):,}"))
     if m.ceiling is not None:
         rows += [("ceiling", show(m.ceiling.value, m.unit)), ("why that", m.ceiling.explanation)]

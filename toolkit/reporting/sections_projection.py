@@ -181,7 +181,8 @@ def _topics(
 
     for part, (topics, keys) in _PARTS.items():
         group = begin(part)
-        is_there = any(name.startswith(f"{part}.{_TOLD[part]}") for name, _ in known.ends)
+        names = {name for name, _ in known.ends} | known.given.keys()  # a count that the scenario states is an input, no result
+        is_there = any(name.startswith(f"{part}.{_TOLD[part]}") for name in names)
         asked: list[Topic] = [topic for topic in topics if is_there or topic.name in _OF_ANY]
         found |= {topic.name: topic_section(topic, known, charts, group) for topic in asked}
         if not is_there:

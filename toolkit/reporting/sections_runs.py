@@ -8,7 +8,7 @@ from toolkit.errors import UsageError
 from toolkit.measurement.comparing import compare
 from toolkit.reporting.blocks import Block, Cell, Chart, Fold, Notes, Prose, Section, Table, text_rows
 from toolkit.reporting.figures_runs import ranked_ratios, ratios_of_runs
-from toolkit.reporting.measurement_words import conditions_as_words
+from toolkit.reporting.vocabulary_conditions import conditions_as_words
 from toolkit.reporting.wording import DASH, moment, plural, shorten
 from toolkit.units import show
 
