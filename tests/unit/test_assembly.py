@@ -1,5 +1,7 @@
 """The rows of a batch, block by block: in their order, once each, and without a second look at what was read."""
 
+import dataclasses
+
 import polars as pl
 import pytest
 
@@ -75,6 +77,17 @@ def test_the_catalog_is_the_same_whatever_the_blocks(batch, scanned, monkeypatch
     assert sorted(scanned) == [path.name for path in batch.parts]
     assert rows == [row for table in blocks for row in table.to_pylist()]
     assert [row["source"] for row in rows] == [f"s{row:03}" for row in range(COUNT)]
+
+
+def test_a_block_of_which_nothing_is_kept_gives_a_plan_nothing(batch, tmp_path, monkeypatch):
+    monkeypatch.setattr(assembly, "_BLOCK_ROWS", 10)
+    is_late = pl.col("row") >= 50
+    outcomes = batch.outcomes.with_columns(state=pl.when(is_late).then("state").otherwise(pl.lit("dropped")))
+    late = dataclasses.replace(batch, outcomes=outcomes)
+    planned = late.planned()
+    plans = late.plan("b", tmp_path / "plan", planned, planned.select("row").clear())
+    rows = pl.concat([_plan(plan) for plan in plans])["row"]
+    assert sorted(rows) == [row for row in range(50, COUNT) if row % 4]
 
 
 def test_decisions_need_no_scores_but_those_that_a_recipe_asks_for():

@@ -96,8 +96,9 @@ def _written(store: DatasetStore, table: str, batch: str, rows: Iterator[pa.Tabl
 
 def _quarantine(outcome: Outcome, batch: str) -> Iterator[pa.Table]:
     """Yield the refusals of the batch: those of its reading, without sources that came again unchanged, and of its packing."""
-    refused = outcome.batch.outcomes.filter((pl.col("state") == "quarantined") & ~pl.col("row").is_in(list(outcome.lost)))
-    sources = refused["source"].to_arrow().cast(pa.string())
+    is_refused = (pl.col("state") == "quarantined") & ~pl.col("row").is_in(list(outcome.lost))
+    refused = outcome.batch.outcomes.select("row", "state").filter(is_refused).select("row")
+    sources = outcome.batch.sources(refused)["source"].to_arrow().cast(pa.string())
     for path in outcome.refusals:
         for rows in refused_rows(path, batch):
             yield rows.filter(pc.is_in(rows["source"], value_set=sources))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from toolkit.curation.identities import spelled
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -56,39 +58,42 @@ def column_list(columns: pl.DataFrame) -> pl.DataFrame:
     return columns.select(problem=pl.lit("unread_column"), file="file", target="target", kind=pl.lit("table"))
 
 
-def misfit_list(rows: pl.DataFrame, misfits: Sequence[Misfit]) -> pl.DataFrame:
-    """Return the masks that did not fit their image, as ``findings.FINDINGS``."""
+def misfit_list(batch: Batch | None, misfits: Sequence[Misfit]) -> pl.DataFrame:
+    """Return the masks that did not fit their image in a batch, as ``findings.FINDINGS``; without a batch there are none."""
     found = pl.DataFrame(
         [(misfit.row_index, misfit.problem, misfit.source, "mask") for misfit in misfits],
-        schema={"row": rows.schema["row"], "problem": pl.String, "file": pl.String, "kind": pl.String},
+        schema={"row": pl.UInt32, "problem": pl.String, "file": pl.String, "kind": pl.String},
         orient="row",
     )
-    images = rows.select("row", target="source")
-    return found.join(images, on="row", how="left", maintain_order="left").select("problem", "file", "target", "kind")
+    named = found.with_columns(source="file").clear() if batch is None else batch.sources(found)
+    return named.select("problem", "file", target="source", kind="kind")
 
 
-def keyless_list(outcomes: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+def keyless_list(batch: Batch, rows: pl.DataFrame) -> pl.DataFrame:
     """Return the kept images that lack the key by which images are bound to one split, as ``findings.FINDINGS``.
 
     Parameters
     ----------
-    outcomes : pl.DataFrame
-        ``row``, ``source``, ``state``.
+    batch : Batch
+        What became of them.
     rows : pl.DataFrame
         ``row`` and, where the recipe names a key, ``split_key``.
     """
     if "split_key" not in rows.columns:
         return pl.DataFrame(schema=dict.fromkeys(("problem", "file", "target", "kind"), pl.String))
     lacking = rows.filter(pl.col("split_key").is_null()).select("row")
-    kept = outcomes.filter(pl.col("state") == "kept").join(lacking, on="row", how="semi", maintain_order="left")
+    kept = batch.outcomes.select("row", "state").filter(pl.col("state") == "kept").drop("state")
+    kept = batch.sources(kept.join(lacking, on="row", how="semi", maintain_order="left"))
     nothing = pl.lit(None, pl.String)
     return kept.select(problem=pl.lit("no_group_key"), file=nothing, target="source", kind=nothing)
 
 
-def bridge_list(outcomes: pl.DataFrame, bridges: pl.DataFrame) -> pl.DataFrame:
+def bridge_list(batch: Batch, bridges: pl.DataFrame) -> pl.DataFrame:
     """Return the images that lie near to earlier ones of another split, as ``findings.FINDINGS``."""
-    named = outcomes.select("row", "source", "image_id", is_kept=pl.col("state") == "kept")
-    return bridges.join(named, on="row", how="left", maintain_order="left").drop("row")
+    states = batch.outcomes.select("row", "state").join(bridges.select("row"), on="row", how="semi")
+    named = batch.sources(states.select("row", is_kept=pl.col("state") == "kept"))
+    columns = ("row", "source", "image_id", "is_kept")
+    return spelled(bridges).join(named.select(columns), on="row", how="left", maintain_order="left").drop("row")
 
 
 def without_masks(batch: Batch, misfits: Sequence[Misfit]) -> Batch:
@@ -97,7 +102,7 @@ def without_masks(batch: Batch, misfits: Sequence[Misfit]) -> Batch:
         return batch
     is_misfit = pl.col("row").is_in([misfit.row_index for misfit in misfits])
     mask_source = pl.when(~is_misfit).then("mask_source")
-    return dataclasses.replace(batch, labels=batch.labels.with_columns(mask_source=mask_source))
+    return dataclasses.replace(batch, labels=batch.labels.lazy().with_columns(mask_source=mask_source))
 
 
 def label_conflicts(batch: Batch, before: Dataset | None) -> pl.DataFrame:
@@ -105,13 +110,16 @@ def label_conflicts(batch: Batch, before: Dataset | None) -> pl.DataFrame:
 
     The kept image's own word holds: the labels of its copies stay with their lines of the catalog, and are listed here.
     """
-    labels = batch.labels.select("row", "label", "labels").filter(pl.col("labels").is_not_null())
-    duplicates = batch.outcomes.filter(pl.col("state") == "duplicate").select("row", "source", image_id="duplicate_of")
-    copies = duplicates.join(labels, on="row", how="inner", maintain_order="left").drop("row")
-    copied = copies.select("image_id").unique()
+    labels = batch.labels.lazy().select("row", "label", "labels").filter(pl.col("labels").is_not_null())
+    duplicates = batch.outcomes.filter(pl.col("state") == "duplicate").select("row", of="duplicate_of")
+    copies = duplicates.lazy().join(labels, on="row", how="inner", maintain_order="left").collect()
     kept = pl.col("label").alias("kept_label"), pl.col("labels").alias("kept_labels")
-    here = batch.outcomes.filter(pl.col("state") == "kept").select("row", "image_id").join(copied, on="image_id", how="semi")
-    known = here.join(labels, on="row", how="left").select("image_id", *kept)
+    is_first = (pl.col("state") == "kept") & pl.col("image_id").is_in(copies["of"].unique().implode())
+    here = batch.outcomes.select("row", "state", "image_id").filter(is_first)
+    known = spelled(here.lazy().join(labels, on="row", how="left").select("image_id", *kept).collect())
+    copies = batch.sources(copies).drop("row", "image_id").rename({"of": "image_id"})
+    copies = spelled(copies)
+    copied = copies.select("image_id").unique()
     if before is not None and not copies.is_empty():
         earlier = before.scan("images").select("image_id", *kept).join(copied.lazy(), on="image_id", how="semi")
         known = pl.concat([known, earlier.collect(engine="streaming").select(known.columns)])
@@ -126,8 +134,8 @@ def _text(column: str) -> pl.Expr:
 
 def finding_counts(batch: Batch, findings: Mapping[str, pl.DataFrame]) -> dict[str, float]:
     """Return what a reader of the batch should know, as counts."""
-    kept = batch.outcomes.filter(pl.col("state") == "kept").select("row")
-    labelled = batch.labels.filter(pl.col("labels").is_not_null()).select("row")
+    kept = batch.outcomes.select("row", "state").filter(pl.col("state") == "kept").select("row")
+    labelled = batch.labels.lazy().filter(pl.col("labels").is_not_null()).select("row").collect(engine="streaming")
     problems = dict(findings["unmatched"]["problem"].value_counts().iter_rows())
     return {
         "late_bridge_count": float(findings["bridges"]["image_id"].n_unique()),

@@ -10,12 +10,15 @@ import polars as pl
 
 from toolkit.curation.decide import HISTORY_COLUMNS
 from toolkit.curation.frames import FRAME_SUFFIX
+from toolkit.curation.identities import CODED, numbered
 from toolkit.curation.reasons import PASSING
 from toolkit.curation.splits import split_key
 from toolkit.dataset.schema import CATALOG_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from toolkit.curation.sources import SourceUnit
     from toolkit.dataset.reading import Dataset
@@ -38,25 +41,35 @@ _SEEDS: Final = (0, 1)
 """Two 64-bit hashes stand for a source: that two of ten million meet in both is as likely as one in 10^24."""
 
 
+_NUMBERED: Final = ("image_id", "sha256", "pixel_hash", "luma_hash", "duplicate_group")
+_NARROW: Final = tuple(
+    numbered(name) if name in _NUMBERED else pl.col(name).cast(CODED) if name == "split" else pl.col(name)
+    for name in HISTORY_COLUMNS
+)
+"""``HISTORY_COLUMNS`` as they are held, one of each image that was ever kept: identities as numbers, of sha256 the first half."""
+
+
 def kept_images(dataset: Dataset | None, group_by: str | None = None) -> pl.DataFrame:
-    """Return the images that earlier batches kept, with ``HISTORY_COLUMNS`` and ``split_key``; empty for a new dataset."""
+    """Return the images that earlier batches kept, with ``HISTORY_COLUMNS`` and ``split_key``; empty for a new dataset.
+
+    Identities are numbers (``toolkit.curation.identities``), ``split`` is a code.
+    """
     if dataset is None:
         empty = pl.DataFrame(schema=pl.Schema(CATALOG_SCHEMA))  # an empty Arrow table would import pandas
-        return empty.select(*HISTORY_COLUMNS, split_key(group_by))
+        return empty.select(*_NARROW, *_keys(group_by))
     kept = dataset.scan("catalog").filter(pl.col("state") == "kept")
-    return (
-        kept.select(*HISTORY_COLUMNS, split_key(group_by))
-        .unique("image_id", keep="any")
-        .sort("image_id")
-        .collect(engine="streaming")
-    )
+    return kept.select(*_NARROW, *_keys(group_by)).unique("image_id", keep="any").sort("image_id").collect(engine="streaming")
+
+
+def _keys(group_by: str | None) -> list[pl.Expr]:
+    return [] if group_by is None else [split_key(group_by)]
 
 
 def removed_contents(dataset: Dataset | None) -> pl.Series | None:
-    """Return the sha256 of everything that a person has removed; None if that is nothing."""
+    """Return the sha256, as numbers, of everything that a person has removed; None if that is nothing."""
     if dataset is None:
         return None
-    removed = dataset.scan("catalog").filter(pl.col("reason") == REMOVED).select(pl.col("sha256").drop_nulls().unique())
+    removed = dataset.scan("catalog").filter(pl.col("reason") == REMOVED).select(numbered("sha256").drop_nulls().unique())
     found = removed.collect(engine="streaming")["sha256"]
     return None if found.is_empty() else found.sort()
 
@@ -76,10 +89,11 @@ class KnownSources:
         every = empty.with_columns(reason=pl.lit(None, pl.String)) if dataset is None else dataset.scan("catalog")
         is_passing = pl.col("state") == "quarantined" if dataset is not None else pl.lit(value=False)
         is_passing &= pl.col("reason").is_in(sorted(PASSING))
-        self._passing = _hashed(every.filter(is_passing), "source", "reason")
+        self._passing = _Hashes(_hashed(every.filter(is_passing), "source", "reason"))
         self._seen = every.filter(is_known & ~is_passing.fill_null(value=False))
         file = pl.col("source").str.replace(FRAME_SUFFIX, "")  # a file is read for all its frames
         self._whole = self._seen.with_columns(source=file)
+        self._contents: _Hashes | None = None
         self._containers: _Hashes | None = None
         self._names: _Hashes | None = None
         self._by_etag = _Hashes(_hashed(self._whole, "source", "source_etag"))
@@ -133,16 +147,14 @@ class KnownSources:
         found : pl.DataFrame
             With ``source``, ``sha256`` and ``refusal``.
         """
-        if not self._passing.is_empty():
-            found = found.with_columns(_hashes("source", "refusal")).join(
-                self._passing, on=["a", "b"], how="anti", maintain_order="left"
-            )
-            found = found.drop("a", "b")
-        if not len(self._by_etag):
-            return found
-        by_content = _hashed(self._seen, "source", "sha256")
-        fresh = found.with_columns(_hashes("source", "sha256")).join(by_content, on=["a", "b"], how="anti", maintain_order="left")
-        return fresh.drop("a", "b")
+        is_known = np.zeros(len(found), dtype=bool)
+        if len(self._passing):
+            is_known |= self._passing.hold(found["source"], found["refusal"])
+        if len(self._by_etag):
+            if self._contents is None:
+                self._contents = _Hashes(_hashed(self._seen, "source", "sha256"))
+            is_known |= self._contents.hold(found["source"], found["sha256"])
+        return found.filter(~pl.Series(is_known)) if is_known.any() else found
 
 
 class _Hashes:
@@ -163,15 +175,20 @@ class _Hashes:
 
     def have(self, sources: Sequence[str], others: Sequence[str]) -> list[bool]:
         """Return of each pair of texts whether it is one of these."""
-        named = pl.DataFrame({"source": sources, "other": others}, schema={"source": pl.String, "other": pl.String})
-        hashed = named.select(_hashes("source", "other"))
+        return list(map(bool, self.hold(pl.Series(sources, dtype=pl.String), pl.Series(others, dtype=pl.String))))
+
+    def hold(self, sources: pl.Series, others: pl.Series) -> NDArray[np.bool_]:
+        """Return of each pair of texts of two columns whether it is one of these."""
+        hashed = pl.DataFrame({"source": sources, "other": others}).select(_hashes("source", "other"))
         firsts, seconds = hashed["a"].to_numpy(), hashed["b"].to_numpy()
         starts = np.searchsorted(self._firsts, firsts, side="left")
         ends = np.searchsorted(self._firsts, firsts, side="right")
         known = np.zeros(len(firsts), dtype=bool)
-        for place in np.flatnonzero(ends > starts):
+        met = np.flatnonzero(ends > starts)
+        known[met] = self._seconds[starts[met]] == seconds[met]
+        for place in met[ends[met] - starts[met] > 1]:
             known[place] = seconds[place] in self._seconds[starts[place] : ends[place]]
-        return list(map(bool, known))
+        return known
 
 
 def _hashed(seen: pl.LazyFrame, one: str, other: str) -> pl.DataFrame:

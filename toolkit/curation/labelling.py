@@ -5,20 +5,23 @@ Boxes are turned with their image: an annotator's pixels are those of the file, 
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from toolkit.curation.annotations import ANNOTATION_SCHEMA, BOX_DTYPE, PAIR_DTYPE, with_class_names
 from toolkit.curation.matching import matched_images, unannotated_images, unmatched_lines
 from toolkit.curation.source_splits import with_source_splits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-__all__ = ["UNTURNED", "Labelling", "label_images", "table_hints", "turned_boxes"]
+__all__ = ["UNTURNED", "Labelling", "label_blocks", "label_images", "table_hints", "turned_boxes"]
 
 LabelsFrom = Literal["auto", "folders", "files", "none"]
 
@@ -33,6 +36,9 @@ UNTURNED: Final = pl.Struct(
     | {name: ANNOTATION_SCHEMA[name] for name in ("is_relative", "is_displayed", "coded_width_px", "coded_height_px")}
 )
 """Boxes as an annotation gives them, and what is needed to turn them once the size of their image is known."""
+
+_GROUP_ROWS: Final = 8_192
+"""Rows of a group of the file that labels are laid down in: who wants those of a block of images reads little more."""
 
 _MERGED: Final = {
     "label": pl.String(),
@@ -107,6 +113,41 @@ def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: Lab
         strays=strays,
         empty_classes=_empty_classes(declared, frame),
     )
+
+
+def label_blocks(
+    blocks: Iterable[pl.DataFrame], annotations: pl.DataFrame, labels_from: LabelsFrom, target: Path
+) -> tuple[Labelling, pl.LazyFrame]:
+    """Return what ``label_images`` does, of occurrences that come a block at a time; what belongs to images lies in a file.
+
+    Folders and names speak of one occurrence each; only where there are annotations must all be looked at together.
+
+    Parameters
+    ----------
+    blocks : iterable of pl.DataFrame
+        Occurrences by ``row``, as of ``label_images``.
+    annotations, labels_from
+        As of ``label_images``.
+    target : Path
+        Parquet file that is written: the lines of ``Labelling.frame``, by row, which is empty then.
+
+    Returns
+    -------
+    (Labelling, pl.LazyFrame)
+        What was found, and the lines of the file.
+    """
+    found = (
+        (label_images(block, annotations, labels_from) for block in blocks)
+        if annotations.is_empty()
+        else iter([label_images(pl.concat(blocks), annotations, labels_from)])
+    )
+    first = next(found)
+    columns = first.frame.to_arrow().schema
+    with pq.ParquetWriter(target, columns, compression="zstd", compression_level=1) as file:
+        for each in itertools.chain([first], found):
+            for some in each.frame.iter_slices(_GROUP_ROWS):
+                file.write_table(some.to_arrow().cast(columns))
+    return dataclasses.replace(first, frame=first.frame.clear()), pl.scan_parquet(target, glob=False)
 
 
 def _empty_classes(declared: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:

@@ -33,7 +33,7 @@ def _folder(store: DatasetStore) -> Path:
 
 
 def remember_locators(
-    store: DatasetStore, batch: str, parts: Sequence[Path], outcomes: pl.DataFrame, labels: pl.DataFrame
+    store: DatasetStore, batch: str, parts: Sequence[Path], outcomes: pl.DataFrame, labels: pl.DataFrame | pl.LazyFrame
 ) -> None:
     """Remember where the occurrences of a batch that were not kept were found.
 
@@ -50,9 +50,11 @@ def remember_locators(
     labels : pl.DataFrame
         ``row``, ``mask_locator``, ``unturned``.
     """
-    left_out = outcomes.lazy().filter(pl.col("state") != "kept").select("row")
+    left_out = outcomes.select("row", "state").filter(pl.col("state") != "kept").select("row")
+    if left_out.is_empty():
+        return
     places = pl.scan_parquet(list(parts), row_index_name="row", glob=False).select("row", "source", "locator")
-    found = places.join(left_out, on="row", how="semi").join(labels.lazy(), on="row", how="left")
+    found = places.join(left_out.lazy(), on="row", how="semi").join(labels.lazy(), on="row", how="left")
     found = found.with_columns(batch=pl.lit(batch)).select(_SCHEMA.keys())
     remembered = found.collect(engine="streaming")
     if remembered.is_empty():

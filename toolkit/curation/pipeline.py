@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,7 +24,7 @@ from toolkit.curation.annotating import read_annotation_files
 from toolkit.curation.annotations import annotation_frame
 from toolkit.curation.assembly import Batch
 from toolkit.curation.committing import Outcome, commit_batch
-from toolkit.curation.decide import decide, decision_columns
+from toolkit.curation.decide import decide
 from toolkit.curation.declared import declared_classes, declared_lines
 from toolkit.curation.discrepancies import (
     bridge_list,
@@ -39,9 +38,11 @@ from toolkit.curation.discrepancies import (
 )
 from toolkit.curation.download_rates import download_rates
 from toolkit.curation.examine import Limits
+from toolkit.curation.gathering import Facts, Inputs, give_back, named_blocks
 from toolkit.curation.given import as_place, no_images, with_images
-from toolkit.curation.history import KnownSources, kept_images, removed_contents
-from toolkit.curation.labelling import Labelling, label_images, table_hints
+from toolkit.curation.history import KnownSources, removed_contents
+from toolkit.curation.identities import CODED
+from toolkit.curation.labelling import Labelling, label_blocks, table_hints
 from toolkit.curation.matching import without_known
 from toolkit.curation.others import OtherFiles
 from toolkit.curation.places import check_examination, check_places, check_workers
@@ -53,8 +54,7 @@ from toolkit.curation.sources.fetching import with_shared_hosts
 from toolkit.curation.sources.remote import Remote
 from toolkit.curation.sources.rows import TABLE_SUFFIXES
 from toolkit.curation.splits import with_split_keys
-from toolkit.curation.stages import DRIVER_MODULES, WORKER_MODULES, Reading, Run, compare, pack_shards, read_sources
-from toolkit.curation.twins import with_pixel_hashes
+from toolkit.curation.stages import DRIVER_MODULES, WORKER_MODULES, Reading, Run, pack_shards, read_sources
 from toolkit.dataset.readers import readers_key
 from toolkit.dataset.reading import Dataset
 from toolkit.dataset.schema import EXAMINATION_VERSION, SCHEMA_VERSION
@@ -170,14 +170,13 @@ def curate(
         run = Run(engine=running, recipe=rules, limits=limits, staging=store.staging(way), tell=progress or silent)
         check_workers(running, [*(str(place.absolute()) for place in places if isinstance(place, Path)), str(store.root)])
         reading = read_sources(run, with_shared_hosts(found, running.worker_count, is_one_machine=running.is_own), known, others)
-        rows = _rows(reading, known, rules)
-        if rows.is_empty():
+        outcome = _decided_and_packed(
+            run, store, Inputs(before=before, known=known, reading=reading, others=others, remote=remote)
+        )
+        if outcome is None:
             unchanged = _unchanged(before, run, places)
             known_roots.remember(roots)
             return unchanged
-        outcome = _decided_and_packed(
-            run, store, _Inputs(before=before, known=known, reading=reading, others=others, remote=remote), rows
-        )
         facts = _rates(run, reading, outcome, time.perf_counter() - started_s) | download_rates(reading.parts, run.staging)
     curated = commit_batch(store, outcome, before, facts | dict(outcome.notes), others.counts())
     others.remember(outcome.batch.identity)
@@ -187,31 +186,11 @@ def curate(
     return curated
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Inputs:
-    """What a batch is decided from, beside its rows."""
-
-    before: Dataset | None
-    known: KnownSources
-    reading: Reading
-    others: OtherFiles
-    remote: Remote
-
-
 def _way(limits: Limits, rules: Recipe) -> str:
     """Return the name of the folder of unfinished work: one per way of reading, so that only what is still true is taken up."""
     versions = [__version__, SCHEMA_VERSION, EXAMINATION_VERSION]
     way = json.dumps([*versions, dataclasses.asdict(limits), readers_key(), rules.quarantine_bytes])
     return f"reading-{hashlib.sha256(way.encode()).hexdigest()[:16]}"
-
-
-def _rows(reading: Reading, known: KnownSources, rules: Recipe) -> pl.DataFrame:
-    """Return the facts that decisions are made of, one line per occurrence that is new or has other bytes than before."""
-    if not reading.parts:
-        return pl.DataFrame()
-    scan = pl.scan_parquet(reading.parts, row_index_name="row", glob=False)
-    rows = scan.select(*decision_columns(rules), "orientation", "folder_label").collect(engine="streaming")
-    return known.unread_content(rows)
 
 
 def _unchanged(before: Dataset | None, run: Run, places: Sequence[Path | Location]) -> Dataset:
@@ -223,31 +202,25 @@ def _unchanged(before: Dataset | None, run: Run, places: Sequence[Path | Locatio
     return before
 
 
-def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl.DataFrame) -> Outcome:
-    """Compare, label, decide and pack; decide anew without the images whose bytes changed meanwhile."""
-    history, barred = kept_images(inputs.before, run.recipe.group_by), removed_contents(inputs.before)
-    shards = inputs.before.shard_paths() if inputs.before is not None else []
-    taken = compare(run, rows, history, inputs.reading, shards)
-    rows, history = (with_pixel_hashes(frame, taken).drop("luma_hash") for frame in (rows, history))
-    labelling = _labelled(run, rows, inputs)
-    rows = with_split_keys(rows, labelling.frame, run.recipe.group_by)
+def _decided_and_packed(run: Run, store: DatasetStore, inputs: Inputs) -> Outcome | None:
+    """Compare, label, decide and pack; decide anew without the images whose bytes changed meanwhile. None if nothing is new."""
+    facts = Facts(run, inputs)
+    if facts.held()[0].is_empty():
+        return None
+    labelling, labels = _labelled(run, facts.held()[0], inputs)
     lost: dict[int, Lost] = {}
     for _ in range(_TRIES):
-        decisions = decide(_without_lost(rows, lost), history, run.recipe, barred)
-        outcomes = rows.select("row", "source", "image_id", "size_bytes", "pixel_hash").join(
-            decisions.frame, on="row", maintain_order="left"
-        )
-        batch = Batch(parts=inputs.reading.parts, outcomes=outcomes, labels=labelling.frame, recipe=run.recipe)
+        batch, bridges, keyless = _decided(run, inputs, facts, labels, lost)
+        give_back()
         packed = pack_shards(run, batch, batch.identity, store.images_path)
         if not packed.lost:
             batch = without_masks(batch, packed.misfits)
-            listed = [labelling.listed, misfit_list(rows, packed.misfits), keyless_list(outcomes, rows)]
-            unmatched = pl.concat([*listed, column_list(inputs.others.unread_columns())])
+            listed = [labelling.listed, misfit_list(batch, packed.misfits), keyless]
             findings = {
-                "unmatched": unmatched,
+                "unmatched": pl.concat([*listed, column_list(inputs.others.unread_columns())]),
                 "conflicts": label_conflicts(batch, inputs.before),
                 "classes": labelling.declared,
-                "bridges": bridge_list(outcomes, decisions.bridges),
+                "bridges": bridges,
             }
             notes = finding_counts(batch, findings)
             return Outcome(
@@ -259,6 +232,26 @@ def _decided_and_packed(run: Run, store: DatasetStore, inputs: _Inputs, rows: pl
     raise DatasetError("the sources keep changing while they are read; nothing was committed; try again when they rest")
 
 
+def _decided(
+    run: Run, inputs: Inputs, facts: Facts, labels: pl.LazyFrame, lost: Mapping[int, Lost]
+) -> tuple[Batch, pl.DataFrame, pl.DataFrame]:
+    """Return the decided batch, and the lists of its bridges and of the images that lack the key of their group."""
+    rows, history = facts.taken()
+    rows = _without_lost(with_split_keys(rows, labels, run.recipe.group_by), lost)
+    reading = inputs.reading
+    sources = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).select("row", "source")
+    decisions = decide(rows, history, run.recipe, removed_contents(inputs.before), sources)
+    own = rows.select("image_id", "size_bytes", "pixel_hash")
+    batch = Batch(
+        parts=reading.parts,
+        row_counts=reading.row_counts,
+        outcomes=pl.concat([decisions.frame, own], how="horizontal"),  # both by row, and each has all of them
+        labels=labels,
+        recipe=run.recipe,
+    )
+    return batch, bridge_list(batch, decisions.bridges), keyless_list(batch, rows)
+
+
 def _without_lost(rows: pl.DataFrame, lost: Mapping[int, Lost]) -> pl.DataFrame:
     """Return the rows with the refusals that packing found."""
     if not lost:
@@ -266,18 +259,21 @@ def _without_lost(rows: pl.DataFrame, lost: Mapping[int, Lost]) -> pl.DataFrame:
     late = pl.DataFrame(
         {"row": list(lost), "late": [loss.refusal.reason for loss in lost.values()]}, schema_overrides={"row": pl.UInt32}
     )
+    late = late.with_columns(pl.col("late").cast(CODED))
     joined = rows.join(late, on="row", how="left", maintain_order="left")
     return joined.with_columns(refusal=pl.coalesce("refusal", "late")).drop("late")
 
 
-def _labelled(run: Run, rows: pl.DataFrame, inputs: _Inputs) -> Labelling:
-    """Return the annotations of each image, without complaint of those that belong to images of earlier batches."""
+def _labelled(run: Run, rows: pl.DataFrame, inputs: Inputs) -> tuple[Labelling, pl.LazyFrame]:
+    """Return the annotations of the batch, without complaint of those of images of earlier batches, and those of each image."""
     others = inputs.others
     others.bring(inputs.remote.brought)
     files = others.annotations(lambda files: read_annotation_files(run.engine, files, run.staging))
     declared = declared_classes(others.tables(TABLE_SUFFIXES))
     said = [files, table_hints(inputs.reading.parts), annotation_frame(declared_lines(declared))]
-    labelling = dataclasses.replace(label_images(rows, pl.concat(said), run.recipe.labels_from), declared=declared)
+    blocks = named_blocks(rows, inputs.reading)
+    found, labels = label_blocks(blocks, pl.concat(said), run.recipe.labels_from, run.staging / "labels.parquet")
+    labelling = dataclasses.replace(found, declared=declared)
     new = others.new()["source"]
     unread = new.filter(new.is_in(others.unread)).to_list()
     late = labelling.unmatched.clear()
@@ -290,7 +286,7 @@ def _labelled(run: Run, rows: pl.DataFrame, inputs: _Inputs) -> Labelling:
         )
         labelling = dataclasses.replace(labelling, unmatched=unmatched, strays=strays)
     others.unread.extend(labelling.strays["file"].unique(maintain_order=True).to_list())
-    return dataclasses.replace(labelling, listed=unmatched_list(labelling, unread, late))
+    return dataclasses.replace(labelling, listed=unmatched_list(labelling, unread, late)), labels
 
 
 def _rates(run: Run, reading: Reading, outcome: Outcome, elapsed_s: float) -> dict[str, float]:

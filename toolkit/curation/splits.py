@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from toolkit.curation.identities import CODED, NUMBERED, in_slices
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,11 +23,14 @@ __all__ = ["MAX_SHARD_ROWS", "assign_splits", "mixed", "plan_shards", "settled_s
 _PURPOSES: Final = {"split": 0x73706C6974, "shuffle": 0x73687566666C65}
 """A constant per purpose, so that the split of an image says nothing of its place in the shuffle."""
 
-MAX_SHARD_ROWS: Final = 32_768
+MAX_SHARD_ROWS: Final = 16_384
 """Images of one shard, at most: a shard of 300,000 thumbnails took its writer three times the memory of one of photographs."""
 
 _ID_DIGITS: Final = 15
 """Hex digits of an identity that are read: 60 bits, the most that a signed 64-bit integer takes in whole digits."""
+
+_BELOW: Final = pl.lit(2 ** (128 - 4 * _ID_DIGITS), NUMBERED)
+"""What an identity that is held as a number is divided by to be left with these digits."""
 
 
 def mixed(image_ids: pl.Series, seed: int, purpose: str) -> NDArray[np.uint64]:
@@ -33,9 +38,21 @@ def mixed(image_ids: pl.Series, seed: int, purpose: str) -> NDArray[np.uint64]:
 
     Source: splitmix64, Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
     """
-    digits = image_ids.str.slice(0, _ID_DIGITS).str.to_integer(base=16, dtype=pl.Int64)
     salt = _splitmix(np.array([seed ^ _PURPOSES[purpose]], dtype=np.uint64))
-    return _splitmix(digits.to_numpy().astype(np.uint64) ^ salt)
+
+    def bits(ids: pl.Series) -> pl.Series:
+        return pl.Series(_splitmix(_leading(ids) ^ salt), dtype=pl.UInt64)
+
+    return np.asarray(in_slices(bits, image_ids).to_numpy())
+
+
+def _leading(image_ids: pl.Series) -> NDArray[np.uint64]:
+    """Return the first digits of identities, whether they are held as text or as numbers."""
+    if image_ids.dtype == NUMBERED:
+        leading = image_ids.to_frame("id").select((pl.col("id") // _BELOW).cast(pl.UInt64)).to_series()
+    else:
+        leading = image_ids.str.slice(0, _ID_DIGITS).str.to_integer(base=16, dtype=pl.Int64)
+    return leading.to_numpy().astype(np.uint64)
 
 
 def _splitmix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -51,7 +68,7 @@ def assign_splits(founders: pl.Series, shares: Mapping[str, float], seed: int) -
     Parameters
     ----------
     founders : pl.Series
-        Identity (hex) of the image that founded each image's group.
+        Identity (hex, or as a number) of the image that founded each image's group.
     shares : mapping
         Share per split; they sum to 1.
     seed : int
@@ -62,10 +79,14 @@ def assign_splits(founders: pl.Series, shares: Mapping[str, float], seed: int) -
     >>> assign_splits(pl.Series(["00ff" * 8, "00ff" * 8]), {"train": 0.5, "test": 0.5}, seed=0).n_unique()
     1
     """
-    names = list(shares)
-    points = mixed(founders, seed, "split") >> np.uint64(11)
-    edges = np.cumsum([shares[name] for name in names])[:-1] * 2.0**53
-    return pl.Series("split", names, dtype=pl.String).gather(np.searchsorted(edges, points.astype(np.float64), side="right"))
+    names = pl.Series(list(shares), dtype=pl.String).cast(CODED)
+    edges = np.cumsum(list(shares.values()))[:-1] * 2.0**53
+
+    def drawn(some: pl.Series) -> pl.Series:
+        points = mixed(some, seed, "split") >> np.uint64(11)
+        return names.gather(np.searchsorted(edges, points.astype(np.float64), side="right"))
+
+    return in_slices(drawn, founders).alias("split")
 
 
 def split_key(group_by: str | None) -> pl.Expr:
@@ -76,11 +97,12 @@ def split_key(group_by: str | None) -> pl.Expr:
     return pl.col("metadata").list.eval(values).list.first().alias("split_key")
 
 
-def with_split_keys(rows: pl.DataFrame, labels: pl.DataFrame, group_by: str | None) -> pl.DataFrame:
+def with_split_keys(rows: pl.DataFrame, labels: pl.DataFrame | pl.LazyFrame, group_by: str | None) -> pl.DataFrame:
     """Return rows with the ``split_key`` that their annotations (``row``, ``metadata``) give; unchanged without ``group_by``."""
     if group_by is None:
         return rows
-    return rows.join(labels.select("row", split_key(group_by)), on="row", how="left", maintain_order="left")
+    keys = labels.lazy().select("row", split_key(group_by)).collect(engine="streaming")
+    return rows.join(keys, on="row", how="left", maintain_order="left")
 
 
 def settled_splits(groups: pl.DataFrame, history: pl.DataFrame, shares: Mapping[str, float], seed: int) -> pl.DataFrame:
@@ -100,14 +122,18 @@ def settled_splits(groups: pl.DataFrame, history: pl.DataFrame, shares: Mapping[
     seed : int
         Seed of the splits.
     """
-    none = pl.lit(None, pl.String).alias("split_key")
-    new = groups if "split_key" in groups.columns else groups.with_columns(none)
-    old = history if "split_key" in history.columns else history.with_columns(none)
+    names = history.schema["split"]
+    old = history.with_columns(pl.col("split").cast(CODED))
     by_group = old.group_by("duplicate_group").agg(of_group=pl.col("split").first())
-    if new["split_key"].null_count() == len(new):  # each group for itself
-        alone = new.join(by_group, on="duplicate_group", how="left", maintain_order="left")
-        drawn_alone = assign_splits(alone["duplicate_group"], shares, seed)
-        return alone.select("row", "duplicate_group", split=pl.coalesce("of_group", drawn_alone))
+    if "split_key" not in groups.columns or groups["split_key"].null_count() == len(groups):  # each group for itself
+        drawn_alone = assign_splits(groups["duplicate_group"], shares, seed)
+        if by_group.is_empty():
+            return groups.select("row", "duplicate_group", split=drawn_alone.cast(names))
+        alone = groups.join(by_group, on="duplicate_group", how="left", maintain_order="left")
+        return alone.select("row", "duplicate_group", split=pl.coalesce("of_group", drawn_alone).cast(names))
+    new = groups
+    if "split_key" not in old.columns:
+        old = old.with_columns(split_key=pl.lit(None, pl.String))
     by_key = old.drop_nulls("split_key").group_by("split_key").agg(of_key=pl.col("split").first())
     known = new.with_columns(unit=_units(new)).join(by_group, on="duplicate_group", how="left", maintain_order="left")
     known = known.join(by_key, on="split_key", how="left", maintain_order="left")
@@ -115,7 +141,7 @@ def settled_splits(groups: pl.DataFrame, history: pl.DataFrame, shares: Mapping[
     founder = pl.col("duplicate_group").min().over("unit")
     drawn = known.with_columns(drawn=assign_splits(known.select(founder).to_series(), shares, seed), of_unit=settled)
     own = pl.when(pl.col("split_key").is_null()).then("of_group")
-    return drawn.select("row", "duplicate_group", split=pl.coalesce("of_key", own, "of_unit", "drawn"))
+    return drawn.select("row", "duplicate_group", split=pl.coalesce("of_key", own, "of_unit", "drawn").cast(names))
 
 
 def _units(images: pl.DataFrame) -> pl.Series:
@@ -150,11 +176,25 @@ def plan_shards(kept: pl.DataFrame, shard_bytes: int, seed: int) -> pl.DataFrame
     seed : int
         Seed of the shuffle.
     """
-    order = pl.Series("shuffle_key", mixed(kept["image_id"], seed, "shuffle"))
-    shuffled = kept.with_columns(order).sort("split", "shuffle_key", "image_id")
-    weight = pl.max_horizontal("size_bytes", pl.lit(-(-shard_bytes // MAX_SHARD_ROWS), pl.Int64))
-    before = weight.cum_sum().over("split") - weight
-    total = weight.sum().over("split")
-    count = ((total + shard_bytes - 1) // shard_bytes).clip(lower_bound=1)
-    step = ((total + count - 1) // count).clip(lower_bound=1)
-    return shuffled.with_columns(shard=(before // step).cast(pl.Int32)).drop("shuffle_key")
+    named = [str(name) for name in kept["split"].unique().drop_nulls()]
+    # one split after another: what windows over all of them take on the way is several times the result
+    return pl.concat(
+        [_cut(kept.filter(pl.col("split") == name), shard_bytes, seed) for name in sorted(named)]
+        or [_cut(kept, shard_bytes, seed)]
+    )
+
+
+def _cut(kept: pl.DataFrame, shard_bytes: int, seed: int) -> pl.DataFrame:
+    """Return the images of one split in shuffled order, cut into shards."""
+    keys = pl.Series(mixed(kept["image_id"], seed, "shuffle"))
+    order = (
+        kept.select("image_id", shuffle_key=keys)
+        .select(pl.arg_sort_by("shuffle_key", "image_id", maintain_order=True))
+        .to_series()
+    )
+    shuffled = kept.select(pl.all().gather(order))
+    weight = shuffled.select(pl.max_horizontal("size_bytes", pl.lit(-(-shard_bytes // MAX_SHARD_ROWS), pl.Int64))).to_series()
+    total = int(weight.sum())
+    count = max(1, (total + shard_bytes - 1) // shard_bytes)
+    step = max(1, (total + count - 1) // count)
+    return shuffled.with_columns(shard=((weight.cum_sum() - weight) // step).cast(pl.Int32))

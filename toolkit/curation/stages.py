@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import polars as pl
 
 from toolkit.curation.dedupe import twin_candidates
+from toolkit.curation.identities import numbered
 from toolkit.curation.packing import Lost, PackReport, PackTask, block_count, pack, pack_isolated
 from toolkit.curation.places import check_free_space
 from toolkit.curation.probing import ProbeTask, probe, probe_isolated
@@ -24,7 +25,7 @@ from toolkit.engine import worker_died
 from toolkit.errors import DatasetError, TonnageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from toolkit.curation.assembly import Batch
@@ -42,6 +43,9 @@ __all__ = ["DRIVER_MODULES", "MOST_READS", "WORKER_MODULES", "Packed", "Reading"
 Task = TypeVar("Task")
 Report = TypeVar("Report")
 
+
+_WAITING_HASHES: Final = 10_000
+"""Hashes that wait as text before they become numbers."""
 
 MOST_READS: Final = 2
 """How often a group of rows may be read to be packed: in more blocks than this, it is read once and laid down."""
@@ -75,6 +79,8 @@ class Reading:
 
     parts: list[Path] = field(default_factory=list)
     """Probe parts, in the order in which their units were found."""
+    row_counts: list[int] = field(default_factory=list)
+    """Rows of each."""
     refusals: list[Path] = field(default_factory=list)
     """Parts with refused bytes."""
     occurrence_count: int = 0
@@ -109,7 +115,7 @@ def read_sources(run: Run, found: Iterable[SourceUnit | OtherFile], known: Known
     """Read and examine every unit that no earlier batch has read; count the other files."""
     reading = Reading()
     order: dict[str, int] = {}
-    done: dict[int, tuple[Path, Path | None]] = {}
+    done: dict[int, tuple[Path, int, Path | None]] = {}
     expected: list[int | None] = [0, None]
     is_fresh = not (run.staging / "members").exists()  # else a part of what is needed lies there already
 
@@ -133,7 +139,7 @@ def read_sources(run: Run, found: Iterable[SourceUnit | OtherFile], known: Known
 
     for task, report in _results(run, probe, tasks(), probe_isolated):
         refused = report.refusals(run.staging) if report.refused_count else None
-        done[order[task.name]] = (report.part(run.staging), refused)
+        done[order[task.name]] = (report.part(run.staging), report.occurrence_count, refused)
         for other in report.others:
             others.add(other)
         reading.occurrence_count += report.occurrence_count
@@ -141,23 +147,54 @@ def read_sources(run: Run, found: Iterable[SourceUnit | OtherFile], known: Known
         reading.cpu_s += report.cpu_s
         run.tell("read", reading.occurrence_count, expected[1], "images read and examined")
     reading.parts = [done[position][0] for position in sorted(done)]
-    reading.refusals = [refused for position in sorted(done) if (refused := done[position][1]) is not None]
+    reading.row_counts = [done[position][1] for position in sorted(done)]
+    reading.refusals = [refused for position in sorted(done) if (refused := done[position][2]) is not None]
     return reading
 
 
 def compare(run: Run, rows: pl.DataFrame, history: pl.DataFrame, reading: Reading, shards: list[Path]) -> pl.DataFrame:
-    """Return both frames' pixel hashes completed where images look equal in luma: ``sha256``, ``pixel_hash``."""
-    sound = rows.filter(pl.col("refusal").is_null())
+    """Return the pixel hashes that both frames lack and that images which look equal in luma call for: ``sha256``, ``taken``.
+
+    Both are numbers (``toolkit.curation.identities``).
+    """
+    sound = rows.filter(pl.col("refusal").is_null()) if rows["refusal"].null_count() < len(rows) else rows
     twins = twin_candidates(sound, history) if run.recipe.keep == "original" else _unhashed(sound)
-    locators = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).select("row", "locator")
-    found: list[tuple[str, str | None]] = []
+    locators = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).select("row", "locator", "sha256")
+    found = _Taken()
     run.tell("compare", 0, len(twins), "images that look equal")
-    tasks = twin_tasks(twins, sound, locators, shards, run.staging, run.limits.image_deadline_s)
+    tasks = twin_tasks(twins, sound, locators, shards, run.staging, run.limits.image_deadline_s) if len(twins) else ()
     for _, report in _results(run, hash_twins, tasks, hash_twins_isolated):
-        found.extend(report.hashes)
+        found.add(report.hashes)
         reading.cpu_s += report.cpu_s
         run.tell("compare", len(found), len(twins), "images that look equal")
-    return pl.DataFrame(found, schema={"sha256": pl.String, "taken": pl.String}, orient="row")
+    return found.frame()
+
+
+class _Taken:
+    """Pixel hashes as they come, a few as text and the rest as numbers."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._waiting: list[tuple[str, str | None]] = []
+        self._blocks: list[pl.DataFrame] = []
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, hashes: Sequence[tuple[str, str | None]]) -> None:
+        self._count += len(hashes)
+        self._waiting.extend(hashes)
+        if len(self._waiting) >= _WAITING_HASHES:
+            self._flush()
+
+    def _flush(self) -> None:
+        text = pl.DataFrame(self._waiting, schema={"sha256": pl.String, "taken": pl.String}, orient="row")
+        self._blocks.append(text.select(numbered("sha256"), numbered("taken")))
+        self._waiting = []
+
+    def frame(self) -> pl.DataFrame:
+        self._flush()
+        return pl.concat(self._blocks)
 
 
 def _unhashed(sound: pl.DataFrame) -> pl.DataFrame:
@@ -236,7 +273,9 @@ def _spools(run: Run, batch: Batch, planned: pl.DataFrame) -> list[SpoolTask]:
     """Return the work of laying the kept rows of tables down, if shards would else read them too often."""
     if block_count(planned) <= MOST_READS:
         return []
-    return list(spool_tasks(batch.parts, planned, masks_of_tables(batch.labels), run.staging))
+    names = [name for name in ("row", "mask_locator") if name in batch.labels.collect_schema().names()]
+    masks = masks_of_tables(batch.labels.lazy().select(names).filter(pl.col(names[-1]).is_not_null()).collect(engine="streaming"))
+    return list(spool_tasks(batch.parts, planned, masks, run.staging))
 
 
 def _laid_down(run: Run, spools: list[SpoolTask]) -> tuple[pl.DataFrame, float]:

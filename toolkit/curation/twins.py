@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from toolkit.curation.deadlines import watched
 from toolkit.curation.hashing import pixel_hash
+from toolkit.curation.identities import NUMBERED, numbered, spelled
 from toolkit.curation.isolation import IsolatedProcess
 from toolkit.curation.reasons import Refusal
 from toolkit.curation.sources import reread
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["NewTwins", "OldTwins", "TwinReport", "hash_twins", "hash_twins_isolated", "twin_tasks", "with_pixel_hashes"]
 
 _PER_TASK: Final = 64
+_HALF_DIGITS: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +133,7 @@ def twin_tasks(
     rows : pl.DataFrame
         ``row``, ``sha256`` of the new occurrences.
     locators : pl.LazyFrame
-        ``row``, ``locator`` of all of them.
+        ``row``, ``locator`` and ``sha256``, as text, of all of them.
     shards : list of Path
         Shards of the dataset so far.
     staging : Path
@@ -139,9 +141,10 @@ def twin_tasks(
     image_deadline_s : float
         Seconds after which a decoder hangs.
     """
-    chosen = rows.join(twins.filter("is_new"), on="sha256", how="semi").unique("sha256", keep="first", maintain_order=True)
+    new = rows.filter(pl.col("sha256").is_in(twins.filter("is_new")["sha256"].implode())).select("row", "sha256")
+    chosen = new.unique("sha256", keep="first", maintain_order=True).lazy()
     places = (
-        locators.join(chosen.select("row", "sha256").lazy(), on="row").select("sha256", "locator", "row").collect().sort("row")
+        locators.join(chosen, on="row", how="semi").select("sha256", "locator", "row").collect(engine="streaming").sort("row")
     )
     for block in _runs(places):
         yield NewTwins(
@@ -151,7 +154,14 @@ def twin_tasks(
     if old.is_empty():
         return
     scan = pl.scan_parquet(shards, include_file_paths="shard", glob=False).select("shard", "sha256", "encoding")
-    held = scan.filter(pl.col("encoding").fill_null("original") == "original").join(old.lazy(), on="sha256", how="semi")
+    # identities that are held as numbers are of the first half
+    keys = spelled(old.select(key="sha256")).lazy().select(pl.col("key").str.head(_HALF_DIGITS))
+    held = (
+        scan.filter(pl.col("encoding").fill_null("original") == "original")
+        .with_columns(key=pl.col("sha256").str.head(_HALF_DIGITS))
+        .join(keys, on="key", how="semi")
+        .drop("key")
+    )
     for (shard,), block in held.collect(engine="streaming").sort("shard", "sha256").group_by("shard", maintain_order=True):
         yield OldTwins(shard=Path(str(shard)), sha256=tuple(block["sha256"]), image_deadline_s=image_deadline_s)
 
@@ -167,8 +177,15 @@ def _runs(places: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 
 def with_pixel_hashes(frame: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
-    """Return images (``sha256``, ``pixel_hash``) with the hashes that were taken (``sha256``, ``taken``) where they had none."""
+    """Return images (``sha256``, ``pixel_hash``) with the hashes that were taken (``sha256``, ``taken``) where they had none.
+
+    What was taken is held as numbers; the images' identities may be text.
+    """
     if taken.is_empty():
         return frame
-    joined = frame.select("sha256", "pixel_hash").join(taken.unique("sha256"), on="sha256", how="left", maintain_order="left")
+    if frame.schema["sha256"] != NUMBERED:
+        key, taken = numbered("sha256"), taken.select("sha256", spelled(taken.select("taken")).to_series())
+    else:
+        key = pl.col("sha256")
+    joined = frame.select(key, "pixel_hash").join(taken.unique("sha256"), on="sha256", how="left", maintain_order="left")
     return frame.with_columns(joined.select(pixel_hash=pl.coalesce("pixel_hash", "taken")).to_series())

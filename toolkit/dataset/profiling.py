@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from toolkit.dataset.straddling import straddling_groups
+from toolkit.dataset.straddling import crowded, straddling_groups
 from toolkit.facts import QUANTILE_SHARES, DatasetProfile, Quantiles, VersionFacts
 
 if TYPE_CHECKING:
@@ -93,9 +93,7 @@ def _quantiles(frame: pl.LazyFrame, value: pl.Expr) -> Quantiles:
 
 
 def _near_duplicates(images: pl.LazyFrame) -> tuple[int, int]:
-    groups = (
-        images.filter(pl.col("duplicate_group").is_not_null()).group_by("duplicate_group").agg(pl.len()).filter(pl.col("len") > 1)
-    )
+    groups = crowded(images).group_by("duplicate_group").agg(pl.len()).filter(pl.col("len") > 1)
     row = groups.select(pl.len().alias("groups"), pl.col("len").sum().alias("images")).collect(engine="streaming").row(0)
     return int(row[0]), int(row[1] or 0)
 

@@ -74,7 +74,7 @@ def boxes_lost(images: pl.DataFrame, said: pl.DataFrame, labels: pl.DataFrame) -
 def unplaced_masks(batch: Batch) -> list[Misfit]:
     """Return the masks of kept images of which no one remembers where they lie, as of a dataset that an earlier release made."""
     kept = batch.outcomes.filter(pl.col("state") == "kept").select("row")
-    named = batch.labels.filter(pl.col("mask_source").is_not_null() & pl.col("mask_locator").is_null())
+    named = batch.labels.lazy().filter(pl.col("mask_source").is_not_null() & pl.col("mask_locator").is_null()).collect()
     return [
         Misfit(row_index=row, source=source, problem="mask_unreadable")
         for row, source in named.join(kept, on="row", how="semi").select("row", "mask_source").iter_rows()

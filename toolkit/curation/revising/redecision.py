@@ -13,6 +13,7 @@ import polars as pl
 
 from toolkit.curation.decide import DECISION_COLUMNS, LATE_BRIDGE, decide
 from toolkit.curation.history import FORGOTTEN, REMOVED
+from toolkit.curation.identities import spelled
 from toolkit.curation.places import check_examination
 from toolkit.curation.recipe import Recipe
 from toolkit.curation.revising.revision import Revision, revise
@@ -136,7 +137,7 @@ def _settled(rows: pl.DataFrame, rules: Recipe) -> tuple[pl.DataFrame, pl.DataFr
     """Return the occurrences with ``new_`` columns beside those they had, and the bridges, as ``findings.FINDINGS``."""
     history = rows.clear()
     decisions = decide(rows.with_columns(source="key"), history, rules)
-    new = decisions.frame.rename({name: f"new_{name}" for name in _OUTCOME})
+    new = spelled(decisions.frame).rename({name: f"new_{name}" for name in _OUTCOME})
     both = rows.join(new, on="row", how="left", maintain_order="left")
     of_group = pl.col("split").drop_nulls().first().over("new_duplicate_group")
     of_key = pl.when(pl.col("split_key").is_not_null()).then(pl.col("split").drop_nulls().first().over("split_key"))

@@ -14,6 +14,7 @@ from toolkit.curation.decide import DECISION_COLUMNS, decide
 from toolkit.curation.discrepancies import bridge_list, misfit_list, without_masks
 from toolkit.curation.examine import Limits
 from toolkit.curation.history import KnownSources, kept_images, removed_contents
+from toolkit.curation.identities import numbered, spelled
 from toolkit.curation.locators import known_locators
 from toolkit.curation.others import OtherFiles
 from toolkit.curation.places import check_examination
@@ -117,32 +118,35 @@ def _tried(
             _check_had(absent)
             return None
         rows = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).select(*_decision_columns(reading)).collect()
+        numbers = rows.with_columns(numbered(name) for name in ("image_id", "sha256", "pixel_hash", "luma_hash"))
         history = kept_images(before, rules.group_by)
-        taken = compare(run, rows, history, reading, before.shard_paths())
-        rows, history = with_pixel_hashes(rows, taken), with_pixel_hashes(history, taken)
-        sound = rows.filter(pl.col("refusal").is_null())
+        taken = compare(run, numbers, history, reading, before.shard_paths())
+        numbers, history = with_pixel_hashes(numbers, taken), with_pixel_hashes(history, taken)
+        sound = numbers.filter(pl.col("refusal").is_null())
         said = _said(before, refused)
         images = sound.join(_keys(refused), on="source", how="left", maintain_order="left")
         labels = said_again(images, said, known_locators(before.store, refused))
         decisions = decide(with_split_keys(sound, labels, rules.group_by), history, rules, removed_contents(before))
-        outcomes = sound.select("row", "source", "image_id", "size_bytes", "pixel_hash").join(
+        outcomes = sound.select("row", "image_id", "size_bytes", "pixel_hash").join(
             decisions.frame, on="row", maintain_order="left"
         )
-        batch = Batch(parts=reading.parts, outcomes=outcomes, labels=labels, recipe=rules)
+        batch = Batch(
+            parts=reading.parts, row_counts=reading.row_counts, outcomes=outcomes, labels=labels.sort("row"), recipe=rules
+        )
         packed = pack_shards(run, batch, batch.identity, before.store.images_path)
     if packed.lost:
         raise UsageError("the quarantine's bytes changed while they were read; nothing was changed; try again")
     misfits = [*unplaced_masks(batch), *packed.misfits]
-    unmatched = pl.concat([misfit_list(rows, misfits), boxes_lost(images, said, labels)])
+    unmatched = pl.concat([misfit_list(batch, misfits), boxes_lost(images, said, labels)])
     trial = _Trial(
         refused=refused,
         reading=reading,
-        outcomes=outcomes,
+        outcomes=spelled(outcomes),
         rows=rows,
-        said=_said_of(rows.join(_keys(refused), on="source"), said, without_masks(batch, misfits).labels),
+        said=_said_of(rows.join(_keys(refused), on="source"), said, without_masks(batch, misfits).labels.lazy().collect()),
         shards=packed.shards,
         absent_count=absent,
-        findings={"bridges": bridge_list(outcomes, decisions.bridges), "unmatched": unmatched},
+        findings={"bridges": bridge_list(batch, decisions.bridges), "unmatched": unmatched},
     )
     revision = _revision(trial, rules)
     if revision is None:

@@ -72,7 +72,7 @@ def revive(
         As for ``curate``.
     """
     nothing = entering.select("row").clear()
-    none = _misfits(entering.select("row", "source"), [])
+    none = _misfits(None, entering["row"], [])
     if entering.is_empty():
         return Revival(tasks=[], shards=(), absent=nothing, misfits=none)
     name = hashlib.sha256("\n".join(entering["source"]).encode()).hexdigest()[:16]
@@ -98,7 +98,7 @@ def revive(
         tasks=tasks,
         shards=() if len(gone) else packed.shards,
         absent=pl.concat([absent, gone]),
-        misfits=_misfits(packable.select("row", "source"), [*unplaced_masks(batch), *packed.misfits]),
+        misfits=_misfits(batch, packable["row"], [*unplaced_masks(batch), *packed.misfits]),
     )
 
 
@@ -110,11 +110,10 @@ def _reachable(placed: pl.DataFrame) -> pl.DataFrame:
     return placed.filter(pl.Series([place["path"] not in gone for place in found], dtype=pl.Boolean))
 
 
-def _misfits(packable: pl.DataFrame, misfits: Sequence[Misfit]) -> pl.DataFrame:
+def _misfits(batch: Batch | None, packable: pl.Series, misfits: Sequence[Misfit]) -> pl.DataFrame:
     """Return the misfits, whose rows count over what was packed, as ``Revival.misfits``."""
-    placed = packable.select("source").with_row_index("row")
-    rows = packable["row"].gather([misfit.row_index for misfit in misfits])
-    return misfit_list(placed, misfits).with_columns(rows)
+    rows = packable.gather([misfit.row_index for misfit in misfits])
+    return misfit_list(batch, misfits).with_columns(rows)
 
 
 def _from_shards(dataset: Dataset, entering: pl.DataFrame, name: str, staging: Path) -> tuple[list[RewriteTask], pl.DataFrame]:
