@@ -59,8 +59,16 @@ def test_an_image_larger_than_a_shard_is_placed():
 
 
 def test_no_shard_holds_more_small_images_than_its_writer_can() -> None:
-    count = 2 * MAX_SHARD_ROWS + 5
+    count = 5 * MAX_SHARD_ROWS + 5
     kept = pl.DataFrame({"image_id": [f"{index:032x}" for index in range(count)], "split": "train", "size_bytes": 700})
     rows = plan_shards(kept, 256 * 2**20, seed=0).group_by("shard").len()["len"]
-    assert (rows.len(), rows.sum()) == (3, count)
+    assert (rows.len(), rows.sum()) == (6, count)
     assert rows.max() <= MAX_SHARD_ROWS
+
+
+def test_a_split_that_fits_in_one_shard_is_cut_for_several_writers_unless_it_is_small() -> None:
+    def shard_count(image_count: int) -> int:
+        kept = pl.DataFrame({"image_id": ids(image_count), "size_bytes": 2**20, "split": "train"})
+        return plan_shards(kept, 256 * 2**20, seed=0)["shard"].n_unique()
+
+    assert [shard_count(size_mib) for size_mib in (63, 64, 130, 250, 600, 2_560)] == [1, 2, 4, 4, 4, 10]

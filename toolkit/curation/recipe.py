@@ -162,7 +162,7 @@ class Recipe(_Part):
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Seed of the splits and of the shuffle."""
     shard_bytes: Bytes = 256 * 2**20
-    """Image bytes per shard, for example ``256 MiB``."""
+    """Image bytes per shard at most, for example ``256 MiB``; a split has four shards or more, if they hold 32 MiB each."""
     quarantine_bytes: Bytes = 16 * 2**20
     """Refused files up to this size are kept with their bytes; of larger ones, name and hash are."""
     max_refused_share: Share | None = None

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.curation.identities import CODED, NUMBERED, in_slices
+from toolkit.units import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,11 @@ _PURPOSES: Final = {"split": 0x73706C6974, "shuffle": 0x73687566666C65}
 
 MAX_SHARD_ROWS: Final = 16_384
 """Images of one shard, at most: a shard of 300,000 thumbnails took its writer three times the memory of one of photographs."""
+
+_FEW_SHARDS: Final = 4
+_FEW_SHARD_BYTES: Final = 32 * MIB
+"""A split is cut into so many shards even if it would fit in fewer, as long as each holds so much, a row group: one shard has one
+writer, and those who read it are seldom alone."""
 
 _ID_DIGITS: Final = 15
 """Hex digits of an identity that are read: 60 bits, the most that a signed 64-bit integer takes in whole digits."""
@@ -164,8 +170,9 @@ def plan_shards(kept: pl.DataFrame, shard_bytes: int, seed: int) -> pl.DataFrame
     """Return the kept images in shuffled order, each with the number of its shard within its split.
 
     The shards of a split are cut at equal steps of at most ``shard_bytes``, so that none is left much smaller than the
-    others; a shard passes its step by no more than its last image, and small images count for more than their bytes, so that
-    no shard holds more than ``MAX_SHARD_ROWS``: its facts are held whole by who writes it.
+    others, and into four at least where these are not very small; a shard passes its step by no more than its last image,
+    and small images count for more than their bytes, so that no shard holds more than ``MAX_SHARD_ROWS``: its facts are held
+    whole by who writes it.
 
     Parameters
     ----------
@@ -195,6 +202,6 @@ def _cut(kept: pl.DataFrame, shard_bytes: int, seed: int) -> pl.DataFrame:
     shuffled = kept.select(pl.all().gather(order))
     weight = shuffled.select(pl.max_horizontal("size_bytes", pl.lit(-(-shard_bytes // MAX_SHARD_ROWS), pl.Int64))).to_series()
     total = int(weight.sum())
-    count = max(1, (total + shard_bytes - 1) // shard_bytes)
+    count = max(1, (total + shard_bytes - 1) // shard_bytes, min(_FEW_SHARDS, total // _FEW_SHARD_BYTES))
     step = max(1, (total + count - 1) // count)
     return shuffled.with_columns(shard=((weight.cum_sum() - weight) // step).cast(pl.Int32))
