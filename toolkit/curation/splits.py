@@ -24,7 +24,7 @@ __all__ = ["MAX_SHARD_ROWS", "assign_splits", "mixed", "plan_shards", "settled_s
 _PURPOSES: Final = {"split": 0x73706C6974, "shuffle": 0x73687566666C65}
 """A constant per purpose, so that the split of an image says nothing of its place in the shuffle."""
 
-MAX_SHARD_ROWS: Final = 16_384
+MAX_SHARD_ROWS: Final = 8_192
 """Images of one shard, at most: a shard of 300,000 thumbnails took its writer three times the memory of one of photographs."""
 
 _FEW_SHARDS: Final = 4
