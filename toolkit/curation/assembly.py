@@ -30,7 +30,7 @@ __all__ = ["Batch", "ShardPlan"]
 _BLOCK_ROWS: Final = 8_192
 """Rows held at once: joined, sorted and turned into Arrow, each takes several kilobytes for the moment."""
 
-_PIECE_ROWS: Final = 1_024
+_PIECE_ROWS: Final = 512
 """Rows of a plan's row groups: a shard that wants a few of a block reads little more."""
 
 _DECIDED: Final = ("state", "reason", "duplicate_of", "duplicate_group", "split")

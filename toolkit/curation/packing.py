@@ -161,9 +161,10 @@ def _pack(task: PackTask, decoders: _Decoders) -> PackReport:
 
 def _plan(shard: ShardPlan) -> pl.DataFrame:
     """Return the facts of a shard's images, in their order."""
-    pieces = pl.scan_parquet(sorted(shard.pieces.glob("*.parquet")), glob=False)
-    mine = pieces.filter(pl.col("place").is_between(shard.first_place_index, shard.last_place_index))
-    return mine.collect().sort("place").drop("place")
+    is_mine = pl.col("place").is_between(shard.first_place_index, shard.last_place_index)
+    pieces = sorted(shard.pieces.glob("*.parquet"))  # one at a time: all at once hold what they read, not what is wanted of it
+    mine = [pl.scan_parquet(piece, glob=False).filter(is_mine).collect() for piece in pieces]
+    return pl.concat(mine).sort("place").drop("place")
 
 
 def _chained(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:
