@@ -163,7 +163,7 @@ def _plan(shard: ShardPlan) -> pl.DataFrame:
     """Return the facts of a shard's images, in their order."""
     is_mine = pl.col("place").is_between(shard.first_place_index, shard.last_place_index)
     pieces = sorted(shard.pieces.glob("*.parquet"))  # one at a time: all at once hold what they read, not what is wanted of it
-    mine = [pl.scan_parquet(piece, glob=False).filter(is_mine).collect() for piece in pieces]
+    mine = [pl.scan_parquet([piece], glob=False).filter(is_mine).collect() for piece in pieces]
     return pl.concat(mine).sort("place").drop("place")
 
 
