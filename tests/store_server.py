@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 
 @contextmanager
-def store_server() -> Iterator[tuple[str, dict[str, bytes]]]:  # noqa: C901 - a class and its methods
+def store_server() -> Iterator[tuple[str, dict[str, bytes]]]:  # noqa: C901 -- a class and its methods
     """Give the endpoint, and what lies in its one bucket, by key; it does not answer for ``hung-always``, nor at first for ``hung``."""
     objects: dict[str, bytes] = {}
     tries: Counter[str] = Counter()

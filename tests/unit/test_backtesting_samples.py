@@ -96,11 +96,15 @@ def test_collections_differ_from_each_other_and_are_the_same_for_the_same_seed(d
     assert drawn(1, "a") == drawn(1, "b") != drawn(2, "c")
 
 
-def test_images_that_cannot_be_changed_are_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toolkit.backtesting.samples.varied", lambda payload, copy: None)
-    sampler = Sampler(open_dataset(build(tmp_path / "d", 4)), 96, seed=1)
-    with pytest.raises(UsageError, match="too few to test larger sizes"):
-        sampler.write(tmp_path / "x", 8)
+def test_images_that_cannot_be_changed_are_a_sentence_and_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    monkeypatch.setattr("toolkit.backtesting.samples.varied", lambda payload, copy: tried.append(copy))
+    sampler = Sampler(open_dataset(build(tmp_path / "d", 4)), 512, seed=1)
+    for image_count, most in ((8, 50 * 8), (64, 64)):
+        tried.clear()
+        with pytest.raises(UsageError, match="too few to test larger sizes"):
+            sampler.write(tmp_path / f"x{image_count}", image_count)
+        assert len(tried) <= most
 
 
 def test_datasets_to_be_read_grow_as_planned_in_pieces_of_large_row_groups(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ __all__ = ["Sampler"]
 _AMPLE_FACTOR: Final = 4
 """A dataset so many times larger than the largest collection is drawn from without changing anything."""
 _MAX_TRIES: Final = 50
+"""Images that are drawn in vain before a dataset is given up."""
 
 
 class Sampler:
@@ -79,6 +80,8 @@ class Sampler:
             missing = [path for path, size in zip(missing, sizes, strict=True) if size is None]
             if not missing:
                 return
+            if len(missing) == len(sizes) >= _MAX_TRIES:
+                break  # so many were drawn, and none could be changed: more would not either
         raise UsageError(
             f"the images of '{self.dataset.location}' are too few to test larger sizes, and of a format that cannot be "
             "changed a little and written again; use a dataset with more images"
