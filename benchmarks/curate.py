@@ -37,6 +37,8 @@ from toolkit.measurement.environment import environment_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from toolkit.engine import Scheduler
+
 SHARD_IMAGES = 1_000
 BUDGET_IMAGES = 300
 
@@ -95,9 +97,9 @@ def by_processes(shard: Callable[[tuple[list[Path], Path]], int], files: list[Pa
         assert sum(pool.map(shard, tasks)) == len(files)
 
 
-def curated(source: Path, folder: Path) -> float:
+def curated(source: Path, folder: Path, scheduler: Scheduler | None = None) -> float:
     """Curate into a new dataset and return the seconds inside the run, without starting Dask."""
-    dataset = toolkit.curate([source], folder / "dataset")
+    dataset = toolkit.curate([source], folder / "dataset", scheduler=scheduler)
     return float(dataset.profile.curation["elapsed_s"])
 
 
