@@ -18,6 +18,7 @@ COUNT = 100
 @pytest.fixture
 def batch(tmp_path):
     facts = pl.DataFrame({"source": [f"s{row:03}" for row in range(COUNT)], "image_id": [f"{row:032x}" for row in range(COUNT)]})
+    facts = facts.with_columns(check=pl.when(pl.int_range(pl.len()) % 7 != 2).then("image_id"))  # one in seven has none
     missing = [pl.lit(None, kind).alias(name) for name, kind in _part_schema().items() if name not in facts.columns]
     parts = []
     for number, start in enumerate((0, 7, 14, 64, 71)):  # the third alone is larger than a block
@@ -66,6 +67,7 @@ def test_shards_get_their_images_in_the_order_of_the_shuffle_from_one_reading(ba
     for name in ("shard", "planned_split"):
         assert whole[name].to_list() == planned[name].to_list()
     assert whole["source"].to_list() == [f"s{row:03}" for row in planned["row"]]
+    assert whole["check"].to_list() == [None if row % 7 == 2 else f"{row:032x}" for row in planned["row"]]
     assert dict(whole.drop_nulls("label").select("row", "label").iter_rows()) == {3: "x", 98: "y"}
 
 
