@@ -31,6 +31,7 @@ images in each, these were most of what the driver took per image."""
 
 _WORKER_ENVIRONMENT: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": 1,
     "MALLOC_MMAP_THRESHOLD_": 256 * MIB,
     "MALLOC_TRIM_THRESHOLD_": 512 * MIB,
     "MKL_NUM_THREADS": 1,
