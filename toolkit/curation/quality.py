@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -11,7 +11,7 @@ from PIL import Image
 from toolkit.curation.scaling import box_matrix, cubic_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,6 +23,8 @@ SCORED_PX: Final = 48
 Source: cleanvision 0.3 scales to 64 px on the longer side before it looks for blur: 48 on the shorter, of most photographs."""
 
 _FOCUS_PX: Final = 64
+
+_Level = TypeVar("_Level", np.uint8, np.float32)
 
 _EVEN_LEVELS: Final = 10
 """Gray levels of 255 by which a frame may stray from one shade: what JPEG adds to it."""
@@ -90,88 +92,128 @@ def scores_of(
 
     All sums are of whole numbers, which are exact in any order: how images are grouped shows in no score.
     """
-    found: list[dict[str, Any]] = [{} for _ in lumas]
-    reduced = [_focused(one, luma) for one, luma in zip(fine, lumas, strict=True)]
-    shapes: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
-    for index, (luma, small) in enumerate(zip(lumas, reduced, strict=True)):
-        shapes.setdefault((luma.shape, small.shape), []).append(index)
-    for indices in shapes.values():
-        stack = np.stack([lumas[index] for index in indices])
-        columns = _columns(stack, np.stack([reduced[index] for index in indices]))
-        borders = _border_shares(stack)
-        rows = zip(*(values.tolist() for values in columns.values()), strict=True)
-        for index, border, row in zip(indices, borders, rows, strict=True):
-            found[index] = dict(zip(columns, row, strict=True)) | {
-                "aspect_share": aspects[index],
-                "border_share": border,
-            }
-    return found
+    if not lumas:
+        return []
+    pixel_count = np.array([luma.size for luma in lumas])
+    counts = _histograms(lumas, pixel_count)
+    sharpness = np.empty(len(lumas))
+    has_even_side = np.empty(len(lumas), dtype=np.bool_)
+    for indices, stack in _stacks(lumas):
+        sharpness[indices] = _laplacian_variances(stack)
+        has_even_side[indices] = _have_even_side(stack)
+    columns = {
+        "sharpness_score": sharpness,
+        **_of_levels(counts, pixel_count),
+        "focus_score": _focus(_focused(fine), counts, pixel_count),
+        "aspect_share": np.array(aspects, dtype=np.float64),
+    }
+    borders = [_border_share(luma) if even else 0.0 for luma, even in zip(lumas, has_even_side.tolist(), strict=True)]
+    rows = zip(*(values.tolist() for values in columns.values()), borders, strict=True)
+    names = [*columns, "border_share"]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def _columns(stack: NDArray[np.uint8], focused: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
-    """Return the scores that are plain sums over pixels or levels, of images of one shape.
+def _histograms(lumas: Sequence[NDArray[np.uint8]], pixel_count: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many pixels of each image have each of the 256 levels, shape (image, 256)."""
+    levels = np.repeat(256 * np.arange(len(lumas)), pixel_count)
+    levels += np.concatenate([luma.ravel() for luma in lumas])
+    return np.bincount(levels, minlength=256 * len(lumas)).reshape(len(lumas), 256)
 
-    Parameters
-    ----------
-    stack : numpy.ndarray
-        Shape (image, height, width).
-    focused : numpy.ndarray
-        Shape (image, rows, columns), whole numbers: the images as focus is told from them.
+
+def _stacks(images: Sequence[NDArray[_Level]]) -> Iterator[tuple[list[int], NDArray[_Level]]]:
+    """Yield the images of each shape, as their numbers and one array; those that are higher than wide lie on their side.
+
+    What is taken from a stack is to be the same of a picture and of its mirror image.
     """
-    count, total = len(stack), stack[0].size
-    levels = stack.reshape(count, total) + 256 * np.arange(count)[:, None]
-    counts = np.bincount(levels.ravel(), minlength=256 * count).reshape(count, 256)
-    level, square = counts @ _LEVELS, counts @ _LEVELS**2
-    mean = level / (255 * total)
+    alike: dict[tuple[int, ...], list[int]] = {}
+    lying = [image.T if image.shape[0] > image.shape[1] else image for image in images]
+    for index, image in enumerate(lying):
+        alike.setdefault(image.shape, []).append(index)
+    for indices in alike.values():
+        yield indices, np.array([lying[index] for index in indices])
+
+
+def _of_levels(counts: NDArray[np.int64], pixel_count: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Return the scores that follow from histograms alone."""
+    mean = counts @ _LEVELS / (255 * pixel_count)
+    mean_square = counts @ _LEVELS**2 / (255**2 * pixel_count)
     up_to = counts.cumsum(axis=1)
     return {
-        "sharpness_score": _laplacian_variances(stack),
         "brightness_share": mean,
-        "dark_share": (up_to < 0.99 * total).sum(axis=1) / 255,
-        "light_share": (up_to < 0.05 * total).sum(axis=1) / 255,
-        "contrast_share": np.sqrt(np.maximum(0.0, square / (255**2 * total) - mean**2)),
-        "entropy_bits": _entropy_bits(counts, total),
-        "focus_score": _focus(focused, counts, total),
+        "dark_share": (up_to < 0.99 * pixel_count[:, None]).sum(axis=1) / 255,
+        "light_share": (up_to < 0.05 * pixel_count[:, None]).sum(axis=1) / 255,
+        "contrast_share": np.sqrt(np.maximum(0.0, mean_square - mean**2)),
+        "entropy_bits": _entropy_bits(counts, pixel_count),
     }
 
 
-def _entropy_bits(counts: NDArray[np.int64], total: int) -> NDArray[np.float64]:
+def _entropy_bits(counts: NDArray[np.int64], pixel_count: NDArray[np.int64]) -> NDArray[np.float64]:
     """Source: Shannon 1948, "A mathematical theory of communication"."""
+    all_bits = np.array([math.log2(count) for count in pixel_count.tolist()])
     bits = counts * np.log2(np.maximum(counts, 1))
-    return np.asarray(np.maximum(0.0, math.log2(total) - bits.sum(axis=1) / total))
+    return np.asarray(np.maximum(0.0, all_bits - bits.sum(axis=1) / pixel_count))
 
 
-def _focused(fine: NDArray[np.uint8], luma: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return an image as focus is told from it: at most ``_FOCUS_PX`` on its longer side."""
-    gray = luma.astype(np.float32) if fine is luma else fine.astype(np.float32)
-    height, width = gray.shape
-    ratio = max(width, height) / _FOCUS_PX
-    return gray if ratio <= 1 else _shrunk(gray, max(1, int(height / ratio)), max(1, int(width / ratio)))
-
-
-def _focus(gray: NDArray[np.float32], counts: NDArray[np.int64], total: int) -> NDArray[np.float64]:
+def _focus(
+    images: Sequence[NDArray[np.float32]], counts: NDArray[np.int64], pixel_count: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Return how clear images are: the spread of their edges at 64 px on the longer side, and of their histogram if uneven.
 
     Source: cleanvision 0.3.7, ``BlurrinessProperty``, with its defaults; there from the whole image, here from a scaled luma.
     """
-    mean, square = _edge_moments(gray)
-    clear = 1 - np.exp(-2.55 * np.sqrt(np.maximum(0.0, square - mean**2)) / 255)
-    deviation = np.sqrt(np.maximum(0.0, (counts**2).sum(axis=1) / 256 - (total / 256) ** 2)) * gray[0].size / total
+    mean, mean_square = np.empty(len(images)), np.empty(len(images))
+    for indices, stack in _stacks(images):
+        mean[indices], mean_square[indices] = _edge_moments(stack)
+    clear = 1 - np.exp(-2.55 * np.sqrt(np.maximum(0.0, mean_square - mean**2)) / 255)
+    sizes = np.array([image.size for image in images])
+    spread_counts = (counts**2).sum(axis=1) / 256 - (pixel_count / 256) ** 2
+    deviation = np.sqrt(np.maximum(0.0, spread_counts)) * sizes / pixel_count
     spread = 1 - np.exp(-0.01 * deviation)
     return np.asarray(np.minimum(1.0, clear + np.where(spread > 0.18, spread, 0.0)))
 
 
-def _shrunk(gray: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
-    """Return whole gray levels scaled down by the cubic kernel, rounded after each direction as Pillow rounds."""
-    if gray.shape[1] != columns:
-        gray = _rounded(gray @ cubic_matrix(gray.shape[1], columns).T)
-    return gray if gray.shape[0] == rows else _rounded(cubic_matrix(gray.shape[0], rows) @ gray)
+def _focused(images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+    """Return images, as whole gray levels, as focus is told from them: at most ``_FOCUS_PX`` on their longer side.
+
+    They are scaled by the cubic kernel, first across and then down, and rounded after each, as Pillow's ``resize`` rounds.
+    """
+    sizes = [_focus_size(*image.shape) for image in images]
+    flat, across = _room([(image.shape[0], columns) for image, (_, columns) in zip(images, sizes, strict=True)])
+    for image, found in zip(images, across, strict=True):
+        if image.shape[1] == found.shape[1]:
+            found[:] = image
+        else:
+            np.matmul(image.astype(np.float32), cubic_matrix(image.shape[1], found.shape[1]).T, out=found)
+    _round(flat)
+    flat, down = _room(sizes)
+    for gray, found in zip(across, down, strict=True):
+        if len(gray) == len(found):
+            found[:] = gray
+        else:
+            np.matmul(cubic_matrix(len(gray), len(found)), gray, out=found)
+    _round(flat)
+    return down
 
 
-def _rounded(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+def _focus_size(height: int, width: int) -> tuple[int, int]:
+    """Return the rows and columns that focus is told from."""
+    ratio = max(1.0, max(width, height) / _FOCUS_PX)
+    return max(1, int(height / ratio)), max(1, int(width / ratio))
+
+
+def _room(shapes: Sequence[tuple[int, int]]) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+    """Return room for images of some shapes, all of it in a row and by image: what is done to each pixel is done at once."""
+    ends = np.cumsum([rows * columns for rows, columns in shapes]).tolist()
+    flat = np.empty(ends[-1], dtype=np.float32)
+    return flat, [
+        flat[end - rows * columns : end].reshape(rows, columns) for end, (rows, columns) in zip(ends, shapes, strict=True)
+    ]
+
+
+def _round(gray: NDArray[np.float32]) -> None:
+    """Round to whole gray levels, in place."""
     np.rint(gray, out=gray)
-    np.maximum(gray, 0, out=gray)
-    return np.minimum(gray, 255, out=gray)
+    np.clip(gray, 0, 255, out=gray)
 
 
 def _edge_moments(gray: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -197,11 +239,11 @@ def _moments(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
     return flat.sum(axis=1) / flat.shape[1], np.einsum("ij,ij->i", flat, flat) / flat.shape[1]
 
 
-def _border_shares(stack: NDArray[np.uint8]) -> list[float]:
-    """Return the border of each image; most have no even line at any side, which is seen at once."""
+def _have_even_side(stack: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which images have an even line at any side: most have none, and then they have no border."""
     sides = (stack[:, 0], stack[:, -1], stack[:, :, 0], stack[:, :, -1])
-    is_even = np.logical_or.reduce([np.ptp(side, axis=1) <= _EVEN_LEVELS for side in sides])
-    return [_border_share(luma) if even else 0.0 for luma, even in zip(stack, is_even.tolist(), strict=True)]
+    is_even = [side.max(axis=1) - side.min(axis=1) <= _EVEN_LEVELS for side in sides]
+    return np.asarray(np.any(is_even, axis=0), dtype=np.bool_)
 
 
 def _border_share(luma: NDArray[np.uint8]) -> float:
