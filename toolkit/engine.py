@@ -11,6 +11,7 @@ import functools
 import importlib.util
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
@@ -98,7 +99,9 @@ class Engine:
             How often a task is run again when its *worker* is lost. An exception that the function raises is not
             retried by Dask beyond this count either, so functions turn bad data into refusals, not exceptions.
         """
+        from dask.utils import funcname
         from distributed import as_completed
+        from distributed.protocol.pickle import dumps
 
         pending = iter(tasks)
         task_by_key: dict[Any, Task] = {}
@@ -109,7 +112,8 @@ class Engine:
                 task = next(pending)
             except StopIteration:
                 return False
-            future = self.client.submit(function, task, pure=False, retries=retries)
+            name = f"{funcname(function)}-{uuid.uuid4().hex}"
+            future = self.client.submit(_called, function, dumps(task), key=name, pure=False, retries=retries)
             task_by_key[future.key] = task
             completed.add(future)
             return True
@@ -123,6 +127,14 @@ class Engine:
             yield task, (fault if fault is not None else future.result())
             future.release()
             submit_next()
+
+
+def _called(function: Callable[[Task], Result], sealed: bytes) -> Result:
+    """Call a function with a task that is unpickled here only: the scheduler unpickles what it hands on, one by one, alone."""
+    from distributed.protocol.pickle import loads
+
+    task: Task = loads(sealed)
+    return function(task)
 
 
 def silent(stage: str, done: int, total: int | None, detail: str) -> None:

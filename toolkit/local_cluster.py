@@ -175,6 +175,7 @@ def _quiet_dask() -> Iterator[None]:
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
         "distributed.admin.tick.limit": "1h",
+        "distributed.admin.system-monitor.interval": "5s",  # figures of disk and network for a dashboard, in each process
         "distributed.admin.tick.interval": "1s",  # a watch on event loops, fifty times a second in each of them
         "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT,
         "distributed.scheduler.allowed-failures": 1,  # what kills a worker twice is looked at alone, see worker_died

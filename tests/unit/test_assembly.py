@@ -23,8 +23,8 @@ def batch(tmp_path):
     parts = []
     for number, start in enumerate((0, 7, 14, 64, 71)):  # the third alone is larger than a block
         part = facts.slice(start, {2: 50, 4: 29}.get(number, 7)).with_columns(missing).select(_part_schema().names())
-        parts.append(tmp_path / f"{number}.probe.parquet")
-        part.write_parquet(parts[-1])
+        parts.append(tmp_path / f"{number}.probe.arrow")
+        part.write_ipc(parts[-1])
     is_kept = pl.col("row") % 4 != 0
     outcomes = facts.with_row_index("row").with_columns(
         size_bytes=pl.lit(10, pl.Int64),
@@ -39,20 +39,20 @@ def batch(tmp_path):
         {"row": [3, 98], "label": ["x", "y"], "licence": [None, "CC0"]},
         schema={"row": pl.UInt32, "label": pl.String, "licence": pl.String},
     )
-    return Batch(parts=parts, outcomes=outcomes, labels=labels, recipe=Recipe(shard_bytes=200))
+    return Batch(parts=parts, row_counts=[7, 7, 50, 7, 29], outcomes=outcomes, labels=labels, recipe=Recipe(shard_bytes=200))
 
 
 @pytest.fixture
 def scanned(monkeypatch):
     """The parts that were looked at, each as often as it was."""
     names = []
-    scan = pl.scan_parquet
+    scan = pl.scan_ipc
 
     def noted(source, **options):
         names.extend(path.name for path in source)
         return scan(source, **options)
 
-    monkeypatch.setattr(assembly.pl, "scan_parquet", noted)
+    monkeypatch.setattr(pl, "scan_ipc", noted)
     return names
 
 

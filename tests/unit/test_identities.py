@@ -139,7 +139,7 @@ def test_labels_of_blocks_lie_in_a_file_as_those_of_the_whole(tmp_path):
 
 def test_the_catalog_has_the_labels_that_lie_in_a_file(tmp_path):
     facts = pl.DataFrame({"source": ["a", "b"], "image_id": [sha(0)[:32], sha(1)[:32]], "size_bytes": [1, 2]})
-    facts.with_columns(locator=pl.lit("{}"), pixel_hash=pl.lit(None, pl.String)).write_parquet(tmp_path / "0.probe.parquet")
+    facts.with_columns(locator=pl.lit("{}"), pixel_hash=pl.lit(None, pl.String)).write_ipc(tmp_path / "0.probe.arrow")
     outcomes = as_numbers(facts).with_row_index("row").select(
         "row", "image_id", "size_bytes", pl.lit("kept", CODED).alias("state"), pl.lit("train", CODED).alias("split"),
         pl.lit(None, CODED).alias("reason"), pl.lit(None, pl.UInt128).alias("duplicate_of"), pl.col("image_id").alias("duplicate_group"),
@@ -148,7 +148,7 @@ def test_the_catalog_has_the_labels_that_lie_in_a_file(tmp_path):
     labels = pl.LazyFrame(
         {"row": [1], "label": ["x"], "licence": [None]}, schema={"row": pl.UInt32, "label": pl.String, "licence": pl.String}
     )
-    batch = Batch(parts=[tmp_path / "0.probe.parquet"], outcomes=outcomes, labels=labels, recipe=Recipe())
+    batch = Batch(parts=[tmp_path / "0.probe.arrow"], outcomes=outcomes, labels=labels, recipe=Recipe())
     rows = pl.from_arrow(next(batch.catalog("b")))
     assert rows.select("source", "label", "state", "pixel_hash", "duplicate_group").rows() == [
         ("a", None, "kept", f"{7:032x}", sha(0)[:32]),

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from toolkit.curation.identities import spelled
-from toolkit.curation.parts import part_blocks, row_counts_of
+from toolkit.curation.parts import part_blocks, row_counts_of, scan_parts
 from toolkit.curation.records import arrow_table
 from toolkit.curation.splits import plan_shards
 from toolkit.dataset.schema import CATALOG_SCHEMA
@@ -97,7 +97,7 @@ class Batch:
         """Return some rows (``row``) with their ``source`` and ``image_id``, as text, in their order."""
         if rows.is_empty():
             return rows.with_columns(source=pl.lit(None, pl.String), image_id=pl.lit(None, pl.String))
-        names = pl.scan_parquet(list(self.parts), row_index_name="row", glob=False).select("row", "source", "image_id")
+        names = scan_parts(self.parts).select("row", "source", "image_id")
         found = names.join(rows.lazy().select("row"), on="row", how="semi").collect(engine="streaming")
         return rows.join(found, on="row", how="left", maintain_order="left")
 

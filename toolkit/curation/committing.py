@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from toolkit.curation.describing import describe
 from toolkit.curation.locators import remember_locators
+from toolkit.curation.parts import scan_parts
 from toolkit.curation.records import arrow_table
 from toolkit.curation.refusals import refused_rows
 from toolkit.dataset.findings import write_finding
@@ -107,7 +108,7 @@ def _quarantine(outcome: Outcome, batch: str) -> Iterator[pa.Table]:
 
 def _lost_rows(outcome: Outcome, batch: str) -> Iterator[pa.Table]:
     """Yield what packing refused, with its bytes where they were held, a few rows at once."""
-    facts = pl.scan_parquet(list(outcome.batch.parts), row_index_name="row", glob=False)
+    facts = scan_parts(outcome.batch.parts)
     every = sorted(outcome.lost.items())
     for start in range(0, len(every), _LOST_ROWS):
         some = every[start : start + _LOST_ROWS]

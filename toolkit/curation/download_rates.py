@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from toolkit.curation.parts import scan_parts
 from toolkit.curation.sources.transfers import noted_transfers
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def download_rates(parts: Sequence[Path], staging: Path) -> dict[str, float]:
     staging : Path
         Folder of unfinished work, where transfers were noted.
     """
-    scan = pl.scan_parquet(list(parts), glob=False).filter(pl.col("locator").str.contains('"kind": "remote"', literal=True))
+    scan = scan_parts(parts).filter(pl.col("locator").str.contains('"kind": "remote"', literal=True))
     is_there = pl.col("size_bytes").is_not_null()
     found = scan.select(there=is_there.sum(), gone=(~is_there).sum()).collect(engine="streaming")
     there, gone = found.row(0)

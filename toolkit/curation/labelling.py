@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from toolkit.curation.annotations import ANNOTATION_SCHEMA, BOX_DTYPE, PAIR_DTYPE, with_class_names
 from toolkit.curation.matching import matched_images, unannotated_images, unmatched_lines
+from toolkit.curation.parts import scan_parts
 from toolkit.curation.source_splits import with_source_splits
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def table_hints(parts: Sequence[Path]) -> pl.DataFrame:
     has_mask = pl.col("hint_has_mask").fill_null(value=False)
     mask_locator = pl.col("locator").str.replace('"column": "image"', '"column": "mask"', literal=True)
     found = (
-        pl.scan_parquet(list(parts), glob=False)
+        scan_parts(parts)
         .filter(has_mask | pl.any_horizontal(pl.col(f"hint_{name}").is_not_null() for name in hints))
         .select(
             pl.col("source").alias("file"),

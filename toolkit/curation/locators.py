@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from toolkit.curation.labelling import UNTURNED
+from toolkit.curation.parts import scan_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ def remember_locators(
     left_out = outcomes.select("row", "state").filter(pl.col("state") != "kept").select("row")
     if left_out.is_empty():
         return
-    places = pl.scan_parquet(list(parts), row_index_name="row", glob=False).select("row", "source", "locator")
+    places = scan_parts(parts).select("row", "source", "locator")
     found = places.join(left_out.lazy(), on="row", how="semi").join(labels.lazy(), on="row", how="left")
     found = found.with_columns(batch=pl.lit(batch)).select(_SCHEMA.keys())
     remembered = found.collect(engine="streaming")

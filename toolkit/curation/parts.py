@@ -1,22 +1,52 @@
-"""Probe parts read by blocks of rows, so that no more than a block is held, however many images a batch has."""
+"""Probe parts: written by workers, read lazily or by blocks of rows, so that no more is held, however many images a batch has.
+
+A part is an Arrow file: it is small and lives for minutes, and to encode it as Parquet took longer than to hash the images
+that it speaks of.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
-import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["part_blocks", "row_counts_of"]
+__all__ = ["PART_SUFFIX", "part_blocks", "row_counts_of", "scan_parts", "write_part"]
+
+PART_SUFFIX: Final = ".probe.arrow"
+
+
+def write_part(path: Path, rows: pl.DataFrame) -> None:
+    """Write a part; it appears whole or not at all."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    rows.write_ipc(temporary)
+    temporary.replace(path)
+
+
+def scan_parts(parts: Sequence[Path], first_row_index: int = 0, path_name: str | None = None) -> pl.LazyFrame:
+    """Return the rows of probe parts, unread, each with its ``row`` over all of them.
+
+    Parameters
+    ----------
+    parts : sequence of Path
+        Probe parts in the order in which their units were found.
+    first_row_index : int
+        Rows of the parts before these.
+    path_name : str, optional
+        Name of a column to hold the path of each row's part; by default there is none.
+    """
+    return pl.scan_ipc(
+        list(parts), row_index_name="row", row_index_offset=first_row_index, include_file_paths=path_name, glob=False
+    )
 
 
 def row_counts_of(parts: Sequence[Path]) -> list[int]:
-    """Return how many rows each part has, by its footer: who wrote it knows it without looking."""
-    return [pq.read_metadata(part).num_rows for part in parts]
+    """Return how many rows each part has, by looking: who wrote it knows it already."""
+    return [scan_parts([part]).select(pl.len()).collect().item() for part in parts]
 
 
 def part_blocks(
@@ -40,7 +70,7 @@ def part_blocks(
     for part, count in [*zip(parts, row_counts, strict=True), (None, 0)]:
         if waiting and (part is None or row_count >= block_rows):
             # a few parts at once: to scan all of them for each block would read all of their footers each time
-            scan = pl.scan_parquet(waiting, row_index_name="row", row_index_offset=start, glob=False)
+            scan = scan_parts(waiting, start)
             wanted = scan.select("row", *columns) if columns else scan
             for at in range(0, row_count, block_rows):
                 yield wanted.slice(at, block_rows).collect()

@@ -45,6 +45,7 @@ from toolkit.curation.identities import CODED
 from toolkit.curation.labelling import Labelling, label_blocks, table_hints
 from toolkit.curation.matching import without_known
 from toolkit.curation.others import OtherFiles
+from toolkit.curation.parts import PART_SUFFIX, scan_parts
 from toolkit.curation.places import check_examination, check_places, check_workers
 from toolkit.curation.roots import SourceRoots, is_familiar
 from toolkit.curation.rules import rules_of_batch, tell_unapplied
@@ -188,7 +189,7 @@ def curate(
 
 def _way(limits: Limits, rules: Recipe) -> str:
     """Return the name of the folder of unfinished work: one per way of reading, so that only what is still true is taken up."""
-    versions = [__version__, SCHEMA_VERSION, EXAMINATION_VERSION]
+    versions = [__version__, SCHEMA_VERSION, EXAMINATION_VERSION, PART_SUFFIX]
     way = json.dumps([*versions, dataclasses.asdict(limits), readers_key(), rules.quarantine_bytes])
     return f"reading-{hashlib.sha256(way.encode()).hexdigest()[:16]}"
 
@@ -239,7 +240,7 @@ def _decided(
     rows, history = facts.taken()
     rows = _without_lost(with_split_keys(rows, labels, run.recipe.group_by), lost)
     reading = inputs.reading
-    sources = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).select("row", "source")
+    sources = scan_parts(reading.parts).select("row", "source")
     decisions = decide(rows, history, run.recipe, removed_contents(inputs.before), sources)
     own = rows.select("image_id", "size_bytes", "pixel_hash")
     batch = Batch(

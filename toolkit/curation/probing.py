@@ -23,6 +23,7 @@ from toolkit.curation.examine import Examination, Limits, examine, inspect
 from toolkit.curation.frames import frame_locator, frame_source, split_frames
 from toolkit.curation.hashing import byte_check, byte_identity
 from toolkit.curation.isolation import IsolatedProcess
+from toolkit.curation.parts import PART_SUFFIX, write_part
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.refusals import RefusalPart
 from toolkit.curation.scoring import ScoredRows
@@ -106,7 +107,7 @@ class ProbeReport:
 
     def part(self, staging: Path) -> Path:
         """Return the part with the facts."""
-        return staging / f"{self.name}.probe.parquet"
+        return staging / f"{self.name}{PART_SUFFIX}"
 
     def refusals(self, staging: Path) -> Path:
         """Return the part with what was refused."""
@@ -300,10 +301,7 @@ def _row(found: Occurrence, examination: Examination, payload: bytes | None, ref
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write rows, of which each names what it has; by Polars, since ``pyarrow.array`` takes half a second to import pandas."""
     columns = [_column(name, [row.get(name) for row in rows], dtype) for name, dtype in _part_schema().items()]
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    # A part is small and lives for minutes: encoding it took longer than hashing the images that it speaks of.
-    pl.DataFrame(columns).write_parquet(temporary, compression="uncompressed", statistics=False)
-    temporary.replace(path)
+    write_part(path, pl.DataFrame(columns))
 
 
 def _column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 import polars as pl
 
+from toolkit.curation.parts import scan_parts
 from toolkit.curation.reasons import Refusal
 from toolkit.curation.sources import reread
 
@@ -99,7 +100,7 @@ def spool_tasks(parts: Sequence[Path], planned: pl.DataFrame, masked: pl.DataFra
     staging : Path
         Folder of unfinished work.
     """
-    scan = pl.scan_parquet(list(parts), row_index_name="row", include_file_paths="part", glob=False)
+    scan = scan_parts(parts, path_name="part")
     held = scan.select("part", "row", is_table=_IS_TABLE).group_by("part")
     spans = held.agg(first=pl.col("row").min(), last=pl.col("row").max(), has_table=pl.col("is_table").any())
     kept = planned.select("row", "place", "planned_bytes").sort("row")
@@ -134,7 +135,7 @@ def masks_of_tables(labels: pl.DataFrame) -> pl.DataFrame:
 def spool(task: SpoolTask) -> SpoolReport:
     """Lay the kept rows of a part down; what cannot be read is left out, and will be refused when it is asked for again."""
     started_s = time.thread_time()
-    every = pl.read_parquet(task.part, columns=["source", "locator"], glob=False)
+    every = scan_parts([task.part]).select("source", "locator").collect()
     rows = np.frombuffer(task.rows, np.uint32)
     wanted = every[rows].with_columns(
         row=pl.Series(rows) + task.first_row_index,

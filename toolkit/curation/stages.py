@@ -14,6 +14,7 @@ import polars as pl
 from toolkit.curation.dedupe import twin_candidates
 from toolkit.curation.identities import numbered
 from toolkit.curation.packing import Lost, PackReport, PackTask, block_count, pack, pack_isolated
+from toolkit.curation.parts import scan_parts
 from toolkit.curation.places import check_free_space
 from toolkit.curation.probing import ProbeTask, probe, probe_isolated
 from toolkit.curation.room import no_room, shard_bytes, staged_bytes
@@ -159,7 +160,7 @@ def compare(run: Run, rows: pl.DataFrame, history: pl.DataFrame, reading: Readin
     """
     sound = rows.filter(pl.col("refusal").is_null()) if rows["refusal"].null_count() < len(rows) else rows
     twins = twin_candidates(sound, history) if run.recipe.keep == "original" else _unhashed(sound)
-    locators = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).select("row", "locator", "sha256")
+    locators = scan_parts(reading.parts).select("row", "locator", "sha256")
     found = _Taken()
     run.tell("compare", 0, len(twins), "images that look equal")
     tasks = twin_tasks(twins, sound, locators, shards, run.staging, run.limits.image_deadline_s) if len(twins) else ()
@@ -265,7 +266,7 @@ def _sizes(batch: Batch, planned: pl.DataFrame, resize: Resize | None) -> pl.Dat
     sizes = planned.select("row", size_bytes="planned_bytes")
     if resize is None:
         return sizes
-    scan = pl.scan_parquet(list(batch.parts), row_index_name="row", glob=False).select("row", "width_px", "height_px")
+    scan = scan_parts(batch.parts).select("row", "width_px", "height_px")
     return scan.join(sizes.lazy(), on="row").collect(engine="streaming")
 
 

@@ -17,6 +17,7 @@ from toolkit.curation.history import KnownSources, kept_images, removed_contents
 from toolkit.curation.identities import numbered, spelled
 from toolkit.curation.locators import known_locators
 from toolkit.curation.others import OtherFiles
+from toolkit.curation.parts import scan_parts
 from toolkit.curation.places import check_examination
 from toolkit.curation.recipe import Recipe
 from toolkit.curation.revising.belongings import ANNOTATION_COLUMNS, boxes_lost, said_again, unplaced_masks
@@ -117,7 +118,7 @@ def _tried(
         if not reading.parts:
             _check_had(absent)
             return None
-        rows = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).select(*_decision_columns(reading)).collect()
+        rows = scan_parts(reading.parts).select(*_decision_columns(reading)).collect()
         numbers = rows.with_columns(numbered(name) for name in ("image_id", "sha256", "pixel_hash", "luma_hash"))
         history = kept_images(before, rules.group_by)
         taken = compare(run, numbers, history, reading, before.shard_paths())
@@ -186,7 +187,7 @@ class _Trial:
 
 
 def _decision_columns(reading: Reading) -> list[str]:
-    known = pl.scan_parquet(reading.parts, row_index_name="row", glob=False).collect_schema().names()
+    known = scan_parts(reading.parts).collect_schema().names()
     return [name for name in DECISION_COLUMNS if name in known] + ["orientation"]
 
 
@@ -212,7 +213,7 @@ def _said_of(rows: pl.DataFrame, said: pl.DataFrame, labels: pl.DataFrame) -> pl
 def _revision(trial: _Trial, rules: Recipe) -> Revision | None:
     """Return the changes: facts and outcome of what is sound now, the new reason of what is refused otherwise."""
     keys, rows = _keys(trial.refused), trial.rows
-    facts = pl.scan_parquet(trial.reading.parts, row_index_name="row", glob=False).select("row", "source", *_FACTS)
+    facts = scan_parts(trial.reading.parts).select("row", "source", *_FACTS)
     facts = facts.drop("pixel_hash").join(trial.said.lazy(), on="row", how="left")
     decided = trial.outcomes.select("row", "pixel_hash", *_OUTCOME)
     sound = _keyed(facts, decided, keys)

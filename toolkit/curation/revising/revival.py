@@ -14,6 +14,7 @@ from toolkit.curation.assembly import Batch
 from toolkit.curation.discrepancies import misfit_list
 from toolkit.curation.examine import Limits
 from toolkit.curation.locators import known_locators
+from toolkit.curation.parts import PART_SUFFIX, write_part
 from toolkit.curation.revising.belongings import ANNOTATION_COLUMNS, unplaced_masks
 from toolkit.curation.revising.restaging import lay_down_again
 from toolkit.curation.stages import Run, pack_shards
@@ -169,9 +170,9 @@ def _batch(dataset: Dataset, packable: pl.DataFrame, recipe: Recipe, staging: Pa
     )
     if len(facts) != len(packable):
         raise DatasetError(f"the catalog of '{dataset.location}' lacks rows that it had; run tonnage verify")
-    part = staging / "entering.probe.parquet"
+    part = staging / f"entering{PART_SUFFIX}"
     own = [*_DECIDED, *ANNOTATION_COLUMNS, "at", "mask_locator", "new_duplicate_group", "new_split"]
-    facts.drop(own).write_parquet(part)
+    write_part(part, facts.drop(own))
     outcomes = facts.select(
         pl.col("at").cast(pl.UInt32).alias("row"),
         "source",
