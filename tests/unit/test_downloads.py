@@ -154,8 +154,8 @@ def test_the_rate_is_that_of_the_transfers_and_of_no_pause_between(tmp_path: Pat
     second._found = [(110.0, 1.0, 2_000)]
     for transfers in (first, second, first):  # work that is done again is noted once
         transfers.note(tmp_path)
-    part = tmp_path / "part.parquet"
-    pl.DataFrame({"locator": ['{"kind": "remote"}'] * 3, "size_bytes": [1_000, 3_000, None]}).write_parquet(part)
+    part = tmp_path / "part.arrow"
+    pl.DataFrame({"locator": ['{"kind": "remote"}'] * 3, "size_bytes": [1_000, 3_000, None]}).write_ipc(part)
     assert download_rates([part], tmp_path) == {
         "downloaded_image_count": 2,
         "download_failed_count": 1,

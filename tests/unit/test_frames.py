@@ -156,7 +156,7 @@ def test_a_file_of_which_one_frame_cannot_be_written_out_is_refused_as_a_whole(
 
     monkeypatch.setattr(frames, "_lossless", failing)
     report = probe(ProbeTask(unit=unit, staging=tmp_path, limits=Limits(frames="explode"), quarantine_bytes=2**20))
-    rows = pl.read_parquet(report.part(tmp_path))
+    rows = pl.read_ipc(report.part(tmp_path))
     assert rows.select("source", "refusal").rows() == [("raw/a.tif", "truncated")]
     refused = pl.read_parquet(report.refusals(tmp_path)).row(0, named=True)
     assert refused["bytes"] == payload
