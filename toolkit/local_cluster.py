@@ -39,7 +39,9 @@ _WORKER_ENVIRONMENT: Final = {
     "OPENBLAS_NUM_THREADS": 1,
 }
 """One image after another takes and gives back the same megabyte. Dask has workers give freed memory back to the system at
-64 KiB, and the C library maps what is larger than 128 KiB anew each time: a fifth of all processor time went into that.
+64 KiB, and the C library maps what is larger than 128 KiB anew each time: a fifth of all processor time went into that. The
+heaps of 64 MiB that it has for threads other than the first it gives back whole, whatever it is told: another twentieth, which
+one arena for all threads spares; there is one thread in a worker that allocates much.
 Arrow's own allocator gives large buffers back as well: writing a shard took up to twice as long with it."""
 
 
