@@ -152,7 +152,7 @@ def store_at(bucket: str, options: tuple[tuple[str, str], ...], *, try_s: float 
         client["allow_http"] = True
     retry: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=deadline_s)}
     try:
-        opened: ObjectStore = from_url(place, client_options=client, retry_config=retry, **config)  # type: ignore[call-overload]
+        opened: ObjectStore = from_url(place, client_options=client, retry_config=retry, **config)  # type: ignore[call-overload]  # options go by the store's kind
     except Exception as fault:  # noqa: BLE001 -- of obstore's many kinds
         raise UsageError(f"'{bucket}' cannot be reached this way: {without_secrets(fault)}") from None  # whose text holds options
     return opened

@@ -77,7 +77,7 @@ class _Bars:
         self.drawn_s = self.started_s
         self.stages: dict[str, tuple[int, int | None, str]] = {}
         self.dashboard: tuple[str, str] | None = None
-        self.handle: Any = display(  # type: ignore[no-untyped-call]
+        self.handle: Any = display(  # type: ignore[no-untyped-call]  # IPython has no types
             self._bundle(f"{verb} begins"), raw=True, display_id=True
         )
 

@@ -70,7 +70,7 @@ def sizes_in_bytes(dataset: Dataset) -> dict[str, float]:
         "image_bytes": float(dataset.state.image_bytes),
         "shard_bytes": float(dataset.shards["size_bytes"].sum()),
         "catalog_bytes": float(catalog),
-        "capacity_bytes": float(sum(os.path.getsize(os.path.join(folder, name)) for folder, name in walked)),  # noqa: PTH118, PTH202
+        "capacity_bytes": float(sum(os.path.getsize(os.path.join(folder, name)) for folder, name in walked)),  # noqa: PTH118, PTH202 -- paths as os.walk gives them
     }
 
 

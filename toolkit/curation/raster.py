@@ -65,7 +65,7 @@ def _decoded(payload: bytes, flags: tuple[str, ...]) -> Decoded:
 
 
 def _is_opaque(image: Image.Image) -> bool:
-    return image.getextrema()[-1][0] == 255  # type: ignore[index]
+    return image.getextrema()[-1][0] == 255  # type: ignore[index]  # a pair per channel, where there is more than one
 
 
 def _scaled_luma(image: Image.Image) -> tuple[Image.Image, float]:

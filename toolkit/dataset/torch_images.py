@@ -16,8 +16,8 @@ try:
     import torch
     from torch.utils.data import IterableDataset, get_worker_info
 except ImportError:  # whoever makes one is told; the module itself can be read without PyTorch
-    torch = None  # type: ignore[assignment,unused-ignore]
-    IterableDataset = object  # type: ignore[assignment,misc,unused-ignore]
+    torch = None  # type: ignore[assignment,unused-ignore]  # torch is optional
+    IterableDataset = object  # type: ignore[assignment,misc,unused-ignore]  # as above
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,7 @@ _READ_AT_ONCE_COUNT = 32
 """Images that are decoded together: DataLoader makes the batches, so this bounds memory alone."""
 
 
-class TorchImages(IterableDataset):  # type: ignore[misc,unused-ignore]
+class TorchImages(IterableDataset):  # type: ignore[misc,unused-ignore]  # as above
     """One image and its label at a time, for ``torch.utils.data.DataLoader`` with any ``batch_size`` and ``num_workers``.
 
     Each worker of each rank reads a share of its own, so that together they give every image once. There is no ``len``: with

@@ -88,7 +88,7 @@ class ChosenLaw:
             bound = min(limit, linear) if self.law.is_rate else None
             return Reading(value=None, low=None, high=bound, is_beyond_data=True)
         if self.law.is_rate:
-            value, low, high = (None if end is None else min(end, limit) for end in (value, low, high))  # type: ignore[assignment]
+            value, low, high = (None if end is None else min(end, limit) for end in (value, low, high))  # type: ignore[assignment]  # low and high are None where value is
         return Reading(value=value if reach <= POINT_REACH else None, low=low, high=high, is_beyond_data=is_beyond)
 
     def _interval(self, level: float, value: float) -> tuple[float | None, float | None]:

@@ -219,7 +219,7 @@ def batch_times(bench: Bench, size: int, window_s: float) -> _Took:
                 before_s = now_s
                 if now_s - begun_s > window_s and len(times_s) + len(taken) > 2 + skipped_count:
                     break
-            batches.close()  # type: ignore[attr-defined]
+            batches.close()  # type: ignore[attr-defined]  # a generator
             times_s += taken[skipped_count:]
             epoch += 1
     cpu_s = time.process_time() - cpu_s

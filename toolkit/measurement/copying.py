@@ -90,7 +90,7 @@ class FolderProbe(Probe):
         after = written_bytes()
         self._cpu_s += time.process_time() - cpu_s
         known = before is not None and after is not None and self._written_bytes is not None
-        self._written_bytes = self._written_bytes + after - before if known else None  # type: ignore[operator]
+        self._written_bytes = self._written_bytes + after - before if known else None  # type: ignore[operator]  # all of them are numbers, if known
         return tally
 
     def _stream(self, number: int, deadline_s: float) -> Tally:

@@ -154,10 +154,10 @@ def formula(
         if found is None:
             raise TypeError(f"the formula {function.__name__} names no source in its docstring")
         function.unit = unit  # type: ignore[attr-defined]  # attributes of the function, read by the ledger
-        function.text = text  # type: ignore[attr-defined]
-        function.valid = ranges_of(function, valid or {})  # type: ignore[attr-defined]
-        function.across_months = across_months  # type: ignore[attr-defined]
-        function.source = re.sub(r"\s+", " ", found.group(1)).strip().rstrip(".")  # type: ignore[attr-defined]
+        function.text = text  # type: ignore[attr-defined]  # a function carries what is said of it
+        function.valid = ranges_of(function, valid or {})  # type: ignore[attr-defined]  # as above
+        function.across_months = across_months  # type: ignore[attr-defined]  # as above
+        function.source = re.sub(r"\s+", " ", found.group(1)).strip().rstrip(".")  # type: ignore[attr-defined]  # as above
         return function
 
     return mark

@@ -101,7 +101,7 @@ def _run(page: str, room: Path, wanted: list[str]) -> subprocess.CompletedProces
         f"--virtual-time-budget={_CLOCK_MS}", *wanted, source.resolve().as_uri(),
     ]  # fmt: skip
     try:
-        return subprocess.run(command, capture_output=True, timeout=_LIMIT_S, check=False)  # noqa: S603
+        return subprocess.run(command, capture_output=True, timeout=_LIMIT_S, check=False)  # noqa: S603 -- a command of our own, no shell
     except subprocess.TimeoutExpired:
         raise TonnageError(f"the browser '{command[0]}' was still busy after {_LIMIT_S} s; name fewer subjects") from None
     except OSError as fault:

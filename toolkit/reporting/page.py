@@ -100,9 +100,9 @@ def render(subjects: Subjects, *, packed: bool = True, paper: str = "") -> str:
         has_charts=has_charts,
         css=Markup(_static("report.css")),  # noqa: S704  # our own files, not anybody's text
         paper=paper,
-        script=Markup("".join(_static(name) for name in _SCRIPTS)),  # noqa: S704
+        script=Markup("".join(_static(name) for name in _SCRIPTS)),  # noqa: S704 -- our own scripts
         plotly=_packed_plotly() if has_charts and packed else "",
-        plain_plotly="" if packed or not has_charts else Markup(_plotly()),  # noqa: S704
+        plain_plotly="" if packed or not has_charts else Markup(_plotly()),  # noqa: S704 -- as above
         template=_json(TEMPLATE.to_plotly_json()),
         dark_twins=dark_twins(),
     )

@@ -48,7 +48,7 @@ const given = JSON.parse(document.getElementById("figures").textContent);
   result.textContent = encodeURIComponent(JSON.stringify(drawn));
   document.body.append(result);
 }})();
-</script>"""  # noqa: E501
+</script>"""  # noqa: E501 -- one line of a script
 
 
 def draw_pictures(charts: Mapping[str, Chart], form: str, near: Path) -> dict[str, bytes]:

@@ -64,7 +64,7 @@ class Remote:
     """How they are reached."""
     staging: Path
     """Where containers are laid down until the commit; every worker sees it."""
-    is_known: Callable[[str, str], bool] = lambda key, etag: False  # noqa: ARG005
+    is_known: Callable[[str, str], bool] = lambda key, etag: False  # noqa: ARG005 -- the names say what it is asked
     """Whether an earlier batch has read a container of this key and etag: it is not fetched again."""
     has_known: bool = False
     """Whether a container was passed over because it is known."""
