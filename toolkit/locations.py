@@ -41,6 +41,13 @@ _METADATA_SERVICE: Final = "169.254.169.254"
 
 _SILENT: Final = re.compile(r"TimedOut|kind: Timeout|timed out")
 _WAITED: Final = re.compile(r"in ([\d.]+)s(?:, after (\d+) retries)?")
+_REFUSED: Final = re.compile(r"status code: (\d{3} [A-Za-z ]+)")
+_CODE: Final = re.compile(r"<Code>(\w{1,80})</Code>")
+_CHECK: Final = "check the endpoint and the region, or try again later"
+_ADVICE: Final = dict.fromkeys(("401", "403"), "check the credentials, and what they allow") | {
+    "404": "check the bucket or container, and the endpoint"
+}
+"""What to do about statuses that stay."""
 _WRAPPED: Final = re.compile(r"\s*\n\s*(?:\x1b\[\d+m)?↳(?:\x1b\[\d+m)?\s*")
 """What deltalake puts between a fault and its cause."""
 
@@ -230,22 +237,31 @@ def without_secrets(fault: BaseException) -> str:
     text = _WRAPPED.sub(": ", str(fault).strip())
     if _METADATA_SERVICE in text:
         return (
-            "no credentials were found; set them in the environment (for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or "
-            "read what is public without any (--storage-option anonymous=true, or AWS_SKIP_SIGNATURE=true for a dataset)"
+            "no credentials were found; set them in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+            "AZURE_STORAGE_ACCOUNT_KEY, GOOGLE_APPLICATION_CREDENTIALS), or read what is public without any "
+            "(--storage-option anonymous=true, or AWS_SKIP_SIGNATURE=true and the like for a dataset)"
         )
     if is_silence(fault):
         return _silence(text)
+    if refused := _REFUSED.search(text):
+        code = _CODE.search(text)
+        named = f" ({code[1]})" if code else ""
+        return f"{_host(text)} answers {refused[1].strip()}{named}; {_ADVICE.get(refused[1][:3], _CHECK)}"
     line = text.split("\n", 1)[0]
     return re.sub(r"\?[^\s)\"']+", "?...", line)[:300]
 
 
 def _silence(text: str) -> str:
     """Return what a client that waited in vain says, in words."""
-    asked = re.search(r"https?://[^\s?)\"']+", text)
-    place = urlsplit(asked[0]) if asked else None
-    host = f"{place.scheme}://{place.netloc.rpartition('@')[2]}" if place else "the store"
     found = _WAITED.search(text)
     waited = f"within {float(found[1]):.0f} s" if found else "in time"
     tries = int(found[2] or 0) + 1 if found else 1
     times = "once" if tries == 1 else f"{tries} times"
-    return f"{host} gave no answer {waited} (asked {times}); check the endpoint and the network, then run it again"
+    return f"{_host(text)} gave no answer {waited} (asked {times}); check the endpoint and the network, then run it again"
+
+
+def _host(text: str) -> str:
+    """Return who was asked, without a password."""
+    asked = re.search(r"https?://[^\s?)\"']+", text)
+    place = urlsplit(asked[0]) if asked else None
+    return f"{place.scheme}://{place.netloc.rpartition('@')[2]}" if place else "the store"
