@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import random
@@ -40,7 +41,9 @@ def read(folder: Path, *paths: Path) -> tuple[Annotations, int]:
             sent.append(task)
             yield task, function(task)
 
-    return read_annotation_files(SimpleNamespace(stream=stream), given(*paths), folder), len(sent)  # type: ignore[arg-type]  # what is asked of an engine
+    found = read_annotation_files(SimpleNamespace(stream=stream), given(*paths), folder)  # type: ignore[arg-type]  # what is asked of an engine
+    whole = pl.concat([found.frame["metadata"].clear(), *found.metadata()])
+    return dataclasses.replace(found, frame=found.frame.with_columns(metadata=whole)), len(sent)
 
 
 def csv_of(path: Path, count: int) -> Path:

@@ -10,12 +10,12 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 import polars as pl
 import pyarrow.parquet as pq
 
-from toolkit.curation.annotations import annotation_frame, annotation_lines
+from toolkit.curation.annotations import ANNOTATION_SCHEMA, annotation_frame, annotation_lines
 from toolkit.curation.annotations.blocks import TABLE_FAULTS, TABLE_SUFFIXES, table_blocks
 from toolkit.curation.annotations.large import large_document_blocks
 from toolkit.curation.annotations.reading import suffix_of
@@ -76,9 +76,19 @@ class Annotations:
     """What all annotation files say."""
 
     frame: pl.DataFrame
-    """As ``toolkit.curation.annotations.ANNOTATION_SCHEMA``."""
+    """As ``toolkit.curation.annotations.ANNOTATION_SCHEMA``, but for ``metadata``, which is as large as the files: it is null."""
     unread: tuple[str, ...]
     """Sources of files that none of the readers understands, or that cannot be read."""
+    parts: tuple[Path, ...] = ()
+    """Where all of it lies, in the order of the lines."""
+
+    def metadata(self) -> Iterator[pl.Series]:
+        """Yield the ``metadata`` of the lines, in their order and some of them at a time."""
+        for part in self.parts:
+            with pq.ParquetFile(part) as file:
+                for number in range(file.num_row_groups):
+                    group = cast("pl.DataFrame", pl.from_arrow(file.read_row_group(number, columns=["metadata"])))
+                    yield group["metadata"].cast(ANNOTATION_SCHEMA["metadata"])
 
 
 def read_annotation_files(engine: Engine, files: pl.DataFrame, staging: Path) -> Annotations:
@@ -117,8 +127,14 @@ def read_annotation_files(engine: Engine, files: pl.DataFrame, staging: Path) ->
         if isinstance(result, BaseException):
             raise DatasetError(f"annotations cannot be read, nothing was committed: {result}") from result
         unread[task.part] = result
-    frames = [annotation_frame([]), *(pl.read_parquet(part, glob=False) for part in parts)]
-    return Annotations(frame=pl.concat(frames), unread=tuple(name for part in parts for name in unread[part]))
+    columns = [name for name in ANNOTATION_SCHEMA if name != "metadata"]
+    frames = (pl.read_parquet(part, columns=columns, glob=False) for part in parts)
+    frame = pl.concat([annotation_frame([]).select(columns), *frames])
+    return Annotations(
+        frame=frame.with_columns(metadata=pl.lit(None, ANNOTATION_SCHEMA["metadata"])).select(list(ANNOTATION_SCHEMA)),
+        unread=tuple(name for part in parts for name in unread[part]),
+        parts=tuple(parts),
+    )
 
 
 def _blocks(files: pl.DataFrame) -> Iterator[pl.DataFrame]:
