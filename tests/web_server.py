@@ -33,7 +33,7 @@ class Web:
         self.lock = threading.Lock()
         self.under_way = 0
         self.most_under_way = 0
-        """Requests of files below ``/held``, each of which takes a tenth of a second, that were under way at once."""
+        """Requests of ``/robots.txt`` and of files below ``/held``, each of which takes a tenth of a second, that were under way at once."""
 
     @property
     def url(self) -> str:
@@ -84,7 +84,7 @@ def _answer(handler: BaseHTTPRequestHandler, web: Web) -> None:
 def _take_time(kind: str, web: Web) -> None:
     if kind == "slow":
         time.sleep(1.5)
-    if kind != "held":
+    if kind not in {"held", "robots.txt"}:
         return
     with web.lock:
         web.under_way += 1

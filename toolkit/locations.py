@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-__all__ = ["OBJECT_STORES", "Location", "store_at", "without_secrets"]
+__all__ = ["GIVE_UP_S", "OBJECT_STORES", "SILENCE_S", "Location", "is_silence", "store_at", "store_to_read", "without_secrets"]
 
 OBJECT_STORES: Final = {
     "s3": 1, "s3a": 1, "gs": 1, "gcs": 1, "az": 2, "azure": 2, "abfs": 1, "abfss": 1, "memory": 1
@@ -29,6 +30,26 @@ _WEB: Final = frozenset({"http", "https"})
 _YES: Final = frozenset({"1", "true", "yes"})
 _ENDPOINTS: Final = ("AWS_ENDPOINT_URL", "GOOGLE_BASE_URL", "AZURE_ENDPOINT", "AZURE_STORAGE_ENDPOINT")
 """Where the environment says that a store of one's own answers."""
+
+SILENCE_S: Final = 30
+"""How long a store that a dataset is read from may send nothing until it is asked again."""
+GIVE_UP_S: Final = 60
+"""How long after it was first asked it is asked again."""
+
+_METADATA_SERVICE: Final = "169.254.169.254"
+"""Where clouds give machines their credentials; elsewhere nothing answers there."""
+
+_SILENT: Final = re.compile(r"TimedOut|kind: Timeout|timed out")
+_WAITED: Final = re.compile(r"in ([\d.]+)s(?:, after (\d+) retries)?")
+_REFUSED: Final = re.compile(r"status code: (\d{3} [A-Za-z ]+)")
+_CODE: Final = re.compile(r"<Code>(\w{1,80})</Code>")
+_CHECK: Final = "check the endpoint and the region, or try again later"
+_ADVICE: Final = dict.fromkeys(("401", "403"), "check the credentials, and what they allow") | {
+    "404": "check the bucket or container, and the endpoint"
+}
+"""What to do about statuses that stay."""
+_WRAPPED: Final = re.compile(r"\s*\n\s*(?:\x1b\[\d+m)?↳(?:\x1b\[\d+m)?\s*")
+"""What deltalake puts between a fault and its cause."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +127,7 @@ class Location:
         """Whether something is there."""
         if self.is_local:
             return self.path.exists()
-        store = store_at(self.bucket, ())
+        store = store_to_read(self.bucket)
         try:
             store.head(self.key)
         except FileNotFoundError:
@@ -118,7 +139,14 @@ class Location:
 
 
 @lru_cache(32)
-def store_at(bucket: str, options: tuple[tuple[str, str], ...], *, try_s: float = 600, deadline_s: float = 60) -> ObjectStore:
+def store_at(
+    bucket: str,
+    options: tuple[tuple[str, str], ...],
+    *,
+    try_s: float = 600,
+    deadline_s: float = 60,
+    silence_s: float | None = None,
+) -> ObjectStore:
     """Return the client of a bucket; one per process.
 
     Parameters
@@ -131,6 +159,9 @@ def store_at(bucket: str, options: tuple[tuple[str, str], ...], *, try_s: float 
         Longest time of one request, seconds.
     deadline_s : float
         How long after its first try a request may be tried again, seconds.
+    silence_s : float, optional
+        Longest time without a byte of an answer, seconds. Not for stores that are written to: while a long body is sent,
+        no answer comes.
 
     Raises
     ------
@@ -147,6 +178,8 @@ def store_at(bucket: str, options: tuple[tuple[str, str], ...], *, try_s: float 
     if str(config.pop("anonymous", "")).lower() in _YES:
         config["skip_signature"] = "true"
     client: dict[str, Any] = {"connect_timeout": timedelta(seconds=min(10, try_s)), "timeout": timedelta(seconds=try_s)}
+    if silence_s is not None:
+        client["read_timeout"] = timedelta(seconds=silence_s)
     is_plain = any(str(value).startswith("http://") for value in (*config.values(), *map(os.environ.get, _ENDPOINTS)))
     if str(config.pop("allow_http", "")).lower() in _YES or is_plain:
         client["allow_http"] = True
@@ -156,6 +189,13 @@ def store_at(bucket: str, options: tuple[tuple[str, str], ...], *, try_s: float 
     except Exception as fault:  # noqa: BLE001 -- of obstore's many kinds
         raise UsageError(f"'{bucket}' cannot be reached this way: {without_secrets(fault)}") from None  # whose text holds options
     return opened
+
+
+def store_to_read(bucket: str) -> ObjectStore:
+    """Return the client of a bucket that a dataset is read from, as the environment says; it does not wait for ever."""
+    if bucket.startswith("memory://"):
+        return store_at(bucket, ())  # of which there is one, that is written to as well
+    return store_at(bucket, (), deadline_s=GIVE_UP_S, silence_s=SILENCE_S)
 
 
 def _addressed(bucket: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -179,13 +219,49 @@ def _addressed(bucket: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]
     return bucket, config
 
 
+def is_silence(fault: BaseException) -> bool:
+    """Return whether a store was asked and did not answer in time."""
+    return _SILENT.search(str(fault)) is not None
+
+
 def without_secrets(fault: BaseException) -> str:
-    r"""Return the first line of a fault of a store, without what may be a signature or a key.
+    r"""Return the first line of a fault of a store, without what may be a signature or a key; in words if none came back.
 
     Examples
     --------
     >>> without_secrets(OSError("GET https://a.b/c?sig=abc failed: 403\n\nDebug source: ..."))
     'GET https://a.b/c?... failed: 403'
+    >>> without_secrets(OSError("Error performing GET https://a.b/c?sig=abc in 60.02s, after 1 retries\n\nkind: Timeout"))
+    'https://a.b gave no answer within 60 s (asked 2 times); check the endpoint and the network, then run it again'
     """
-    line = str(fault).strip().split("\n", 1)[0]
+    text = _WRAPPED.sub(": ", str(fault).strip())
+    if _METADATA_SERVICE in text:
+        return (
+            "no credentials were found; set them in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+            "AZURE_STORAGE_ACCOUNT_KEY, GOOGLE_APPLICATION_CREDENTIALS), or read what is public without any "
+            "(--storage-option anonymous=true, or AWS_SKIP_SIGNATURE=true and the like for a dataset)"
+        )
+    if is_silence(fault):
+        return _silence(text)
+    if refused := _REFUSED.search(text):
+        code = _CODE.search(text)
+        named = f" ({code[1]})" if code else ""
+        return f"{_host(text)} answers {refused[1].strip()}{named}; {_ADVICE.get(refused[1][:3], _CHECK)}"
+    line = text.split("\n", 1)[0]
     return re.sub(r"\?[^\s)\"']+", "?...", line)[:300]
+
+
+def _silence(text: str) -> str:
+    """Return what a client that waited in vain says, in words."""
+    found = _WAITED.search(text)
+    waited = f"within {float(found[1]):.0f} s" if found else "in time"
+    tries = int(found[2] or 0) + 1 if found else 1
+    times = "once" if tries == 1 else f"{tries} times"
+    return f"{_host(text)} gave no answer {waited} (asked {times}); check the endpoint and the network, then run it again"
+
+
+def _host(text: str) -> str:
+    """Return who was asked, without a password."""
+    asked = re.search(r"https?://[^\s?)\"']+", text)
+    place = urlsplit(asked[0]) if asked else None
+    return f"{place.scheme}://{place.netloc.rpartition('@')[2]}" if place else "the store"

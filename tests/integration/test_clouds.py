@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,9 +101,60 @@ def test_a_prefix_of_azure_is_curated(azure: str, container: str, files: Path, t
     assert curate(place, tmp_path / "ds", None, client, storage_options=options).version == found.version
 
 
-def test_azure_without_its_key_is_one_sentence(azure: str, tmp_path: Path, client) -> None:
-    place, options = f"az://{ACCOUNT}/shut/photos", {"endpoint": azure, "anonymous": "true"}
-    with pytest.raises((UsageError, MissingError)) as caught:
+def test_what_changes_in_a_container_is_a_second_batch_and_a_purge_leaves_nothing(azure: str, tmp_path: Path, client) -> None:
+    place, options = f"az://{ACCOUNT}/shut/grown", {"account_key": ACCOUNT_KEY, "endpoint": azure}
+    store = store_at(f"az://{ACCOUNT}/shut", tuple(options.items()))
+    names = ["a b.png", "ü/ß.png", "p%41c.png", "x+y.png", "q&=1.png", "hash#1.png"]
+    for number, name in enumerate(names):
+        store.put(f"grown/{name}", picture(100 + number))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("in/zip.png", picture(110))
+    store.put("grown/z.zip", packed.getvalue())
+    store.put("grown/metadata.csv", b"file_name,label\na b.png,first\n")
+    store.put("grown/cut.png", picture(111)[:40])
+    first = curate(place, tmp_path / "ds", None, client, storage_options=options)
+    rows = first.scan("catalog").select("source", "state", "label").collect().rows()
+    wanted = [*((f"grown/{name}", "kept") for name in (*names, "z.zip!in/zip.png")), ("grown/cut.png", "quarantined")]
+    assert sorted(row[:2] for row in rows) == sorted(wanted)
+    assert [row[0] for row in rows if row[2] == "first"] == ["grown/a b.png"]
+
+    store.put("grown/x+y.png", picture(120))
+    store.put("grown/new.png", picture(121))
+    second = curate(place, tmp_path / "ds", None, client, storage_options=options)
+    assert (second.version, len(second)) == (1, 9), "the earlier bytes of a changed file are kept as well"
+    assert sorted(second.scan("images").filter(batch=second.state.batch).collect()["source"]) == [
+        "grown/new.png",
+        "grown/x+y.png",
+    ]
+
+    toolkit.remove(second, "source = 'grown/new.png'", purge=True)
+    left = toolkit.open_dataset(tmp_path / "ds")
+    assert (verify(left, images=True).problems, len(left)) == ((), 8)
+    assert not any(picture(121) in path.read_bytes() for path in (tmp_path / "ds").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("container", "key", "said"),
+    [
+        ("shut", {"anonymous": "true"}, r"http://127\S+ answers 40[34] .*; check the "),
+        (
+            "shut",
+            {"account_key": "AAAA"},
+            r"http://127\S+ answers 403 Forbidden \(\w+\); check the credentials, and what they allow",
+        ),
+        (
+            "none-such",
+            {"account_key": ACCOUNT_KEY},
+            r"answers 404 Not Found \(ContainerNotFound\); check the bucket or container",
+        ),
+    ],
+)
+def test_azure_that_refuses_is_one_sentence(
+    azure: str, container: str, key: dict[str, str], said: str, tmp_path: Path, client
+) -> None:
+    place, options = f"az://{ACCOUNT}/{container}/photos", {"endpoint": azure, **key}
+    with pytest.raises((UsageError, MissingError), match=said) as caught:
         curate(place, tmp_path / "ds", None, client, storage_options=options)
     assert ACCOUNT_KEY not in str(caught.value)
     assert "\n" not in str(caught.value)

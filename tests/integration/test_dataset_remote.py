@@ -121,7 +121,7 @@ def test_what_needs_a_disk_says_so_and_what_to_do(remote: Dataset, command: list
 
 
 def test_a_store_that_does_not_answer_is_one_sentence_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("GET https://a.b/set?X-Amz-Signature=secret failed: 403 Forbidden\n\nDebug source: ...")
 
     monkeypatch.setattr("toolkit.locations.store_at", broken)

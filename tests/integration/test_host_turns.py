@@ -21,9 +21,9 @@ from pathlib import Path
 from toolkit.curation.sources import Item
 from toolkit.curation.sources.access import Access
 from toolkit.curation.sources.fetching import read_remote
-url, start, turns, limit = sys.argv[1:]
-access = Access(per_host_count=int(limit), concurrent_count=16, turns=turns, respect_robots=False)
-items = [Item(source=str(n), place=f"{url}/held/{n}", etag=str(n)) for n in range(int(start), int(start) + 40)]
+url, start, count, turns, limit, respect_robots = sys.argv[1:]
+access = Access(per_host_count=int(limit), concurrent_count=16, turns=turns, respect_robots=respect_robots == "yes")
+items = [Item(source=str(n), place=f"{url}/held/{n}", etag=str(n)) for n in range(int(start), int(start) + int(count))]
 found = list(read_remote(items, access, Path(turns) / start))
 assert all(isinstance(payload, bytes) for _, payload in found), found
 """
@@ -33,14 +33,29 @@ def held(web: Web, count: int) -> None:
     web.files = {f"/held/{number}": picture(number) for number in range(count)}
 
 
+def fetched_by_two(web: Web, folder: Path, count: int, limit: int, respect_robots: str) -> None:
+    """Have two processes fetch as many files each."""
+    rest = [str(count), str(folder), str(limit), respect_robots]
+    commands = [[sys.executable, "-c", FETCH, web.url, start, *rest] for start in ("0", str(count))]
+    processes = [subprocess.Popen(command) for command in commands]
+    assert [process.wait(120) for process in processes] == [0, 0]
+
+
 def test_two_processes_together_use_what_is_allowed_and_no_more(tmp_path: Path) -> None:
     with web_server() as web:
         held(web, 80)
-        commands = [[sys.executable, "-c", FETCH, web.url, start, str(tmp_path), str(LIMIT)] for start in ("0", "40")]
-        processes = [subprocess.Popen(command) for command in commands]
-        assert [process.wait(120) for process in processes] == [0, 0]
+        fetched_by_two(web, tmp_path, 40, LIMIT, "no")
         assert web.most_under_way == LIMIT
         assert web.asked.total() == 80
+
+
+def test_what_a_host_asks_of_robots_is_asked_in_turn_too(tmp_path: Path) -> None:
+    with web_server() as web:
+        held(web, 40)
+        web.files["/robots.txt"] = b"User-agent: *\nAllow: /\n"
+        fetched_by_two(web, tmp_path, 20, 1, "yes")
+        assert web.most_under_way == 1
+        assert web.asked["GET /robots.txt"] == 2
 
 
 def test_one_of_two_workers_has_all_of_a_host_that_it_has_to_itself(tmp_path: Path) -> None:

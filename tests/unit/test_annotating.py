@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
+import random
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -37,7 +41,9 @@ def read(folder: Path, *paths: Path) -> tuple[Annotations, int]:
             sent.append(task)
             yield task, function(task)
 
-    return read_annotation_files(SimpleNamespace(stream=stream), given(*paths), folder), len(sent)  # type: ignore[arg-type]  # what is asked of an engine
+    found = read_annotation_files(SimpleNamespace(stream=stream), given(*paths), folder)  # type: ignore[arg-type]  # what is asked of an engine
+    whole = pl.concat([found.frame["metadata"].clear(), *found.metadata()])
+    return dataclasses.replace(found, frame=found.frame.with_columns(metadata=whole)), len(sent)
 
 
 def csv_of(path: Path, count: int) -> Path:
@@ -217,3 +223,37 @@ def test_a_large_document_that_is_none_is_named(
     found, _ = read(tmp_path, path)
     assert found.unread == (() if is_read else ("raw/m.json",))
     assert found.frame["licence"].to_list() == ([None, "CC0"] if is_read and "CC0" in text else [])
+
+
+READ_LARGE = """
+import re, sys
+from pathlib import Path
+from toolkit.curation import annotating
+from toolkit.curation.annotations import large
+from toolkit.curation.sources import OtherFile
+path = Path(sys.argv[1])
+annotating._LARGE_BYTES, large._SHARE_BYTES = 1_000, 2**21
+def task(path):
+    facts = {"etag": "", "size_bytes": path.stat().st_size, "source": path.name, "path": str(path)}
+    return annotating.NoteTask(files=(OtherFile(kind="annotation", **facts),), staging=path.parent)
+def most_kib():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])  # ru_maxrss begins with the parent's
+assert annotating.read_notes(task(path.with_name("small.json"))) == ()
+before_kib = most_kib()
+assert annotating.read_notes(task(path)) == ()
+print((most_kib() - before_kib) * 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+def test_of_a_large_document_a_part_is_held_and_not_all_that_it_says(tmp_path: Path) -> None:
+    draw = random.Random(3)
+    outlines = [[round(draw.uniform(0, 640), 2) for _ in range(120)] for _ in range(500)]
+    for name, count in (("small.json", 2_000), ("large.json", 100_000)):
+        images = [{"id": n, "file_name": f"{n:06d}.jpg"} for n in range(count // 5)]
+        notes = [{"image_id": n % (count // 5), "segmentation": [outlines[n % 500]]} for n in range(count)]
+        (tmp_path / name).write_text(json.dumps({"images": images, "annotations": notes, "categories": []}))
+    size_bytes = (tmp_path / "large.json").stat().st_size
+    run = [sys.executable, "-c", READ_LARGE, str(tmp_path / "large.json")]
+    grown_bytes = int(subprocess.run(run, capture_output=True, text=True, check=True, timeout=120).stdout)
+    assert grown_bytes < size_bytes, f"{grown_bytes:,} bytes more for a document of {size_bytes:,}"

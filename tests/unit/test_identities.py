@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from toolkit.curation.annotations import ANNOTATION_SCHEMA
+from toolkit.curation import dealing
+from toolkit.curation.annotations import ANNOTATION_SCHEMA, annotation_frame
 from toolkit.curation.assembly import Batch
 from toolkit.curation.decide import HISTORY_COLUMNS, decide, decision_columns
 from toolkit.curation.identities import CODED, in_slices, numbered, repeated, spelled
@@ -135,6 +136,38 @@ def test_labels_of_blocks_lie_in_a_file_as_those_of_the_whole(tmp_path):
     assert len(whole) == 80
     assert_frame_equal(labels.collect(), whole)
     assert found.frame.is_empty()
+
+
+def test_what_annotations_say_of_blocks_lies_in_a_file_as_that_of_the_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(dealing, "_SHARE_ROWS", 7)
+    rows = pl.DataFrame({"source": [f"raw/train/{number:03d}.jpg" for number in range(60)]}).with_row_index("row")
+    rows = rows.filter(pl.col("row") % 5 != 4).with_columns(folder_label=pl.lit(None, pl.String), width_px=64, height_px=48)
+    rows = rows.with_columns(orientation=pl.lit(None, pl.Int16))
+    files = [
+        annotation_frame(
+            {"file": f"raw/{kind}.csv", "kind": kind, "name": f"train/{number:03d}.jpg", "target": f"raw/train/{number:03d}.jpg"}
+            | ({"metadata": [{"key": "k", "value": f"{kind} {number}"}, {"key": "same", "value": "x"}]} if number % 3 else {})
+            for number in order
+        )
+        for kind, order in (("coco", range(59, -1, -1)), ("table", range(0, 60, 2)))
+    ]
+    whole = label_images(rows, pl.concat(files)).frame
+    several = whole.filter(row=10)["metadata"].to_list()[0]
+    assert [pair["value"] for pair in several] == ["table 10", "x", "coco 10", "train"]
+    without = [file.with_columns(metadata=pl.lit(None, file.schema["metadata"])) for file in files]
+    parts = [part["metadata"] for file in files for part in file.iter_slices(11)]
+    for annotations, metadata in (
+        (pl.concat(files), []),  # all of it in the lines
+        (
+            pl.concat([without[0], files[1]]),
+            [part["metadata"] for part in files[0].iter_slices(11)],
+        ),  # that of the first elsewhere
+        (pl.concat(without), parts),  # all of it elsewhere
+    ):
+        found, labels = label_blocks(rows.iter_slices(9), annotations, "auto", tmp_path / "labels.parquet", iter(metadata))
+        assert_frame_equal(labels.collect(), whole)
+        assert found.frame.is_empty()
+    assert [path.name for path in tmp_path.iterdir()] == ["labels.parquet"]
 
 
 def test_the_catalog_has_the_labels_that_lie_in_a_file(tmp_path):

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.cli import _of_disk_or_store
 from toolkit.errors import UsageError
-from toolkit.locations import Location, store_at
+from toolkit.locations import Location, store_at, without_secrets
 
 
 def test_a_path_becomes_absolute_and_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,3 +47,25 @@ def test_an_unknown_scheme_and_an_empty_path_are_one_sentence() -> None:
         _ = Location.of("gopher://x").bucket
     with pytest.raises(UsageError, match="an empty path"):
         Location.of("")
+
+
+def test_a_client_s_report_of_silence_of_a_missing_key_and_of_missing_credentials_is_one_sentence() -> None:
+    delta = (
+        "Generic S3 error\n          \x1b[31m↳\x1b[0m Error performing list request\n           \x1b[31m↳\x1b[0m Error performing GET "
+        "http://key:secret@127.0.0.1:9/bucket?list-type=2 in 60.4s, after 1 retries, max_retries\n  \x1b[31m↳\x1b[0m 10 - HTTP error"
+        "\n   \x1b[31m↳\x1b[0m operation timed out\n"
+    )
+    polars = (
+        "object-store error: Generic S3 error: Error performing GET http://127.0.0.1:9/bucket/a.parquet in 31.6s, after 6 retries, "
+        "max_retries: 8 (path: s3://bucket/a.parquet)\n\nCaused by:\n    operation timed out"
+    )
+    rest = "check the endpoint and the network, then run it again"
+    assert without_secrets(OSError(delta)) == f"http://127.0.0.1:9 gave no answer within 60 s (asked 2 times); {rest}"
+    assert without_secrets(TimeoutError(polars)) == f"http://127.0.0.1:9 gave no answer within 32 s (asked 7 times); {rest}"
+    assert without_secrets(OSError("operation timed out")) == f"the store gave no answer in time (asked once); {rest}"
+    refused = "Generic S3 error\n  \x1b[31m↳\x1b[0m Server returned 403\n   \x1b[31m↳\x1b[0m AccessDenied"
+    assert without_secrets(OSError(refused)) == "Generic S3 error: Server returned 403: AccessDenied"
+    keyless = "Generic S3 error: Error performing PUT http://169.254.169.254/latest/api/token in 1.1ms - 403 Forbidden\n\nDebug"
+    assert without_secrets(OSError(keyless)).startswith("no credentials were found; set them in the environment")
+    assert _of_disk_or_store(TimeoutError(polars)) == without_secrets(TimeoutError(polars))
+    assert _of_disk_or_store(OSError("one\ntwo")) == "one\ntwo"

@@ -98,7 +98,7 @@ def test_a_store_without_credentials_says_what_to_set() -> None:
             raise OSError("Generic S3 error: PUT http://169.254.169.254/latest/api/token: timed out")
 
     target = ObjectTarget.__new__(ObjectTarget)
-    target.url, target.run_prefix, target.store = "s3://bucket/x", "x/run", Nobody()
+    target.url, target.run_prefix, target.listed = "s3://bucket/x", "x/run", Nobody()
     with pytest.raises(TonnageError, match=r"'s3://bucket/x' cannot be had: no credentials were found; set .*AWS_ACCESS_KEY_ID"):
         target.reach()
 

@@ -57,8 +57,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except OSError as fault:
-        _complain(f"{fault.strerror or fault}: '{fault.filename}'" if fault.filename else str(fault))
+        _complain(f"{fault.strerror or fault}: '{fault.filename}'" if fault.filename else _of_disk_or_store(fault))
         return 1
+
+
+def _of_disk_or_store(fault: OSError) -> str:
+    """Return a fault in a sentence: Polars tells that of a store with its causes, a line each."""
+    if "object-store error" not in str(fault):
+        return str(fault)
+    from toolkit.locations import without_secrets
+
+    return without_secrets(fault)
 
 
 def _usage(fault: typer.exceptions.TyperException) -> int:

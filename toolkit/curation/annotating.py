@@ -7,13 +7,15 @@ import hashlib
 import io
 import itertools
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 import polars as pl
+import pyarrow.parquet as pq
 
-from toolkit.curation.annotations import annotation_frame, annotation_lines
+from toolkit.curation.annotations import ANNOTATION_SCHEMA, annotation_frame, annotation_lines
 from toolkit.curation.annotations.blocks import TABLE_FAULTS, TABLE_SUFFIXES, table_blocks
 from toolkit.curation.annotations.large import large_document_blocks
 from toolkit.curation.annotations.reading import suffix_of
@@ -27,6 +29,8 @@ from toolkit.errors import DatasetError, TonnageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
+
+    import pyarrow as pa
 
     from toolkit.engine import Engine
 
@@ -72,9 +76,19 @@ class Annotations:
     """What all annotation files say."""
 
     frame: pl.DataFrame
-    """As ``toolkit.curation.annotations.ANNOTATION_SCHEMA``."""
+    """As ``toolkit.curation.annotations.ANNOTATION_SCHEMA``, but for ``metadata``, which is as large as the files: it is null."""
     unread: tuple[str, ...]
     """Sources of files that none of the readers understands, or that cannot be read."""
+    parts: tuple[Path, ...] = ()
+    """Where all of it lies, in the order of the lines."""
+
+    def metadata(self) -> Iterator[pl.Series]:
+        """Yield the ``metadata`` of the lines, in their order and some of them at a time."""
+        for part in self.parts:
+            with pq.ParquetFile(part) as file:
+                for number in range(file.num_row_groups):
+                    group = cast("pl.DataFrame", pl.from_arrow(file.read_row_group(number, columns=["metadata"])))
+                    yield group["metadata"].cast(ANNOTATION_SCHEMA["metadata"])
 
 
 def read_annotation_files(engine: Engine, files: pl.DataFrame, staging: Path) -> Annotations:
@@ -113,8 +127,14 @@ def read_annotation_files(engine: Engine, files: pl.DataFrame, staging: Path) ->
         if isinstance(result, BaseException):
             raise DatasetError(f"annotations cannot be read, nothing was committed: {result}") from result
         unread[task.part] = result
-    frames = [annotation_frame([]), *(pl.read_parquet(part, glob=False) for part in parts)]
-    return Annotations(frame=pl.concat(frames), unread=tuple(name for part in parts for name in unread[part]))
+    columns = [name for name in ANNOTATION_SCHEMA if name != "metadata"]
+    frames = (pl.read_parquet(part, columns=columns, glob=False) for part in parts)
+    frame = pl.concat([annotation_frame([]).select(columns), *frames])
+    return Annotations(
+        frame=frame.with_columns(metadata=pl.lit(None, ANNOTATION_SCHEMA["metadata"])).select(list(ANNOTATION_SCHEMA)),
+        unread=tuple(name for part in parts for name in unread[part]),
+        parts=tuple(parts),
+    )
 
 
 def _blocks(files: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -131,15 +151,25 @@ def _blocks(files: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 def read_notes(task: NoteTask) -> tuple[str, ...]:
     """Write what annotation files say as a part, and return the sources of those that say nothing that is understood."""
-    frames = [annotation_frame([])]
     unread: list[str] = []
-    for is_streamed, group in itertools.groupby(task.files, key=_is_streamed):
-        files = list(group)
-        frames += _streamed(files, task.staging, unread) if is_streamed else _read(files, task.staging, unread)
     temporary = task.part.with_suffix(".tmp")
-    pl.concat(frames).write_parquet(temporary, compression="zstd", compression_level=1)
+    _write(temporary, _said(task, unread))
     temporary.replace(task.part)
     return tuple(unread)
+
+
+def _said(task: NoteTask, unread: list[str]) -> Iterator[pa.Table]:
+    for is_streamed, group in itertools.groupby(task.files, key=_is_streamed):
+        files = list(group)
+        yield from _streamed(files, task.staging, unread) if is_streamed else _read(files, task.staging, unread)
+
+
+def _write(target: Path | IO[bytes], tables: Iterable[pa.Table]) -> None:
+    """Write what comes, a row group each: no more of it is held."""
+    columns = annotation_frame([]).to_arrow().schema
+    with pq.ParquetWriter(target, columns, compression="zstd", compression_level=1) as file:
+        for table in tables:
+            file.write_table(table.cast(columns))
 
 
 def _is_streamed(other: OtherFile) -> bool:
@@ -152,42 +182,59 @@ def _is_large(source: str, size_bytes: int) -> bool:
     return (size_bytes > _STREAMED_BYTES and suffix in TABLE_SUFFIXES) or (size_bytes > _LARGE_BYTES and suffix == ".json")
 
 
-def _streamed(files: Iterable[OtherFile], staging: Path, unread: list[str]) -> Iterator[pl.DataFrame]:
+def _streamed(files: Iterable[OtherFile], staging: Path, unread: list[str]) -> Iterator[pa.Table]:
     """Yield what large files say, from the disk; one that changes meanwhile is unread."""
     for other in files:
-        try:
-            with Path(own_name(other.path)).open("rb") as file:
-                before = etag_of(os.fstat(file.fileno()))
-                found = _in_parts(other.source, file, other.size_bytes, staging, unread)
-                if etag_of(os.fstat(file.fileno())) == before:
-                    yield found
-                else:
-                    unread.append(other.source)
-        except OSError as fault:
-            if fault.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise
-            unread.append(other.source)
+        with tempfile.TemporaryFile(dir=staging) as own:
+            if _is_written(other, staging, own):
+                yield from _row_groups(own)
+            else:
+                unread.append(other.source)
 
 
-def _in_parts(source: str, file: IO[bytes], size_bytes: int, staging: Path, unread: list[str]) -> pl.DataFrame:
-    suffix = suffix_of(source)
+def _is_written(other: OtherFile, staging: Path, own: IO[bytes]) -> bool:
+    """Write what a large file says to a file of its own; return whether all of it can be read, and it did not change."""
     try:
-        if suffix == ".json":
-            return pl.concat(map(annotation_frame, large_document_blocks(source, file, size_bytes, staging)))
-        return pl.concat(map(annotation_frame, table_blocks(source, suffix, file)))
+        with Path(own_name(other.path)).open("rb") as file:
+            before = etag_of(os.fstat(file.fileno()))
+            return _in_parts(other.source, file, other.size_bytes, staging, own) and etag_of(os.fstat(file.fileno())) == before
+    except OSError as fault:
+        if fault.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        return False
+
+
+def _in_parts(source: str, file: IO[bytes], size_bytes: int, staging: Path, own: IO[bytes]) -> bool:
+    """Write what a file says to a file of its own, a part at a time; return whether all of it is understood."""
+    suffix = suffix_of(source)
+    is_document = suffix == ".json"
+    blocks = large_document_blocks(source, file, size_bytes, staging) if is_document else table_blocks(source, suffix, file)
+    try:
+        _write(own, (annotation_frame(block).to_arrow() for block in blocks))
     except (*TABLE_FAULTS, *_FRAME_FAULTS):
-        unread.append(source)
-        return annotation_frame([])
+        return False
+    return True
 
 
-def _read(files: list[OtherFile], staging: Path, unread: list[str]) -> Iterator[pl.DataFrame]:
+def _row_groups(own: IO[bytes]) -> Iterator[pa.Table]:
+    own.seek(0)
+    with pq.ParquetFile(own) as file:
+        for number in range(file.num_row_groups):
+            yield file.read_row_group(number)
+
+
+def _read(files: list[OtherFile], staging: Path, unread: list[str]) -> Iterator[pa.Table]:
     """Yield what files say that are read whole, in their order."""
     lines: list[dict[str, Any]] = []
     for source, payload in read_others(files, staging):
         if isinstance(payload, bytes) and _is_large(source, len(payload)):
             yield _framed(lines, unread)
             lines = []
-            yield _in_parts(source, io.BytesIO(payload), len(payload), staging, unread)
+            with tempfile.TemporaryFile(dir=staging) as own:
+                if _in_parts(source, io.BytesIO(payload), len(payload), staging, own):
+                    yield from _row_groups(own)
+                else:
+                    unread.append(source)
             continue
         found = None if isinstance(payload, Refusal) else annotation_lines(source, payload)
         if found is None:
@@ -197,10 +244,10 @@ def _read(files: list[OtherFile], staging: Path, unread: list[str]) -> Iterator[
     yield _framed(lines, unread)
 
 
-def _framed(lines: list[dict[str, Any]], unread: list[str]) -> pl.DataFrame:
-    """Return lines as a frame; a file whose values no frame can hold is unread."""
+def _framed(lines: list[dict[str, Any]], unread: list[str]) -> pa.Table:
+    """Return lines as a table; a file whose values no frame can hold is unread."""
     try:
-        return annotation_frame(lines)
+        return annotation_frame(lines).to_arrow()
     except _FRAME_FAULTS:
         pass
     frames = [annotation_frame([])]
@@ -209,7 +256,7 @@ def _framed(lines: list[dict[str, Any]], unread: list[str]) -> pl.DataFrame:
             frames.append(annotation_frame(own))
         except _FRAME_FAULTS:
             unread.append(source)
-    return pl.concat(frames)
+    return pl.concat(frames).to_arrow()
 
 
 def _by_file(lines: Iterable[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -1,6 +1,6 @@
 """Which image each annotation belongs to, merged into one label, captions and boxes per image; what found no partner is counted.
 
-Boxes are turned with their image: an annotator's pixels are those of the file, a reader's those of the display.
+Boxes are turned with their image (``boxes.py``), and metadata is dealt out by images on the disk (``dealing.py``).
 """
 
 from __future__ import annotations
@@ -8,21 +8,23 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from toolkit.curation.annotations import ANNOTATION_SCHEMA, BOX_DTYPE, PAIR_DTYPE, with_class_names
+from toolkit.curation.boxes import turned_boxes
+from toolkit.curation.dealing import dealt
 from toolkit.curation.matching import matched_images, unannotated_images, unmatched_lines
 from toolkit.curation.parts import scan_parts
 from toolkit.curation.source_splits import with_source_splits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["UNTURNED", "Labelling", "label_blocks", "label_images", "table_hints", "turned_boxes"]
+__all__ = ["UNTURNED", "Labelling", "label_blocks", "label_images", "table_hints"]
 
 LabelsFrom = Literal["auto", "folders", "files", "none"]
 
@@ -87,10 +89,19 @@ def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: Lab
     labels_from : str
         Which labels are taken: of ``folders``, of ``files``, of both (``auto``: a file's word wins) or ``none``.
     """
+    labelling, told = _joined(rows, annotations, labels_from)
+    lines = annotations.select("metadata").with_row_index("note")
+    said = told.join(lines, on="note").select("row", "place", "metadata")
+    return dataclasses.replace(labelling, frame=_finished(labelling.frame, said, rows))
+
+
+def _joined(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: LabelsFrom) -> tuple[Labelling, pl.DataFrame]:
+    """Return what is known of each image but for its metadata; and the lines of that in order: ``row``, ``place``, ``note``."""
     is_declaration = pl.col("kind").is_in(["classes", *_DECLARING])
     declared = annotations.filter(is_declaration & pl.lit(labels_from in {"auto", "files"}))
+    narrow = annotations.drop("metadata").with_row_index("note")
     lines = (
-        with_class_names(annotations.filter(~pl.col("kind").is_in(_DECLARING)))
+        with_class_names(narrow.filter(~pl.col("kind").is_in(_DECLARING)))
         .with_columns(rank=pl.col("kind").replace_strict(_RANK, return_dtype=pl.Int8))
         .with_row_index("line")
     )
@@ -104,24 +115,40 @@ def label_images(rows: pl.DataFrame, annotations: pl.DataFrame, labels_from: Lab
         label=pl.coalesce("label", "folder"),
         labels=_union(pl.concat_list(pl.col("labels").fill_null([]), pl.col("folder"))),
     )
-    frame = with_source_splits(frame.join(rows.select("row", "source"), on="row", maintain_order="left"))
-    has_any = pl.any_horizontal(pl.col(name).is_not_null() for name in _MERGED)
     unmatched, strays = unmatched_lines(lines, pairs)
-    return Labelling(
-        frame=frame.filter(has_any).select("row", *_MERGED),
+    labelling = Labelling(
+        frame=frame,
         unmatched=unmatched,
         unannotated=unannotated_images(rows, lines, pairs),
         strays=strays,
         empty_classes=_empty_classes(declared, frame),
     )
+    return labelling, matched.select("row", "note").with_row_index("place")
+
+
+def _finished(frame: pl.DataFrame, said: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the images that anything is known of, with what is ``said`` of them (``row``, ``place``, ``metadata``)."""
+    pairs = pl.col("metadata").cast(pl.List(PAIR_DTYPE)).explode().drop_nulls().unique(maintain_order=True)
+    metadata = (
+        said.sort("place").group_by("row", maintain_order=True).agg(metadata=pairs).filter(pl.col("metadata").list.len() > 0)
+    )
+    frame = frame.join(metadata, on="row", how="left", maintain_order="left")
+    frame = with_source_splits(frame.join(rows.select("row", "source"), on="row", maintain_order="left"))
+    has_any = pl.any_horizontal(pl.col(name).is_not_null() for name in _MERGED)
+    return frame.filter(has_any).select("row", *_MERGED)
 
 
 def label_blocks(
-    blocks: Iterable[pl.DataFrame], annotations: pl.DataFrame, labels_from: LabelsFrom, target: Path
+    blocks: Iterable[pl.DataFrame],
+    annotations: pl.DataFrame,
+    labels_from: LabelsFrom,
+    target: Path,
+    metadata: Iterable[pl.Series] = (),
 ) -> tuple[Labelling, pl.LazyFrame]:
     """Return what ``label_images`` does, of occurrences that come a block at a time; what belongs to images lies in a file.
 
-    Folders and names speak of one occurrence each; only where there are annotations must all be looked at together.
+    Folders and names speak of one occurrence each; only where there are annotations must all be looked at together, and of
+    those all but the metadata, which is dealt out by images on the disk.
 
     Parameters
     ----------
@@ -131,24 +158,47 @@ def label_blocks(
         As of ``label_images``.
     target : Path
         Parquet file that is written: the lines of ``Labelling.frame``, by row, which is empty then.
+    metadata : iterable of pl.Series
+        That of the first lines, in their order and some of them at a time, where ``annotations`` have none.
 
     Returns
     -------
     (Labelling, pl.LazyFrame)
         What was found, and the lines of the file.
     """
-    found = (
-        (label_images(block, annotations, labels_from) for block in blocks)
-        if annotations.is_empty()
-        else iter([label_images(pl.concat(blocks), annotations, labels_from)])
-    )
-    first = next(found)
-    columns = first.frame.to_arrow().schema
+    if annotations.is_empty():
+        found = (label_images(block, annotations, labels_from) for block in blocks)
+        first = next(found)
+        frames: Iterator[pl.DataFrame] = (each.frame for each in itertools.chain([first], found))
+    else:
+        rows = pl.concat(blocks)
+        first, told = _joined(rows, annotations, labels_from)
+        frames = _in_shares(first.frame, told, rows, _all_metadata(annotations, metadata), target.parent)
+    none = pl.DataFrame(schema={"row": first.frame.schema["row"], **_MERGED})
+    columns = none.to_arrow().schema
     with pq.ParquetWriter(target, columns, compression="zstd", compression_level=1) as file:
-        for each in itertools.chain([first], found):
-            for some in each.frame.iter_slices(_GROUP_ROWS):
+        for frame in frames:
+            for some in frame.iter_slices(_GROUP_ROWS):
                 file.write_table(some.to_arrow().cast(columns))
-    return dataclasses.replace(first, frame=first.frame.clear()), pl.scan_parquet(target, glob=False)
+    return dataclasses.replace(first, frame=none), pl.scan_parquet(target, glob=False)
+
+
+def _in_shares(
+    frame: pl.DataFrame, told: pl.DataFrame, rows: pl.DataFrame, metadata: Iterable[pl.Series], spill: Path
+) -> Iterator[pl.DataFrame]:
+    row_count = cast("int", rows["row"].max() or 0) + 1
+    for first, end, said in dealt(told, metadata, row_count, spill):
+        is_own = pl.col("row").is_between(first, end, closed="left")
+        yield _finished(frame.filter(is_own), said, rows.filter(is_own))
+
+
+def _all_metadata(annotations: pl.DataFrame, metadata: Iterable[pl.Series]) -> Iterator[pl.Series]:
+    """Yield the metadata of all lines: that of the first from where it lies, and of the rest from the lines themselves."""
+    count = 0
+    for said in metadata:
+        count += len(said)
+        yield said
+    yield annotations["metadata"].slice(count)
 
 
 def _empty_classes(declared: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
@@ -197,9 +247,8 @@ def _merged(matched: pl.DataFrame, labels_from: LabelsFrom) -> pl.DataFrame:
             mask_locator=pl.col("mask_locator").drop_nulls().first(),
             boxes=pl.col("boxes").explode().drop_nulls(),
             captions=pl.col("captions").explode().drop_nulls().unique(maintain_order=True),
-            metadata=pl.col("metadata").explode().drop_nulls().unique(maintain_order=True),
         )
-        .with_columns(pl.when(pl.col(name).list.len() > 0).then(name).alias(name) for name in ("captions", "boxes", "metadata"))
+        .with_columns(pl.when(pl.col(name).list.len() > 0).then(name).alias(name) for name in ("captions", "boxes"))
     )
 
 
@@ -212,49 +261,3 @@ def _unturned(matched: pl.DataFrame) -> pl.DataFrame:
 def _union(classes: pl.Expr) -> pl.Expr:
     names = classes.list.drop_nulls().list.unique().list.sort()
     return pl.when(names.list.len() > 0).then(names)
-
-
-def turned_boxes(matched: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with its boxes in display pixels.
-
-    Boxes are in the pixels of the file, unless the annotator's image size says that it was seen turned already; relative
-    ones are shares of the display.
-
-    Source: Exif 3.0, tag 0x0112 (orientation): which row and column of the display the first ones of the file are.
-    """
-    boxed = matched.filter(pl.col("boxes").list.len() > 0)
-    if boxed.is_empty():
-        return matched
-    orientation = pl.col("orientation").fill_null(1)
-    is_swapped = (orientation >= 5) & (pl.col("width_px") != pl.col("height_px"))
-    seen_turned = (pl.col("coded_width_px") == pl.col("width_px")) & (pl.col("coded_height_px") == pl.col("height_px"))
-    relative = pl.col("is_relative").fill_null(value=False)
-    as_shown = relative | pl.col("is_displayed").fill_null(value=False) | (is_swapped & seen_turned.fill_null(value=False))
-    each = boxed.select(
-        "line",
-        "row",
-        box="boxes",
-        turn=pl.when(as_shown).then(1).otherwise(orientation),
-        x_scale=pl.when(relative).then("width_px").otherwise(1),
-        y_scale=pl.when(relative).then("height_px").otherwise(1),
-        file_width_px=pl.when(orientation >= 5).then("height_px").otherwise("width_px"),
-        file_height_px=pl.when(orientation >= 5).then("width_px").otherwise("height_px"),
-    ).explode("box")
-    turned = each.group_by("line", "row", maintain_order=True).agg(turned=_turned_box())
-    joined = matched.join(turned, on=["line", "row"], how="left", maintain_order="left")
-    return joined.with_columns(boxes="turned").drop("turned")
-
-
-def _turned_box() -> pl.Expr:
-    """Return the box in display pixels, from ``box``, ``turn`` and the size of the file's pixels."""
-    x, y, w, h, label = (pl.col("box").struct.field(field.name) for field in BOX_DTYPE.fields)
-    x, w, y, h = x * pl.col("x_scale"), w * pl.col("x_scale"), y * pl.col("y_scale"), h * pl.col("y_scale")
-    turn = pl.col("turn")
-    far_x, far_y = pl.col("file_width_px") - x - w, pl.col("file_height_px") - y - h
-    return pl.struct(
-        x_px=pl.when(turn.is_in([2, 3])).then(far_x).when(turn.is_in([5, 8])).then(y).when(turn >= 6).then(far_y).otherwise(x),
-        y_px=pl.when(turn.is_in([3, 4])).then(far_y).when(turn.is_in([5, 6])).then(x).when(turn >= 7).then(far_x).otherwise(y),
-        width_px=pl.when(turn >= 5).then(h).otherwise(w),
-        height_px=pl.when(turn >= 5).then(w).otherwise(h),
-        label=label,
-    )

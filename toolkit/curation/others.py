@@ -6,6 +6,7 @@ count its files twice.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -125,8 +126,8 @@ class OtherFiles:
         """
         self._blocks = [brought(self._files())]
 
-    def annotations(self, read: Callable[[pl.DataFrame], Annotations]) -> pl.DataFrame:
-        """Return what all annotation files say, as ``ANNOTATION_SCHEMA``, in the order of their names.
+    def annotations(self, read: Callable[[pl.DataFrame], Annotations]) -> Annotations:
+        """Return what all annotation files say, in the order of their names, and after them the masks.
 
         Parameters
         ----------
@@ -135,7 +136,7 @@ class OtherFiles:
         """
         found = read(self._files().filter(pl.col("kind") == "annotation").drop("kind"))
         self.unread += found.unread
-        return pl.concat([found.frame, *self._masks()])
+        return dataclasses.replace(found, frame=pl.concat([found.frame, *self._masks()]))
 
     def _masks(self) -> Iterator[pl.DataFrame]:
         """Yield the masks as ``ANNOTATION_SCHEMA``: where their images would lie, and where their bytes are."""

@@ -271,9 +271,10 @@ def _labelled(run: Run, rows: pl.DataFrame, inputs: Inputs) -> tuple[Labelling, 
     others.bring(inputs.remote.brought)
     files = others.annotations(lambda files: read_annotation_files(run.engine, files, run.staging))
     declared = declared_classes(others.tables(TABLE_SUFFIXES))
-    said = [files, table_hints(inputs.reading.parts), annotation_frame(declared_lines(declared))]
+    said = [files.frame, table_hints(inputs.reading.parts), annotation_frame(declared_lines(declared))]
     blocks = named_blocks(rows, inputs.reading)
-    found, labels = label_blocks(blocks, pl.concat(said), run.recipe.labels_from, run.staging / "labels.parquet")
+    target = run.staging / "labels.parquet"
+    found, labels = label_blocks(blocks, pl.concat(said), run.recipe.labels_from, target, files.metadata())
     labelling = dataclasses.replace(found, declared=declared)
     new = others.new()["source"]
     unread = new.filter(new.is_in(others.unread)).to_list()

@@ -12,7 +12,7 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 
 from toolkit.dataset.object_paths import client_url, storage_options
 from toolkit.errors import BusyError, DatasetError
-from toolkit.locations import without_secrets
+from toolkit.locations import GIVE_UP_S, SILENCE_S, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ def is_table(path: Path) -> bool:
         If the object store that it lies in does not answer.
     """
     try:
-        return DeltaTable.is_deltatable(client_url(path), storage_options(path))
+        return DeltaTable.is_deltatable(client_url(path), _options(path))
     except (DeltaError, OSError, ValueError) as fault:
         raise _unreadable(path, fault) from fault
 
@@ -51,7 +51,7 @@ def open_table(path: Path, version: int | None = None) -> DeltaTable:
         If its log cannot be read.
     """
     try:
-        return DeltaTable(client_url(path), version=version, storage_options=storage_options(path))
+        return DeltaTable(client_url(path), version=version, storage_options=_options(path))
     except (DeltaError, OSError, ValueError) as fault:
         raise _unreadable(path, fault) from fault
 
@@ -133,6 +133,12 @@ def forget_earlier(path: Path) -> list[str]:
     for file in gone:
         file.unlink()
     return sorted(file.name for file in gone)
+
+
+def _options(path: Path) -> dict[str, str] | None:
+    """Return how a table is reached; in an object store each request, of a few kilobytes, has as long as any store's silence."""
+    options = storage_options(path)
+    return None if options is None else options | {"timeout": f"{SILENCE_S}s", "retry_timeout": f"{GIVE_UP_S}s"}
 
 
 def _unreadable(path: Path, fault: Exception) -> DatasetError:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, TypeVar, cast
 
 from toolkit.errors import UsageError
-from toolkit.locations import Location, store_at, without_secrets
+from toolkit.locations import Location, store_to_read, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ class ObjectPath:
 
     @property
     def _store(self) -> ObjectStore:
-        return store_at(self.location.bucket, ())
+        return store_to_read(self.location.bucket)
 
     def exists(self) -> bool:
         """Whether there is an object of this name, or one below it."""

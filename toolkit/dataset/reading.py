@@ -51,6 +51,8 @@ def open_dataset(location: str | Path | Location | Dataset, version: int | None 
         If nothing is at the location.
     UsageError
         If what is there is no dataset, or has no such version.
+    DatasetError
+        If it cannot be read, or the store that it lies in says nothing for a minute.
     """
     if isinstance(location, Dataset):
         return location if version is None else Dataset(location.store, version)

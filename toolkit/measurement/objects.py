@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from toolkit.errors import TonnageError
-from toolkit.locations import Location, store_at, without_secrets
+from toolkit.locations import GIVE_UP_S, SILENCE_S, Location, store_at, without_secrets
 from toolkit.measurement.windows import Probe, Tally, run_threads
 from toolkit.measurement.wires import Meter
 from toolkit.units import MIB
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["ObjectGet", "ObjectHead", "ObjectPut", "ObjectTarget", "emulator_at"]
-
-_METADATA_SERVICE: Final = "169.254.169.254"
-"""Where clouds give machines their credentials."""
 
 _PROBE_TIMEOUT_S: Final = 5
 _HOSTS: Final = {"s3": "s3.amazonaws.com", "gs": "storage.googleapis.com", "gcs": "storage.googleapis.com"}
@@ -61,17 +58,6 @@ def emulator_at(endpoint: str) -> str:
     return ""
 
 
-def _why(fault: Exception) -> str:
-    """Return a store's fault in words; without credentials, its client asks the machine's metadata service for some."""
-    said = without_secrets(fault)
-    if _METADATA_SERVICE in str(fault):
-        return (
-            "no credentials were found; set them in the environment (for S3 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
-            "AWS_REGION), or name the store with --storage-option endpoint=..."
-        )
-    return said
-
-
 class ObjectTarget:
     """A prefix of a bucket, with some shards in it while it is measured; nothing of it stays.
 
@@ -90,7 +76,9 @@ class ObjectTarget:
     def __init__(self, url: str, paths: Sequence[Path], options: Mapping[str, str], run: str) -> None:
         self.url = url
         place = Location(url)
-        self.store: Any = store_at(place.bucket, tuple(sorted(options.items())))
+        asked = place.bucket, tuple(sorted(options.items()))
+        self.store: Any = store_at(*asked)
+        self.listed: Any = store_at(*asked, deadline_s=GIVE_UP_S, silence_s=SILENCE_S)
         self.run_prefix = "/".join(part for part in (place.key, f".tonnage-{run}") if part)
         self.prefix = f"{self.run_prefix}/{os.getpid()}"
         self.paths = tuple(paths)
@@ -108,9 +96,9 @@ class ObjectTarget:
             If it cannot.
         """
         try:
-            next(iter(self.store.list(self.run_prefix)), None)
+            next(iter(self.listed.list(self.run_prefix)), None)
         except Exception as fault:  # noqa: BLE001 -- of obstore's many kinds
-            raise TonnageError(f"the object store of '{self.url}' cannot be had: {_why(fault)}") from None
+            raise TonnageError(f"the object store of '{self.url}' cannot be had: {without_secrets(fault)}") from None
 
     def key(self, name: str) -> str:
         """Return the key of an object of this run."""

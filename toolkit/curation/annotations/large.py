@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["large_document_blocks"]
 
-_SHARE_BYTES: Final = 32 * 2**20
+_SHARE_BYTES: Final = 16 * 2**20
 """Text of a share of images, about."""
 _MOST_SHARES: Final = 256
 """Files that are open at once."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 import yaml
 
-from toolkit.curation.annotations.lines import ANNOTATION_SCHEMA, folder_of, sidecar_stems
+from toolkit.curation.annotations.lines import folder_of, sidecar_stems
 from toolkit.curation.annotations.objects import nested_text
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def with_class_names(lines: pl.DataFrame) -> pl.DataFrame:
     merged = each.group_by("place", maintain_order=True).agg(boxes=pl.struct(*parts, label=label), labels=label.unique().sort())
     single = pl.when(pl.col("labels").list.len() == 1).then(pl.col("labels").list.first())
     named_lines = boxed.drop("boxes", "labels", "label").join(merged, on="place", how="left").with_columns(label=single)
-    return pl.concat([rest.filter(pl.col("kind") != "yolo"), named_lines.select(list(ANNOTATION_SCHEMA))])
+    return pl.concat([rest.filter(pl.col("kind") != "yolo"), named_lines.select(rest.columns)])
 
 
 def _folder() -> pl.Expr:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from toolkit.curation.annotations import BOX_DTYPE
-from toolkit.curation.labelling import turned_boxes
+from toolkit.curation.boxes import turned_boxes
 from toolkit.curation.masks import Misfit
 from toolkit.dataset.schema import CATALOG_SCHEMA
 

@@ -13,7 +13,7 @@ import urllib3
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sources.downloads import BUSY, ask, fault_of_network
 from toolkit.curation.sources.objects import Entry, stamp
-from toolkit.errors import MissingError, UsageError
+from toolkit.errors import MissingError, TonnageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,13 +69,15 @@ def list_web(place: Location, access: Access) -> Iterator[Entry]:
     ------
     MissingError
         If there is nothing.
+    TonnageError
+        If the host does not answer, however often it is asked.
     UsageError
-        If the host does not answer, or sends to another one.
+        If it sends to another one.
     """
     try:
         first = _head(place.url, access)
     except urllib3.exceptions.HTTPError as fault:
-        raise UsageError(f"'{place}' does not answer ({type(fault).__name__}); check the address") from None
+        raise TonnageError(f"'{place}' cannot be had: {_told(fault, access)}") from None
     if first is None:
         raise MissingError(f"there is nothing at '{place}'; check the address")
     if urlsplit(first.url).netloc != urlsplit(place.url).netloc:
@@ -102,6 +104,14 @@ def list_web(place: Location, access: Access) -> Iterator[Entry]:
                 yield from pool.map(lambda link: _entry(link, unquote(link.removeprefix(root)), access), block)
             folders += [link for link in reversed(found) if link.endswith("/") and link not in seen]
             seen.update(found)
+
+
+def _told(fault: Exception, access: Access) -> str:
+    why = fault_of_network(fault)
+    if why.reason != "timeout":
+        return f"{why.message}; check the address and the network"
+    tries = access.retry_count + 1
+    return f"no answer within {access.timeout_s:g} s, asked {tries} times; check the address and the network, then run it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

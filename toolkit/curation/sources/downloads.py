@@ -152,7 +152,7 @@ def _try(
     """Follow redirects to the file and lay it down; return why not, and how long its host asks to wait."""
     named = url
     for _ in range(_REDIRECTS + 1):
-        why = _forbidden(url, named, ask_robots=ask_robots)
+        why = _forbidden(url, named, access, ask_robots=ask_robots)
         if why is not None:
             return why, 0
         host = urlsplit(url).hostname or ""
@@ -171,13 +171,14 @@ def _try(
     return refusal("redirect_loop", f"more than {_REDIRECTS} redirects"), 0
 
 
-def _forbidden(url: str, named: str, *, ask_robots: bool) -> Refusal | None:
+def _forbidden(url: str, named: str, access: Access, *, ask_robots: bool) -> Refusal | None:
     parts = urlsplit(url)
+    host = parts.hostname or ""
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return refusal("bad_url", f"'{url[:200]}'")
     if url != named and is_private(parts.hostname) and not is_private(urlsplit(named).hostname or ""):
         return refusal("private_address", f"it leads to '{parts.hostname}'")
-    why = _robots().forbids(url) if ask_robots else None
+    why = _robots().forbids(url, lambda: host_turn(host, access)) if ask_robots else None
     return refusal("robots_disallowed", why) if why is not None else None
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sources.units import MAX_PAYLOAD_BYTES
-from toolkit.errors import MissingError, UsageError
-from toolkit.locations import Location, store_at, without_secrets
+from toolkit.errors import MissingError, TonnageError, UsageError
+from toolkit.locations import Location, is_silence, store_at, without_secrets
 from toolkit.units import show
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from toolkit.curation.sources.access import Access
 
 __all__ = ["Entry", "fetch_object", "list_objects", "stamp"]
-
-_METADATA_SERVICE: Final = "169.254.169.254"
-"""Where clouds give machines their credentials."""
 
 _PAGE_ENTRIES = 1_000
 
@@ -88,8 +85,10 @@ def list_objects(place: Location, access: Access) -> Iterator[Entry]:
     ------
     MissingError
         If there is nothing.
+    TonnageError
+        If the store does not answer in ``access.deadline_s``.
     UsageError
-        If the store does not answer, or will not let us in.
+        If it will not let us in.
     """
     store, count = _store(place, access), 0
     try:
@@ -107,19 +106,10 @@ def list_objects(place: Location, access: Access) -> Iterator[Entry]:
     except FileNotFoundError:
         pass
     except Exception as fault:  # noqa: BLE001 -- of obstore's many kinds
-        raise UsageError(f"the source '{place}' cannot be listed: {_told(fault)}") from None
+        kind = TonnageError if is_silence(fault) else UsageError
+        raise kind(f"the source '{place}' cannot be listed: {without_secrets(fault)}") from None
     if not count:
         raise MissingError(f"there is nothing at '{place}'; check the bucket, the path and, where it has one, the endpoint")
-
-
-def _told(fault: Exception) -> str:
-    """Return a store's fault in words; without credentials, its client asks the machine's metadata service for some."""
-    if _METADATA_SERVICE in str(fault):
-        return (
-            "no credentials were found; set them in the environment (for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), "
-            "or read a public bucket with --storage-option skip_signature=true"
-        )
-    return without_secrets(fault)
 
 
 def fetch_object(url: str, target: Path, access: Access, etag: str = "", max_bytes: int = MAX_PAYLOAD_BYTES) -> Refusal | None:
@@ -182,7 +172,7 @@ def _lay_down(path: Path, found: GetResult, store: ObjectStore) -> None:
 
 def _refused(fault: Exception) -> Refusal:
     """Return a store's fault as a refusal: its client tells one kind from another in words alone."""
-    if "kind: Timeout" in str(fault) or "TimedOut" in str(fault):
+    if is_silence(fault):
         return refusal("timeout")
     if "kind: Connect" in str(fault):
         return refusal("connection_failed", without_secrets(fault))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.robotparser import RobotFileParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
 __all__ = ["OPT_OUTS", "Robots", "opted_out"]
 
@@ -62,8 +64,8 @@ class Robots:
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def forbids(self, url: str) -> str | None:
-        """Return why a URL must not be fetched, or None.
+    def forbids(self, url: str, turn: Callable[[], AbstractContextManager[None]] = nullcontext) -> str | None:
+        """Return why a URL must not be fetched, or None; a host whose rules are not known yet is asked for them in a turn.
 
         Source: RFC 9309, section 2.3.1: no file (4xx) allows all; a server's fault (5xx) forbids all. A host that does not
         answer at all forbids nothing here: fetching the file itself says what is wrong.
@@ -74,7 +76,8 @@ class Robots:
             lock = self._locks.setdefault(host, threading.Lock())
         with lock:
             if host not in self._rules:
-                self._rules[host] = self._read(host)
+                with turn():
+                    self._rules[host] = self._read(host)
         rules = self._rules[host]
         if isinstance(rules, str):
             return rules
