@@ -15,8 +15,8 @@ import simplejpeg
 from toolkit.curation.endings import ending_flag
 from toolkit.curation.examine import examine
 from toolkit.curation.hashing import byte_check, perceptual_hash
-from toolkit.curation.headers import read_header
-from toolkit.curation.jpeg import LUMA_PX
+from toolkit.curation.headers import jpeg_frame, read_header
+from toolkit.curation.jpeg import decode_jpeg
 from toolkit.curation.limits import Limits
 from toolkit.curation.markers import has_too_many_scans
 from toolkit.curation.probing import ProbeTask, probe
@@ -37,12 +37,19 @@ CEILING_PX = 32
 """Least side of the strict decode that everything is held against: the fastest that still decodes every bit."""
 
 
-def lumas(payloads: Sequence[bytes], height_px: int, width_px: int) -> list[NDArray[np.uint8]]:
-    """Return the scaled lumas of strictly decoded JPEGs."""
-    return [
-        simplejpeg.decode_jpeg(payload, colorspace="GRAY", min_height=height_px, min_width=width_px, strict=True)[:, :, 0]
-        for payload in payloads
-    ]
+def ceiling(payloads: Sequence[bytes]) -> None:
+    """Decode strictly, by the fastest way that decodes every bit."""
+    for payload in payloads:
+        simplejpeg.decode_jpeg(payload, colorspace="GRAY", min_height=CEILING_PX, min_width=CEILING_PX, strict=True)
+
+
+def luma(payload: bytes) -> NDArray[np.uint8]:
+    """Return what scores and hashes of a JPEG are made from."""
+    frame = jpeg_frame(payload)
+    assert frame is not None
+    decoded = decode_jpeg(payload, is_upright=frame.height_px > frame.width_px).luma
+    assert decoded is not None
+    return decoded
 
 
 def budget_ms(files: Sequence[Path]) -> dict[str, float]:
@@ -54,22 +61,22 @@ def budget_ms(files: Sequence[Path]) -> dict[str, float]:
         JPEGs in one folder, in the page cache.
     """
     payloads = [path.read_bytes() for path in files]
-    decoded = lumas(payloads, *LUMA_PX)
-    small = [scored_luma(luma) for luma in decoded]
+    decoded = [luma(payload) for payload in payloads]
+    small = [scored_luma(one) for one in decoded]
     limits = Limits()
     places, rows = located(files[0].parent), shard_rows(payloads)
     steps: dict[str, Callable[[], object]] = {
-        "strict decode (ceiling)": lambda: lumas(payloads, CEILING_PX, CEILING_PX),
+        "strict decode (ceiling)": lambda: ceiling(payloads),
         "read": lambda: [path.read_bytes() for path in files],
         "sha256": lambda: [hashlib.sha256(payload).hexdigest() for payload in payloads],
         "header, scans, end": lambda: [
             (read_header(payload, "jpeg", limits), has_too_many_scans(payload), ending_flag(payload, "jpeg"))
             for payload in payloads
         ],
-        "strict decode to the luma": lambda: lumas(payloads, *LUMA_PX),
-        "luma to one scale": lambda: [scored_luma(luma) for luma in decoded],
+        "strict decode to the luma": lambda: [luma(payload) for payload in payloads],
+        "luma to one scale": lambda: [scored_luma(one) for one in decoded],
         "scores": lambda: scores_of(small, decoded, [0.75] * len(small)),
-        "perceptual hash": lambda: [perceptual_hash(luma) for luma in decoded],
+        "perceptual hash": lambda: [perceptual_hash(one) for one in decoded],
         "checksum": lambda: [byte_check(payload) for payload in payloads],
         "examine, all of these but read": lambda: [examine(payload, name="a.jpg") for payload in payloads],
         "examine, rows and part written": lambda: probed(files[0].parent),
