@@ -25,6 +25,7 @@ class Web:
         self.agents: set[str] = set()
         self.port = 0
         self.busy_count = 2
+        self.retry_after_s = 0
         self.elsewhere = ""
         self.moved: dict[str, str] = {}
         """Where a path sends to."""
@@ -63,10 +64,16 @@ def _answer(handler: BaseHTTPRequestHandler, web: Web) -> None:
     body = web.files.get(path.replace("/busy/", "/", 1).replace("/slow/", "/", 1).replace("/cut/", "/", 1))
     if kind == "busy" and web.asked[f"GET {path}"] <= web.busy_count:
         handler.send_response(503)
-        handler.send_header("Retry-After", "0")
+        handler.send_header("Retry-After", str(web.retry_after_s))
         handler.send_header("Content-Length", "0")
         handler.end_headers()
         return
+    if kind == "drip":  # its body comes byte by byte, without an end
+        handler.send_response(200)
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b"#")
+            time.sleep(0.1)
     if body is None:
         handler.send_error(404)
         return

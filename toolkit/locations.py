@@ -75,8 +75,8 @@ class Location:
 
     @property
     def scheme(self) -> str:
-        """``file`` for a local path, else what stands before ``://``."""
-        return self.url.split("://", 1)[0] if "://" in self.url else "file"
+        """``file`` for a local path, else what stands before ``://``, which is the same in capitals (RFC 3986, section 3.1)."""
+        return self.url.split("://", 1)[0].lower() if "://" in self.url else "file"
 
     @property
     def is_local(self) -> bool:
@@ -118,7 +118,7 @@ class Location:
     @property
     def key(self) -> str:
         """The path within the bucket; empty for the bucket itself."""
-        return self.url.removeprefix(self.bucket).lstrip("/")
+        return self.url.partition("://")[2].removeprefix(self.bucket.partition("://")[2]).lstrip("/")
 
     def __truediv__(self, part: str) -> Location:
         return Location(f"{self.url}/{part}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from toolkit.curation.reasons import refusal
 from toolkit.curation.sources import Item, SourceUnit, autoindex, downloads, remote
 from toolkit.curation.sources.access import Access
 from toolkit.curation.sources.autoindex import links, list_web
-from toolkit.curation.sources.fetching import read_remote, with_shared_hosts
+from toolkit.curation.sources.fetching import fetch, read_remote, with_shared_hosts
 from toolkit.curation.sources.objects import Entry
 from toolkit.curation.sources.remote import Remote
 from toolkit.curation.sources.robots import OPT_OUTS, Robots, opted_out
@@ -72,6 +73,36 @@ def test_rules_of_a_host_are_read_once_and_a_broken_server_forbids_all() -> None
         True, False, True, False, False,
     ]  # fmt: skip
     assert len(asked) == 4
+
+
+@pytest.mark.parametrize("url", ["http://[::1/a.jpg", "http://\u2100.com/a.jpg"])
+@pytest.mark.parametrize("respect_robots", [True, False])
+def test_an_address_that_cannot_be_taken_apart_is_refused_alone(tmp_path: Path, url: str, respect_robots: bool) -> None:
+    refused = downloads.download(url, tmp_path / "a", dataclasses.replace(QUICK, respect_robots=respect_robots))
+    assert refused is not None
+    assert refused.reason == "bad_url"
+
+
+def test_a_scheme_is_the_same_in_capitals(tmp_path: Path) -> None:
+    with web_server() as web:
+        web.files = {"/a": b"a"}
+        assert fetch(web.url.replace("http:", "HTTP:") + "/a", tmp_path / "a", QUICK) is None
+
+
+@pytest.mark.parametrize("way", ["busy", "drip"])
+def test_rules_that_a_host_does_not_give_hold_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    monkeypatch.setattr(downloads, "_ROBOTS_S", 1)
+    downloads._robots.cache_clear()
+    with web_server() as web:
+        web.files = {"/a.jpg": b"a", f"/{way}/robots.txt": b""}
+        web.moved = {"/robots.txt": f"/{way}/robots.txt"}
+        web.retry_after_s = 60
+        web.busy_count = 9
+        start_s = time.monotonic()
+        refused = downloads.download(f"{web.url}/a.jpg", tmp_path / "a", QUICK)
+        assert time.monotonic() - start_s < 10
+        assert getattr(refused, "reason", None) == {"busy": "robots_disallowed", "drip": None}[way]
+    downloads._robots.cache_clear()
 
 
 @given(st.lists(st.text()))

@@ -38,6 +38,8 @@ _REDIRECTS: Final = 5
 _CHUNK_BYTES: Final = 2**16
 _ROBOTS_BYTES: Final = 500 * 2**10
 """So much of a robots.txt is read. Source: RFC 9309, section 2.5."""
+_ROBOTS_S: Final = 30
+"""So long a robots.txt may be on its way, which all files of its host wait for; what has come by then counts."""
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that may pass. Source: RFC 9110, section 15; RFC 6585, section 4; RFC 8470."""
@@ -56,10 +58,15 @@ def _robots() -> Robots:
 
 
 def _robots_file(url: str) -> tuple[int, bytes]:
+    end_s, body = time.monotonic() + _ROBOTS_S, b""
+    # a host may ask for hours of waiting, which would be the run's
+    retries = urllib3.Retry(2, redirect=_REDIRECTS, respect_retry_after_header=False)
     try:
-        response = _pool().request("GET", url, timeout=10, retries=urllib3.Retry(2, redirect=_REDIRECTS), preload_content=False)
+        response = _pool().request("GET", url, timeout=_ROBOTS_S / 3, retries=retries, preload_content=False)
         try:
-            return response.status, response.read(_ROBOTS_BYTES)
+            while len(body) < _ROBOTS_BYTES and time.monotonic() < end_s and (chunk := response.read1(_CHUNK_BYTES)):
+                body += chunk
+            return response.status, body[:_ROBOTS_BYTES]
         finally:
             response.close()
     except faults.HTTPError:
@@ -152,11 +159,11 @@ def _try(
     """Follow redirects to the file and lay it down; return why not, and how long its host asks to wait."""
     named = url
     for _ in range(_REDIRECTS + 1):
-        why = _forbidden(url, named, access, ask_robots=ask_robots)
-        if why is not None:
-            return why, 0
-        host = urlsplit(url).hostname or ""
         try:
+            why = _forbidden(url, named, access, ask_robots=ask_robots)
+            if why is not None:
+                return why, 0
+            host = urlsplit(url).hostname or ""
             with host_turn(host, access), transfers.timed(target):
                 response = _request("GET", url, access)
                 try:
