@@ -17,6 +17,7 @@ from web_server import web_server
 import toolkit
 from toolkit.curation.reasons import REASONS
 from toolkit.engine import engine
+from toolkit.errors import UsageError
 
 QUICK = {"timeout_s": 0.8, "deadline_s": 8, "retry_count": 1}
 
@@ -154,3 +155,43 @@ def test_paths_in_a_list_lie_below_it(tmp_path, client):
     assert states[2:] == ["unsafe_path", "unsafe_path", "unsafe_path", "unreadable"]
     assert found["list.csv#0"]["state"] == "kept"
     assert found["list.csv#0"]["label"] == "cat"
+
+
+def test_a_line_that_cannot_be_read_is_refused_alone(tmp_path, client):
+    for n in range(3):
+        (tmp_path / f"{n}.jpg").write_bytes(jpeg(n))
+    lines = ['{"path": "0.jpg"}', '{"path": "cut o', "[1, 2]", '{"path": "1.jpg", "caption": "half a letter \\ud83d"}']
+    lines += ['{"path": "\\ud83d.jpg"}', '{"url": "http://[::1/a.jpg"}', '{"url": "http://[::1/\\ud83d"}', '{"path": "2.jpg"}', '{"pa']
+    (tmp_path / "list.jsonl").write_text("\n".join(lines))
+    dataset = toolkit.curate(tmp_path / "list.jsonl", tmp_path / "ds", None, client)
+    found = catalog(dataset)
+    assert {int(source.partition("#")[2]): row["reason"] or row["state"] for source, row in found.items()} == {
+        0: "kept", 1: "bad_url", 2: "bad_url", 3: "kept", 4: "unreadable", 5: "bad_url", 6: "bad_url", 7: "kept", 8: "bad_url",
+    }  # fmt: skip
+    assert found["list.jsonl#3"]["captions"] == ["half a letter \ufffd"]
+    sentences = {row["source"]: row["message"] for row in dataset.refusals().iter_rows(named=True)}
+    assert sentences["list.jsonl#1"] == sentences["list.jsonl#8"] == f"{REASONS['bad_url'].sentence}: the line is no JSON"
+    with (tmp_path / "list.jsonl").open("a") as file:
+        file.write('\n{"path": "0.jpg"}\n')  # a list that grows brings what is new
+    again = toolkit.curate(tmp_path / "list.jsonl", tmp_path / "ds", None, client)
+    assert again.scan("catalog").collect()["source"].to_list().count("list.jsonl#1") == 1
+    assert set(catalog(again)) - set(found) == {"list.jsonl#9"}
+
+
+def test_a_text_may_name_paths_beside_urls_and_none_of_its_lines_is_passed_over(tmp_path, client):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "0.jpg").write_bytes(jpeg(0))
+    with web_server() as web:
+        web.files = {"/1.jpg": jpeg(1)}
+        (tmp_path / "list.txt").write_text(f"# both kinds\n\nin/0.jpg\n{web.url}/1.jpg\nhttp:/{web.url}/typo.jpg\nno such file\n")
+        dataset = toolkit.curate(tmp_path / "list.txt", tmp_path / "ds", {"downloads": QUICK}, client)
+    found = catalog(dataset)
+    assert {source.partition("#")[2]: row["reason"] or row["state"] for source, row in found.items()} == {
+        "0": "kept", "1": "kept", "2": "bad_url", "3": "unreadable",
+    }  # fmt: skip
+
+
+def test_a_text_that_names_nothing_is_no_list(tmp_path, client):
+    (tmp_path / "notes.txt").write_text("Bought milk.\n")
+    with pytest.raises(UsageError, match="no images were found"):
+        toolkit.curate(tmp_path / "notes.txt", tmp_path / "ds", None, client)

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from toolkit.curation.annotations import ANNOTATION_SCHEMA, ANNOTATION_SUFFIXES, annotation_lines, read_annotations
+from toolkit.curation.annotations import (
+    ANNOTATION_SCHEMA,
+    ANNOTATION_SUFFIXES,
+    annotation_frame,
+    annotation_lines,
+    read_annotations,
+)
+from toolkit.curation.annotations.large import large_document_blocks
 from toolkit.curation.labelling import label_images
 
 ROWS = {"row": pl.UInt32, "source": pl.String, "folder_label": pl.String}
@@ -423,3 +430,36 @@ def test_what_pascal_voc_says_of_its_objects_is_kept_with_the_number_of_their_bo
         ],
         "voc_segmented": 1,
     }
+
+
+HALF = r'"cut \ud83d"'
+COCO_WITH_HALVES = (
+    f'{{"images": [{{"id": 1, "file_name": "1.jpg"}}], "categories": [{{"id": 1, "name": {HALF}}}], '
+    f'"annotations": [{{"image_id": 1, "category_id": 1, "caption": {HALF}}}]}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("raw/metadata.jsonl", f'{{"file_name": "1.jpg", "caption": {HALF}, "label": {HALF}}}\n{{"file_name": "2.jpg", "caption": "ok"}}\n'),
+        ("raw/metadata.json", f'[{{"file_name": "1.jpg", "caption": {HALF}, "label": {HALF}}}]'),
+        ("raw/1.json", f'{{"caption": {HALF}, "label": {HALF}, {HALF}: {HALF}}}'),
+        ("raw/instances.json", COCO_WITH_HALVES),
+    ],
+)
+def test_half_a_letter_spoils_no_annotation(tmp_path, key, text):
+    frames = [read_annotations(key, text.encode())]
+    if key.endswith("s.json"):
+        frames += [annotation_frame(block) for block in large_document_blocks(key, io.BytesIO(text.encode()), len(text), tmp_path)]
+        frames = [frame.filter(pl.col("kind") == "coco") for frame in frames]
+        frames = [frame for frame in frames if len(frame)]
+        assert len(frames) == 2
+    for frame in frames:
+        first = frame.row(0, named=True)
+        assert (first["captions"], first["label"]) == (["cut \ufffd"], "cut \ufffd")
+
+
+def test_whole_letters_that_are_written_in_halves_stay():
+    text = json.dumps([{"file_name": "1.jpg", "caption": "a path C:\\ud83d and \U0001f600"}])
+    assert read_annotations("raw/m.json", text.encode()).row(0, named=True)["captions"] == ["a path C:\\ud83d and \U0001f600"]

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.curation.annotations.tables import table_lines
+from toolkit.curation.annotations.text import whole_letters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -90,7 +91,7 @@ def _json_blocks(file: IO[bytes]) -> tuple[Iterator[list[Record]], list[str]]:
 
 
 def _json_rows(file: IO[bytes]) -> Iterator[Record]:
-    yield from (json.loads(line) for line in _texts(file) if line.strip())
+    yield from (json.loads(whole_letters(line)) for line in _texts(file) if line.strip())
 
 
 def _blocks(records: Iterable[Record]) -> Iterator[list[Record]]:

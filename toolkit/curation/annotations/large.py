@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from toolkit.curation.annotations.coco import coco_lines, is_coco
 from toolkit.curation.annotations.tables import table_lines
+from toolkit.curation.annotations.text import whole_letters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,7 +169,8 @@ class _Items:
                 value, end = self._decoder.raw_decode(self._text, self._at)
                 if end < len(self._text) or self._is_over:  # else a number might go on
                     text, self._at = self._text[self._at : end], end
-                    return value, text
+                    whole = whole_letters(text)
+                    return (value, text) if whole == text else (json.loads(whole), whole)
             except json.JSONDecodeError:
                 if self._is_over or len(self._text) - self._at > _ITEM_LETTERS:
                     raise

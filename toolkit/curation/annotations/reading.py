@@ -16,7 +16,7 @@ from toolkit.curation.annotations.blocks import TABLE_FAULTS, TABLE_SUFFIXES, ta
 from toolkit.curation.annotations.coco import coco_lines, is_coco
 from toolkit.curation.annotations.lines import annotation_frame, sidecar_stems
 from toolkit.curation.annotations.tables import document_lines, table_lines
-from toolkit.curation.annotations.text import as_text
+from toolkit.curation.annotations.text import as_text, whole_letters
 from toolkit.curation.annotations.voc import voc_lines
 from toolkit.curation.annotations.yolo import class_lines, is_class_list, yolo_lines
 
@@ -79,7 +79,7 @@ def suffix_of(key: str) -> str:
 
 
 def _document(key: str, text: str) -> list[Line] | None:
-    document = json.loads(text)
+    document = json.loads(whole_letters(text))
     if not isinstance(document, dict):
         return table_lines(key, document)
     return coco_lines(key, document) if is_coco(document) else document_lines(key, document)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from toolkit.curation.annotations.lines import Line
 
-__all__ = ["NAME_COLUMNS", "as_text", "column_of", "is_name_column", "roles_of", "said"]
+__all__ = ["NAME_COLUMNS", "as_text", "column_of", "is_name_column", "roles_of", "said", "whole_letters"]
 
 NAME_COLUMNS: Final = ("file_name", "filename", "file", "image_path", "path", "image", "image_file")
 
@@ -24,6 +24,10 @@ _ROLES: Final = {
     "licence": ("licence", "license"),
 }
 _SEPARATORS: Final = re.compile(r"[;|]")
+_ESCAPES: Final = re.compile(
+    r"\\(?:\\|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2}))"
+)
+"""In JSON, a backslash that stands for itself, a letter by both its halves, and half of one."""
 
 
 def as_text(payload: bytes) -> str:
@@ -32,6 +36,19 @@ def as_text(payload: bytes) -> str:
         return payload.decode("utf-8-sig")
     except UnicodeDecodeError:
         return payload.decode("cp1252", errors="replace")
+
+
+def whole_letters(text: str) -> str:
+    r"""Return JSON text without halves of letters, which no table can hold: each becomes the mark of what cannot be shown.
+
+    They come from texts that were cut after so many units of UTF-16, in the middle of an emoji.
+
+    Examples
+    --------
+    >>> print(whole_letters(r'"cut \ud83d"'), whole_letters(r'"whole \ud83d\ude00, a path \\ud83d"'))
+    "cut \ufffd" "whole \ud83d\ude00, a path \\ud83d"
+    """
+    return _ESCAPES.sub(lambda found: r"\ufffd" if found["half"] else found[0], text) if "\\u" in text else text
 
 
 def is_name_column(column: str) -> bool:

@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import zlib
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from toolkit.curation.annotations.text import whole_letters
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sources.cells import hints_of
 from toolkit.curation.sources.files import etag_of
@@ -36,6 +38,8 @@ _COLUMNS: Final = (
 
 _SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt")
 _BATCH_ROWS: Final = 1_024
+_FIRST_LINES: Final = 100
+"""So many lines of a text are looked at to tell whether it is a list."""
 _FAULTS: Final = (OSError, ValueError, EOFError, csv.Error, zlib.error, pa.ArrowException)
 
 Row = dict[str, Any]
@@ -48,9 +52,17 @@ def is_list(path: Path) -> bool:
         if kind == ".parquet":
             schema = pq.read_schema(path)
             return not image_column(schema) and _column([name.lower() for name in schema.names]) is not None
-        return kind is not None and _column(next(_rows(path), {})) is not None
+        first = itertools.islice(_rows(path), _FIRST_LINES if kind == ".txt" else 1)
+        return kind is not None and any(_names_image(row, path.parent if kind == ".txt" else None) for row in first)
     except _FAULTS:
         return False
+
+
+def _names_image(row: Row | str, folder: Path | None) -> bool:
+    """Return whether a row has a column that names an image; what a text names must be a URL or lie below its folder."""
+    if isinstance(row, str) or (column := _column(row)) is None:
+        return False
+    return folder is None or "://" in row[column] or (folder / row[column]).is_file()
 
 
 def _kind(name: str) -> str | None:
@@ -97,6 +109,10 @@ def _items(path: Path, key: str, base: str) -> Iterator[Item]:
     number, column = 0, None
     try:
         for number, row in enumerate(_rows(path)):
+            if isinstance(row, str):
+                broken = refusal("bad_url", "the line is no JSON")
+                yield Item(source=f"{key}#{number}", place=str(path), etag=_etag_of_text(row), refusal=broken)
+                continue
             column = column or _column(row)
             named = row.pop(column, None) if column is not None else None
             hints = json.dumps(hints_of(row, {}), ensure_ascii=True, default=str)
@@ -116,8 +132,11 @@ def _item(source: str, named: str, folder: Path, base: str, hints: str) -> Item:
         named = f"{base.rpartition('/')[0]}/{quote(named) if base.startswith('http') else named}"
     elif "://" not in named:
         return _local_item(source, named, folder, hints)
-    digest = hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()
-    return Item(source=source, place=named, etag=f"{LISTED}{digest[:16]}", refusal=why, hints=hints)
+    return Item(source=source, place=named, etag=_etag_of_text(named), refusal=why, hints=hints)
+
+
+def _etag_of_text(text: str) -> str:
+    return f"{LISTED}{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def _local_item(source: str, named: str, folder: Path, hints: str) -> Item:
@@ -136,8 +155,8 @@ def _leads_out(named: str) -> Refusal:
     return refusal("unsafe_path", f"'{named[:200]}'")
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a list, their columns in lower case."""
+def _rows(path: Path) -> Iterator[Row | str]:
+    """Yield the rows of a list, their columns in lower case; a line that is none as it is."""
     kind = _kind(path.name)
     if kind == ".parquet":
         with pq.ParquetFile(path) as table:
@@ -148,7 +167,7 @@ def _rows(path: Path) -> Iterator[Row]:
     opened = gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")  # noqa: SIM115 -- closed below
     with opened as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="") as text:
         if kind == ".txt":
-            yield from ({"url": line.strip()} for line in text if "://" in line)
+            yield from ({"url": line.strip()} for line in text if line.strip() and not line.startswith("#"))
         elif kind in {".jsonl", ".ndjson"}:
             yield from _json_rows(text)
         else:
@@ -156,8 +175,12 @@ def _rows(path: Path) -> Iterator[Row]:
                 yield {str(name).strip().lower(): value or None for name, value in row.items() if isinstance(name, str)}
 
 
-def _json_rows(lines: io.TextIOWrapper) -> Iterator[Row]:
+def _json_rows(lines: io.TextIOWrapper) -> Iterator[Row | str]:
     for line in lines:
         if line.strip():
-            row = json.loads(line)
+            try:
+                row = json.loads(whole_letters(line))
+            except (ValueError, RecursionError):
+                yield line
+                continue
             yield {str(name).lower(): value for name, value in row.items()} if isinstance(row, dict) else {}
