@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from conftest import SAMPLE
+from conftest import ROOT, SAMPLE
 from distributed import Client, LocalCluster
+from PIL import Image
 
 import toolkit
 from toolkit.curation.places import check_free_space, check_workers
@@ -198,3 +206,37 @@ def test_a_script_needs_no_guard_around_its_calls(tmp_path, way):
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["33", "True", "True"]
     assert done.stderr == ""
+
+
+def png(shade):
+    """Return a small image, another for each number."""
+    file = io.BytesIO()
+    Image.new("L", (32, 32), 40 * shade).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="permissions bind root by capabilities, which Linux alone has")
+def test_containers_that_could_not_be_opened_are_read_once_they_can(tmp_path):
+    raw = tmp_path / "raw"
+    shut = [raw / name for name in ("shut.zip", "shut.tar.gz", "shut.parquet")]
+    raw.mkdir()
+    (raw / "open.png").write_bytes(png(0))
+    with zipfile.ZipFile(shut[0], "w") as archive:
+        archive.writestr("a.png", png(1))
+    (tmp_path / "a.png").write_bytes(png(2))
+    with tarfile.open(shut[1], "w:gz") as archive:
+        archive.add(tmp_path / "a.png", "a.png")
+    pq.write_table(pa.table({"image": [png(3)]}), shut[2])
+    for path in shut:
+        path.chmod(0)
+    bound = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    if bound and shutil.which("setpriv") is None:
+        pytest.skip("root is bound by no permissions without 'setpriv' (util-linux)")
+    command = [sys.executable, "-m", "toolkit", "curate", str(raw), str(tmp_path / "dataset"), "--quiet", "--workers", "1"]
+    for expected in ({"kept": 1, "unreadable_container": 3}, {"kept": 4, "unreadable_container": 3}):
+        done = subprocess.run([*bound, *command], env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        rows = toolkit.open_dataset(tmp_path / "dataset").scan("catalog").collect()
+        assert dict(rows.group_by(pl.coalesce("reason", "state")).len().iter_rows()) == expected
+        for path in shut:
+            path.chmod(0o644)

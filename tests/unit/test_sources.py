@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
 import socket
+import sys
+import tempfile
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +73,44 @@ def test_links_cannot_loop_and_a_link_to_nothing_is_refused(tmp_path: Path) -> N
     assert occurrences["raw/gone.jpg"].refusal is not None
     assert occurrences["raw/gone.jpg"].refusal.reason == "unreadable"
     assert others == {"raw/deep/self": "skipped(unreadable)"}
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[None]:
+    """Be a user whom permissions bind, as root is not."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+def test_what_may_not_be_entered_or_read_is_told_and_the_rest_is_read() -> None:
+    with tempfile.TemporaryDirectory() as place:  # pytest's own folders let nobody in
+        Path(place).chmod(0o755)
+        root = Path(place) / "raw"
+        put(root / "a.gif")
+        shut = ("shut.gif", "shut.zip", "shut.tar", "shut.tar.gz", "shut.parquet")
+        for name in (*shut, "closed/in.gif", "listed/in.gif", "listed/notes.md"):
+            put(root / name)
+        for name in (*shut, "closed"):
+            (root / name).chmod(0)
+        (root / "listed").chmod(0o444)
+        with nobody():
+            occurrences, others = found(root)
+        for name in ("closed", "listed"):
+            (root / name).chmod(0o755)
+    refused = {key: one.refusal.reason for key, one in occurrences.items() if one.refusal is not None}
+    containers = ("raw/shut.parquet", "raw/shut.tar", "raw/shut.tar.gz", "raw/shut.zip")
+    images = ("raw/listed/in.gif", "raw/shut.gif")
+    assert refused == dict.fromkeys(containers, "unreadable_container") | dict.fromkeys(images, "unreadable")
+    assert set(occurrences) - set(refused) == {"raw/a.gif"}
+    folders = {"raw/closed": "skipped(unreadable)", "raw/listed/notes.md": "skipped(unreadable)"}
+    assert others == folders | {"raw/shut.tar.gz": "container"}
 
 
 def test_names_of_any_bytes_become_printable_unique_keys(tmp_path: Path) -> None:

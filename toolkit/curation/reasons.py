@@ -83,6 +83,12 @@ REASONS: Final = {
     "unsafe_path": Reason(
         "discover", "the path in the list leads out of the list's folder", "Put the list above its images.", False
     ),
+    "unreadable_container": Reason(
+        "discover",
+        "the archive or table could not be opened",
+        "See that it is there and that the worker may read it; the next run tries again.",
+        True,
+    ),
     "corrupt_container": Reason("discover", "the archive or table cannot be read", "Fetch the archive or table again.", False),
     "bad_url": Reason("read", "its address is none that can be fetched", "Correct the address in the list.", False),
     "dns_failure": Reason(
@@ -130,7 +136,8 @@ REASONS: Final = {
 """By code. Codes are stable: they are stored in datasets and used by scripts."""
 
 PASSING: Final = frozenset(
-    {"unreadable", "dns_failure", "connection_failed", "timeout", "tls_failure", "http_unavailable", "changed_while_read"}
+    {"unreadable", "unreadable_container", "dns_failure", "connection_failed", "timeout", "tls_failure", "http_unavailable"}
+    | {"changed_while_read"}
 )
 """Reasons that may be gone by the next run: what was refused for them is read again then."""
 

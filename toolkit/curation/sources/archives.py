@@ -15,6 +15,7 @@ import zstandard
 from toolkit.curation.annotations import ANNOTATION_SUFFIXES
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sniffing import claims_image
+from toolkit.curation.sources.files import container_refusal
 from toolkit.curation.sources.masks import is_mask
 from toolkit.curation.sources.member_table import MemberTable
 from toolkit.curation.sources.units import (
@@ -127,8 +128,9 @@ def list_archive(path: Path, key: str, etag: str, *, with_masks: bool = True) ->
 
 
 def _corrupt(path: Path, key: str, etag: str, fault: Exception) -> Item:
-    size_bytes = path.stat().st_size
-    return Item(source=key, place=str(path), size_bytes=size_bytes, etag=etag, refusal=refusal("corrupt_container", str(fault)))
+    return Item(
+        source=key, place=str(path), size_bytes=path.stat().st_size, etag=etag, refusal=container_refusal(fault)
+    )
 
 
 def _units(kind: str, path: Path, key: str, etag: str, found: Iterable[Item | OtherFile]) -> Iterator[SourceUnit | OtherFile]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import Final
@@ -10,7 +11,7 @@ from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sources.units import MAX_PAYLOAD_BYTES
 from toolkit.units import show
 
-__all__ = ["etag_of", "read_whole"]
+__all__ = ["container_refusal", "etag_of", "read_whole"]
 
 _TRIES: Final = 2
 
@@ -19,9 +20,37 @@ _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINA
 """To open a path without waiting: of a pipe, the other end may never come."""
 
 
+_AWAY: Final = frozenset(
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "ENOENT", "EIO", "ENXIO", "ENODEV", "EMFILE", "ENFILE", "ESTALE", "ETIMEDOUT", "EREMOTEIO")
+    if hasattr(errno, name)
+)
+"""Faults of a system that does not give bytes; a damaged directory leads to others, such as a place before the file's start."""
+
+
 def etag_of(info: os.stat_result) -> str:
     """Return what tells a change of a file: its size and time of modification."""
     return f"{info.st_size}-{info.st_mtime_ns}"
+
+
+def container_refusal(fault: Exception, where: str = "") -> Refusal:
+    """Return why a container is not read: the system does not give its bytes, which may pass, or they are damaged.
+
+    Parameters
+    ----------
+    fault : Exception
+        What its reader raised.
+    where : str
+        Where in it, with a colon and a space behind.
+
+    Examples
+    --------
+    >>> container_refusal(PermissionError(13, "Permission denied")).reason, container_refusal(ValueError("bad magic")).reason
+    ('unreadable_container', 'corrupt_container')
+    """
+    if isinstance(fault, OSError) and fault.errno in _AWAY:
+        return refusal("unreadable_container", f"{where}{fault.strerror or fault}")
+    return refusal("corrupt_container", f"{where}{str(fault) or type(fault).__name__}")
 
 
 def read_whole(path: str, etag: str | None = None) -> bytes | Refusal:

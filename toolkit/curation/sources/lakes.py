@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from toolkit.curation.reasons import refusal
-from toolkit.curation.sources.files import etag_of
+from toolkit.curation.sources.files import container_refusal, etag_of
 from toolkit.curation.sources.tables import list_table
 from toolkit.curation.sources.units import Item, OtherFile, SourceUnit
 
@@ -21,8 +21,11 @@ _LOG = "_delta_log"
 
 
 def is_table_folder(folder: Path) -> bool:
-    """Return whether a folder is a Delta Lake table, or a dataset of this toolkit."""
-    return (folder / _LOG).is_dir() or ((folder / "images" / _LOG).is_dir() and (folder / "_tonnage").is_dir())
+    """Return whether a folder is a Delta Lake table, or a dataset of this toolkit; one that may not be entered is taken for none."""
+    try:
+        return (folder / _LOG).is_dir() or ((folder / "images" / _LOG).is_dir() and (folder / "_tonnage").is_dir())
+    except PermissionError:
+        return False
 
 
 def list_table_folder(folder: Path, key: str) -> Iterator[SourceUnit | OtherFile]:
@@ -37,7 +40,7 @@ def list_table_folder(folder: Path, key: str) -> Iterator[SourceUnit | OtherFile
     try:
         paths = sorted(_path(uri) for uri in DeltaTable(table).file_uris())
     except (DeltaError, OSError, ValueError) as fault:
-        refused = refusal("corrupt_container", f"the log of the table cannot be read: {fault}")
+        refused = container_refusal(fault, "the log of the table cannot be read: ")
         broken = Item(source=f"{name}/{_LOG}", place=str(table / _LOG), refusal=refused)
         yield SourceUnit(kind="files", path="", source="", items=(broken,))
         return

@@ -26,6 +26,7 @@ from toolkit.curation.sources.archives import (
     strict_headers,
     unsafe_member,
 )
+from toolkit.curation.sources.files import container_refusal
 from toolkit.curation.sources.units import Item, OtherFile, SourceUnit
 from toolkit.errors import DatasetError
 
@@ -36,6 +37,8 @@ __all__ = ["open_stream", "staged_path", "stream_items"]
 
 _STREAM_BYTES: Final = 16 * 2**30
 """A stream that has given this much, and more than the ratio of a bomb, is left there."""
+
+_BREAKS_OFF: Final = "it breaks off: "
 
 _NOTE_BYTES: Final = 16 * 2**20
 """Annotations up to this size are laid down too, so that the stream need not be read again for each."""
@@ -57,6 +60,7 @@ def stream_items(unit: SourceUnit, staging: Path | None) -> Iterator[tuple[Item,
     """Yield the members of a compressed tar as they come by; their bytes are staged, since they cannot be sought again."""
     names, given_bytes = MemberNames(unit.source), 0
     faults: list[str] = []
+    broken: Refusal | None = None
     header = strict_headers(faults)
     try:
         limit_bytes = max(_STREAM_BYTES, BOMB_RATIO * Path(unit.path).stat().st_size)
@@ -75,9 +79,10 @@ def stream_items(unit: SourceUnit, staging: Path | None) -> Iterator[tuple[Item,
                 item = names.item(info.name, 0, info.size, unit.etag, refused)
                 yield item, _stream_member(archive, info, item, staging, unit)
     except ARCHIVE_FAULTS as fault:
-        faults.append(str(fault) or type(fault).__name__)
+        broken = container_refusal(fault, _BREAKS_OFF)
     if faults:
-        broken = refusal("corrupt_container", f"it breaks off: {faults[0]}")
+        broken = refusal("corrupt_container", f"{_BREAKS_OFF}{faults[0]}")
+    if broken is not None:
         yield Item(source=unit.source, place=unit.path, etag=unit.etag, refusal=broken), broken
 
 

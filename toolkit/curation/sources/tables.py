@@ -10,6 +10,7 @@ import pyarrow as pa
 from toolkit.curation.annotations import is_name_column
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sources.cells import class_names, hints_of, is_dataset
+from toolkit.curation.sources.files import container_refusal
 from toolkit.curation.sources.rows import RowGroups
 from toolkit.curation.sources.units import COLUMN, Item, OtherFile, SourceUnit, printable
 
@@ -56,7 +57,7 @@ def list_table(path: Path, key: str, etag: str) -> Iterator[SourceUnit | OtherFi
     except TABLE_FAULTS as broken:
         fault = broken
     if fault is not None:
-        refused = refusal("corrupt_container", str(fault))
+        refused = container_refusal(fault)
         name = f"{key}!" if counts else key
         yield Item(source=name, place=str(path), size_bytes=size_bytes, etag=etag, refusal=refused)
     if fault is None or counts:
@@ -141,7 +142,7 @@ def read_rows(unit: SourceUnit, rows: set[int] | None = None) -> Iterator[tuple[
                     yield _item(unit, number, 0 if isinstance(found, Refusal) else len(found)), found, hints
                 row += batch.num_rows
     except TABLE_FAULTS as fault:
-        broken = refusal("corrupt_container", f"row group {unit.row_group}: {fault}")
+        broken = container_refusal(fault, f"row group {unit.row_group}: ")
         for lost in range(row, max(end, row + 1)):
             yield _item(unit, lost, 0), broken, {}
 
