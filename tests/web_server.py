@@ -68,12 +68,8 @@ def _answer(handler: BaseHTTPRequestHandler, web: Web) -> None:
         handler.send_header("Content-Length", "0")
         handler.end_headers()
         return
-    if kind == "drip":  # its body comes byte by byte, without an end
-        handler.send_response(200)
-        handler.end_headers()
-        while True:
-            handler.wfile.write(b"#")
-            time.sleep(0.1)
+    if kind == "drip":
+        _drip(handler)
     if body is None:
         handler.send_error(404)
         return
@@ -86,6 +82,15 @@ def _answer(handler: BaseHTTPRequestHandler, web: Web) -> None:
         return
     _take_time(kind, web)
     handler.wfile.write(body[: len(body) // 2] if kind == "cut" else body)
+
+
+def _drip(handler: BaseHTTPRequestHandler) -> None:
+    """Answer byte by byte, without an end, until nobody listens."""
+    handler.send_response(200)
+    handler.end_headers()
+    while True:
+        handler.wfile.write(b"#")
+        time.sleep(0.1)
 
 
 def _take_time(kind: str, web: Web) -> None:

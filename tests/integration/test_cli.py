@@ -88,6 +88,7 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("export", "{}/full", "{}/out", "--as", "zip"), 2, ("'zip' is not a format", "webdataset")),
         (("export", "{}/full", "{}/out"), 2, ("--as",)),
         (("curate", "ftp://host/x", "{}/out"), 2, ("ftp",)),
+        (("curate", "{}/no\x1b[31m\nsuch", "{}/out"), 2, (r"no\x1b[31m\nsuch",)),
     ],
 )
 def test_a_users_mistake_is_one_sentence(

@@ -322,6 +322,48 @@ def test_findings_are_listed_on_the_command_line(masked, client, tmp_path):
     assert conflicts.endswith("1 found\n")
 
 
+def test_findings_of_many_batches_are_told_once_and_only_while_they_hold(client, tmp_path):
+    document = {
+        "images": [{"id": n, "file_name": f"{n}.jpg"} for n in range(3)],
+        "annotations": [{"image_id": n, "category_id": 5 + n, "bbox": [1, 1, 9, 9]} for n in range(2)],
+        "categories": [{"id": 5, "name": "first"}, {"id": 6, "name": "second"}, {"id": 7, "name": "never"}],
+    }
+    put(tmp_path / "raw" / "instances.json", json.dumps(document))
+    told = []
+    for number in range(2):
+        put(tmp_path / "raw" / f"{number}.jpg", jpeg(number))
+        dataset = toolkit.curate(tmp_path / "raw", tmp_path / "dataset", scheduler=client)
+        told.append(CliRunner().invoke(app, ["findings", str(tmp_path / "dataset")]).stdout.splitlines())
+    begin = "raw/instances.json -> "
+    assert told[0] == [
+        f"no_image         {begin}raw/1.jpg  (coco)",
+        f"no_image         {begin}raw/2.jpg  (coco)",
+        f"empty_class      {begin}never  (coco)",
+        f"empty_class      {begin}second  (coco)",
+        "4 found",
+    ]
+    assert told[1] == [told[0][1], told[0][2], "2 found"]
+    assert dataset.findings().height == 7  # of both batches, as each found it
+
+
+def test_names_move_no_terminals_cursor(client, tmp_path):
+    odd = "a\x1b[31m\nb"
+    put(tmp_path / "raw" / "cat" / f"{odd}.jpg", jpeg(1))
+    put(tmp_path / "raw" / "dog" / f"{odd}.jpg", jpeg(1))
+    put(tmp_path / "raw" / "metadata.csv", f'file_name,label\n"{odd}gone.jpg",x\n')
+    toolkit.curate(tmp_path / "raw", tmp_path / "dataset", scheduler=client)
+    put(tmp_path / "raw" / f"{odd}.jpg", jpeg(2))
+    toolkit.curate(tmp_path / "raw", tmp_path / "dataset", scheduler=client)
+    place = str(tmp_path / "dataset")
+    for command in (
+        ["diff", place, "0"], ["findings", place], ["findings", place, "conflicts"],
+        ["remove", place, "--where", "source LIKE '%b%'", "--dry-run"],
+    ):  # fmt: skip
+        shown = CliRunner().invoke(app, command).stdout
+        assert "\x1b" not in shown
+        assert r"a\x1b[31m\nb" in shown, command
+
+
 def test_masks_are_images_like_others_when_the_recipe_says_so_and_a_second_run_adds_nothing(masked, client, tmp_path):
     masks_folder(tmp_path / "raw")
     plain = toolkit.curate(tmp_path / "raw", tmp_path / "dataset", {"masks": "none"}, scheduler=client)

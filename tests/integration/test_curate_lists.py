@@ -161,7 +161,13 @@ def test_a_line_that_cannot_be_read_is_refused_alone(tmp_path, client):
     for n in range(3):
         (tmp_path / f"{n}.jpg").write_bytes(jpeg(n))
     lines = ['{"path": "0.jpg"}', '{"path": "cut o', "[1, 2]", '{"path": "1.jpg", "caption": "half a letter \\ud83d"}']
-    lines += ['{"path": "\\ud83d.jpg"}', '{"url": "http://[::1/a.jpg"}', '{"url": "http://[::1/\\ud83d"}', '{"path": "2.jpg"}', '{"pa']
+    lines += [
+        '{"path": "\\ud83d.jpg"}',
+        '{"url": "http://[::1/a.jpg"}',
+        '{"url": "http://[::1/\\ud83d"}',
+        '{"path": "2.jpg"}',
+        '{"pa',
+    ]
     (tmp_path / "list.jsonl").write_text("\n".join(lines))
     dataset = toolkit.curate(tmp_path / "list.jsonl", tmp_path / "ds", None, client)
     found = catalog(dataset)

@@ -442,7 +442,10 @@ COCO_WITH_HALVES = (
 @pytest.mark.parametrize(
     ("key", "text"),
     [
-        ("raw/metadata.jsonl", f'{{"file_name": "1.jpg", "caption": {HALF}, "label": {HALF}}}\n{{"file_name": "2.jpg", "caption": "ok"}}\n'),
+        (
+            "raw/metadata.jsonl",
+            f'{{"file_name": "1.jpg", "caption": {HALF}, "label": {HALF}}}\n{{"file_name": "2.jpg", "caption": "ok"}}\n',
+        ),
         ("raw/metadata.json", f'[{{"file_name": "1.jpg", "caption": {HALF}, "label": {HALF}}}]'),
         ("raw/1.json", f'{{"caption": {HALF}, "label": {HALF}, {HALF}: {HALF}}}'),
         ("raw/instances.json", COCO_WITH_HALVES),
@@ -451,7 +454,9 @@ COCO_WITH_HALVES = (
 def test_half_a_letter_spoils_no_annotation(tmp_path, key, text):
     frames = [read_annotations(key, text.encode())]
     if key.endswith("s.json"):
-        frames += [annotation_frame(block) for block in large_document_blocks(key, io.BytesIO(text.encode()), len(text), tmp_path)]
+        frames += [
+            annotation_frame(block) for block in large_document_blocks(key, io.BytesIO(text.encode()), len(text), tmp_path)
+        ]
         frames = [frame.filter(pl.col("kind") == "coco") for frame in frames]
         frames = [frame for frame in frames if len(frame)]
         assert len(frames) == 2

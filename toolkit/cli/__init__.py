@@ -24,7 +24,7 @@ from toolkit.cli import (  # noqa: F401 -- they register their commands
     verbs,
     versions,
 )
-from toolkit.cli.app import INTERRUPTED, app
+from toolkit.cli.app import INTERRUPTED, app, visible
 from toolkit.cli.panels import arrange
 from toolkit.errors import TonnageError
 
@@ -82,4 +82,4 @@ def _usage(fault: typer.exceptions.TyperException) -> int:
 
 
 def _complain(sentence: str, prefix: str = "tonnage: ") -> None:
-    sys.stderr.write(f"{prefix}{sentence}\n")
+    sys.stderr.write(f"{prefix}{visible(sentence)}\n")

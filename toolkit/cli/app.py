@@ -14,7 +14,7 @@ from toolkit import __version__
 if TYPE_CHECKING:
     from toolkit.dataset.reading import Dataset
 
-__all__ = ["INTERRUPTED", "AsJson", "Quiet", "Scheduler", "app", "print_json", "print_line", "print_notes"]
+__all__ = ["INTERRUPTED", "AsJson", "Quiet", "Scheduler", "app", "print_json", "print_line", "print_notes", "visible"]
 
 INTERRUPTED = 130
 """What a command ends with after Ctrl-C, also when it kept what it had done by then."""
@@ -66,6 +66,17 @@ def _show_notices() -> None:
 def print_line(text: str) -> None:
     """Write a line of the result to standard output."""
     sys.stdout.write(f"{text}\n")
+
+
+def visible(text: str) -> str:
+    r"""Return text without what would move a terminal's cursor or break its line: names come from anywhere.
+
+    Examples
+    --------
+    >>> visible("a\x1b[31m\nb")
+    'a\\x1b[31m\\nb'
+    """
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def print_notes(dataset: Dataset) -> None:

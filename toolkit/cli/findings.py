@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from toolkit.cli.app import AsJson, app, print_json, print_line
+from toolkit.cli.app import AsJson, app, print_json, print_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,16 +22,18 @@ def findings(
     as_json: AsJson = False,
 ) -> None:
     """List what did not fit: annotations without image, images without annotation, copies of other labels, bridges of splits."""
+    from toolkit.dataset.findings import standing
     from toolkit.dataset.reading import open_dataset
 
-    found = open_dataset(dataset).findings(name)
-    shown = found.head(limit) if limit else found
+    opened = open_dataset(dataset)
+    found = standing(opened, name, opened.findings(name))
+    first = found.head(limit) if limit else found
     if as_json:
-        print_json({"list": name, "count": len(found), "findings": shown.to_dicts()})
+        print_json({"list": name, "count": len(found), "findings": first.to_dicts()})
         return
-    for row in shown.iter_rows(named=True):
-        print_line(_LINES[name](row))
-    rest = f", {len(found) - len(shown):,} of them not shown (--limit 0 shows all)" if len(found) > len(shown) else ""
+    for row in first.iter_rows(named=True):
+        print_line(visible(_LINES[name](row)))
+    rest = f", {len(found) - len(first):,} of them not shown (--limit 0 shows all)" if len(found) > len(first) else ""
     print_line(f"{len(found):,} found{rest}")
 
 

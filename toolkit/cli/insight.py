@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.app import AsJson, app, print_json, print_line
+from toolkit.cli.app import AsJson, app, print_json, print_line, visible
 from toolkit.errors import UsageError
 
 __all__ = ["issues", "labels"]
@@ -39,7 +39,7 @@ def issues(
         print_json({"counts": counts, "issues": shown.to_dicts()})
         return
     for row in shown.iter_rows(named=True):
-        print_line(f"{row['issue']:<16} {row['score']:>10.4g}  {_shown(row['source'])}")
+        print_line(f"{row['issue']:<16} {row['score']:>10.4g}  {visible(row['source'])}")
     total = sum(counts.values())
     for name, count in counts.items():
         print_line(f"{count:>10,} {name}: {ISSUES[name]}")
@@ -68,7 +68,7 @@ def labels(
     splits = [name for name in shown.columns if name.endswith("_count") and name != "image_count"]
     for row in shown.iter_rows(named=True):
         places = ", ".join(f"{row[name]:,} {name.removesuffix('_count')}" for name in splits)
-        print_line(f"{row['image_count']:>10,} {_shown(row['label'])} ({places})")
+        print_line(f"{row['image_count']:>10,} {visible(row['label'])} ({places})")
     rest = (
         f", {report.class_count - len(shown):,} of them not shown (--limit 0 shows all)"
         if report.class_count > len(shown)
@@ -83,18 +83,13 @@ def labels(
     if len(report.empty):
         named = (report.empty.head(limit) if limit else report.empty)["label"].to_list()
         more = f" and {len(report.empty) - len(named):,} more (--limit 0 names all)" if len(report.empty) > len(named) else ""
-        print_line(f"{len(report.empty):,} classes have no image: {', '.join(map(_shown, named))}{more}")
+        print_line(f"{len(report.empty):,} classes have no image: {', '.join(map(visible, named))}{more}")
     for row in report.deviations.head(1).iter_rows(named=True):
         print_line(
-            f"furthest off the splits: {_shown(row['label'])} has {show(row['split_share'], 'share')} in {row['split']}, "
+            f"furthest off the splits: {visible(row['label'])} has {show(row['split_share'], 'share')} in {row['split']}, "
             f"all images {show(row['wanted_share'], 'share')}"
         )
     print_line(f"{report.unlabelled_count:,} of {report.image_count:,} images have no label")
     print_line(
         f"{len(report.conflicts):,} copies have other labels than the image that is kept (tonnage findings DATASET conflicts)"
     )
-
-
-def _shown(text: str) -> str:
-    """Return text without what would move a terminal's cursor: names come from anywhere."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from toolkit.cli.app import AsJson, app, print_json, print_line
+from toolkit.cli.app import AsJson, app, print_json, print_line, visible
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,7 +40,7 @@ def list_refusals(
         print_json({"count": total, "by_reason": dict(tally.select("reason", "count").iter_rows()), "refusals": found.to_dicts()})
         return
     for row in found.iter_rows(named=True):
-        print_line(_shown(f"{row['reason']:<20} {row['source']}: {row['message']}"))
+        print_line(visible(f"{row['reason']:<20} {row['source']}: {row['message']}"))
     rest = f", {total - found.height:,} of them not shown (--limit 0 shows all)" if total > found.height else ""
     print_line(f"{total:,} refused{rest}")
 
@@ -77,7 +77,7 @@ def export(
         print_json(dataclasses.asdict(result))
         return
     size = shown(result.written_bytes, "bytes")
-    print_line(f"{result.file_count:,} files ({size}) in {_shown(result.folder)}, listed in manifest.jsonl")
+    print_line(f"{result.file_count:,} files ({size}) in {visible(result.folder)}, listed in manifest.jsonl")
     if result.without_bytes_count:
         print_line(f"{result.without_bytes_count:,} have no bytes stored: past the recipe's quarantine_bytes, or never read")
 
@@ -92,7 +92,7 @@ def _card(row: dict[str, Any]) -> str:
         name: _WORDS.get(value, value) if isinstance(value, bool) else value
         for name, value in (row | _advice(row["reason"])).items()
     }
-    return "\n".join(_shown(f"{name.replace('_', ' '):<14} {value}") for name, value in lines.items())
+    return "\n".join(visible(f"{name.replace('_', ' '):<14} {value}") for name, value in lines.items())
 
 
 _WORDS: Final = {True: "yes", False: "no"}
@@ -103,8 +103,3 @@ def _advice(reason: str) -> dict[str, Any]:
 
     known = REASONS.get(reason)
     return {} if known is None else {"advice": known.advice, "is_retryable": known.is_retryable}
-
-
-def _shown(text: str) -> str:
-    r"""Return text without what would move a terminal's cursor: names come from anywhere."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

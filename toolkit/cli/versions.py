@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from toolkit.cli.app import AsJson, Quiet, Scheduler, app, print_json, print_line, print_notes
+from toolkit.cli.app import AsJson, Quiet, Scheduler, app, print_json, print_line, print_notes, visible
 from toolkit.cli.quarantine import quarantine
 
 __all__ = ["compact", "diff", "remove", "retry", "upgrade", "versions"]
@@ -53,11 +53,11 @@ def diff(
     print_line(str(found))
     for sign, frame in (("+", found.added), ("-", found.removed)):
         for source, image_id in frame.select("source", "image_id").head(_SHOWN).iter_rows():
-            print_line(f"  {sign} {source}  {image_id}")
+            print_line(f"  {sign} {visible(source)}  {image_id}")
         if len(frame) > _SHOWN:
             print_line(f"  {sign} and {len(frame) - _SHOWN:,} more (all of them with --json)")
     for source, columns in found.changed.select("source", "columns").head(_SHOWN).iter_rows():
-        print_line(f"  ~ {source}  {', '.join(columns)}")
+        print_line(f"  ~ {visible(source)}  {', '.join(columns)}")
     for state, reason, before, after in found.states.iter_rows():
         print_line(f"  {state}{f' ({reason})' if reason else ''}: {before:,} -> {after:,}")
 
@@ -102,7 +102,7 @@ def _list_removable(dataset: str, named: dict[str, Any], *, as_json: bool) -> No
         print_json({"occurrences": rows.to_dicts()})
         return
     for source, state in rows.select("source", "state").head(_SHOWN).iter_rows():
-        print_line(f"  {state:<12} {source}")
+        print_line(f"  {state:<12} {visible(source)}")
     rest = f" ({len(rows) - _SHOWN:,} not shown; all of them with --json)" if len(rows) > _SHOWN else ""
     kept_count = int((rows["state"] == "kept").sum())
     print_line(f"{kept_count:,} images, {len(rows):,} occurrences would be removed{rest}")

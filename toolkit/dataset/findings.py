@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from toolkit.dataset.reading import Dataset
     from toolkit.dataset.tables import DatasetStore
 
-__all__ = ["FINDINGS", "read_finding", "write_finding"]
+__all__ = ["FINDINGS", "read_finding", "standing", "write_finding"]
 
 FINDINGS: Final = {
     "unmatched": pl.Schema(
@@ -101,3 +101,32 @@ def read_finding(dataset: Dataset, name: str) -> pl.DataFrame:
         if state.version <= dataset.version and path.exists():
             frames.append(pl.read_parquet(readable(path), glob=False).with_columns(batch=pl.lit(state.batch)))
     return pl.concat(frames)
+
+
+def standing(dataset: Dataset, name: str, found: pl.DataFrame) -> pl.DataFrame:
+    """Return the lines of a list that still hold at a dataset's version, each once, with the first batch that it is of.
+
+    Every batch looks at all annotations among its sources, and tells what it finds: again what an earlier one told, what a
+    later one settles (its image comes), and classes of which only earlier batches have images.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The dataset, opened at a version.
+    name : str
+        The list.
+    found : pl.DataFrame
+        The list, as ``read_finding`` returns it.
+    """
+    once = found.unique(list(FINDINGS[name]), keep="first", maintain_order=True)
+    if name != "unmatched" or once.is_empty():
+        return once
+    came = dataset.scan("catalog").select(target="source", problem=pl.lit("no_image"))
+    labels = pl.concat_list(pl.col("label"), pl.col("labels").fill_null([])).explode()
+    has_images = dataset.scan("images").select(target=labels, problem=pl.lit("empty_class"))
+    settled = [
+        lines.join(once.lazy().filter(pl.col("problem") == kind).select("target"), on="target", how="semi").unique()
+        for kind, lines in (("no_image", came), ("empty_class", has_images))
+    ]
+    gone = pl.concat(settled).collect(engine="streaming")
+    return once.join(gone, on=["target", "problem"], how="anti", maintain_order="left")

@@ -128,9 +128,7 @@ def list_archive(path: Path, key: str, etag: str, *, with_masks: bool = True) ->
 
 
 def _corrupt(path: Path, key: str, etag: str, fault: Exception) -> Item:
-    return Item(
-        source=key, place=str(path), size_bytes=path.stat().st_size, etag=etag, refusal=container_refusal(fault)
-    )
+    return Item(source=key, place=str(path), size_bytes=path.stat().st_size, etag=etag, refusal=container_refusal(fault))
 
 
 def _units(kind: str, path: Path, key: str, etag: str, found: Iterable[Item | OtherFile]) -> Iterator[SourceUnit | OtherFile]:

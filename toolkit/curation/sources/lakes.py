@@ -21,7 +21,7 @@ _LOG = "_delta_log"
 
 
 def is_table_folder(folder: Path) -> bool:
-    """Return whether a folder is a Delta Lake table, or a dataset of this toolkit; one that may not be entered is taken for none."""
+    """Return whether a folder is a Delta Lake table, or a dataset of this toolkit; not one that may not be entered."""
     try:
         return (folder / _LOG).is_dir() or ((folder / "images" / _LOG).is_dir() and (folder / "_tonnage").is_dir())
     except PermissionError:
