@@ -41,6 +41,11 @@ def test_addresses_that_ask_for_other_things_are_other_places_and_what_they_ask_
     assert "https://h/get" in written
 
 
+def test_what_stands_behind_a_question_mark_is_asked_of_the_web_alone() -> None:
+    places = ["a/what? now", "a/what? then", "s3://bucket/why?.zip", "https://host/x.zip?sig=1"]
+    assert [name for _, name in source_names(places)] == ["what? now", "what? then", "why?.zip", "x.zip"]
+
+
 def test_a_folder_that_bears_a_number_keeps_others_from_it() -> None:
     assert [name for _, name in source_names(["a/x~2", "a/x", "b/x"])] == ["x~2", "x", "x~3"]
 

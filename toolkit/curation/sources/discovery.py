@@ -34,7 +34,7 @@ def base_name(place: Location) -> str:
     >>> base_name(Location.of("a/photos/")), base_name(Location.of("https://h/x.zip?sig=1"))
     ('photos', 'x.zip')
     """
-    base = place.name.partition("?")[0]
+    base = place.name.partition("?")[0] if place.is_web else place.name
     if place.is_local:
         base = (place.path.resolve().name if base in {"", ".."} else base) or "root"
     return base
