@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import json
 import os
 import socket
@@ -129,6 +130,23 @@ def test_names_of_any_bytes_become_printable_unique_keys(tmp_path: Path) -> None
     raw = {occurrence.source_raw for occurrence in occurrences.values() if occurrence.source_raw is not None}
     assert raw == {b"raw/caf\xe9.gif", b"raw/\xff\xfe.gif"}
     assert set(again(occurrences).values()) == {GIF}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names themselves")
+def test_a_name_is_shown_alike_whatever_lies_beside_it(tmp_path: Path) -> None:
+    names = [b"caf\xe9.gif", rb"caf\xe9.gif", b"d\xe9/in.gif", rb"d\xe9/in.gif"]
+    shown = {}
+    for count in (1, 2):
+        for chosen in itertools.combinations(names, count):
+            root = tmp_path / str(len(list(tmp_path.iterdir()))) / "raw"
+            for name in chosen:
+                put(root / os.fsdecode(name))
+            occurrences, _ = found(root)
+            for key, occurrence in occurrences.items():
+                place = os.fsencode(json.loads(occurrence.locator)["path"]).rpartition(b"/raw/")[2]
+                assert shown.setdefault(place, key) == key
+    assert set(shown) == set(names)
+    assert len(set(shown.values())) == len(names)
 
 
 def test_the_order_is_that_of_the_names_whatever_the_disk_says(tmp_path: Path) -> None:

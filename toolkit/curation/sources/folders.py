@@ -127,7 +127,7 @@ class _Keys:
     """
 
     def __init__(self, above: str, folder: Path) -> None:
-        self._above, self._folder = above, folder
+        self._above = above
         self._shown, self._own = printable(above)
         self._begin = str(folder / "x")[:-1]
         self._odd: set[str] = set()
@@ -136,7 +136,7 @@ class _Keys:
         """Return the key of a file, and its own bytes if they are not UTF-8; no other file of the folder prints like it."""
         shown, own = printable(base)
         if own is not None:
-            while shown in self._odd or os.path.lexists(self._folder / shown):
+            while shown in self._odd:
                 shown += "~"
             self._odd.add(shown)
         is_plain = own is None and self._own is None

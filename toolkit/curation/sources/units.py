@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -192,19 +193,29 @@ def own_name(text: str) -> str:
     return bytes.fromhex(text.removeprefix(_RAW)).decode("utf-8", "surrogateescape") if text.startswith(_RAW) else text
 
 
+_LOOKS_ESCAPED: Final = re.compile(r"\\x[89a-f][0-9a-f]")
+"""What a byte that is no UTF-8 is shown as."""
+
+
 def printable(name: str) -> tuple[str, bytes | None]:
     r"""Return a name as valid text, and its own bytes if they were not UTF-8 (as ``os`` hands them over, escaped).
 
+    The text follows from the name alone: what such bytes are shown as gets a ``~`` behind where it stands in a name's own
+    letters, so that the one is not taken for the other.
+
     Examples
     --------
-    >>> printable("café"), printable("caf\udce9")
-    (('café', None), ('caf\\xe9', b'caf\xe9'))
+    >>> printable("café"), printable("caf\udce9"), printable("caf\\xe9")
+    (('café', None), ('caf\\xe9', b'caf\xe9'), ('caf\\xe9~', None))
     """
     raw = name.encode("utf-8", "surrogateescape")
+    if "\\x" in name:
+        name = _LOOKS_ESCAPED.sub(r"\g<0>~", name)
+    shown = name.encode("utf-8", "surrogateescape")
     try:
-        return raw.decode("utf-8"), None
+        return shown.decode("utf-8"), None
     except UnicodeDecodeError:
-        return raw.decode("utf-8", "backslashreplace"), raw
+        return shown.decode("utf-8", "backslashreplace"), raw
 
 
 _LAYOUT: Final = frozenset(
