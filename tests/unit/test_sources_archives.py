@@ -294,6 +294,44 @@ def test_members_without_an_ending_are_looked_into(tmp_path: Path) -> None:
     assert others["raw/x.zip!README"] == others["raw/x.tar.gz!README"] == "skipped(other)"
 
 
+@pytest.mark.parametrize("suffix", [".zip", *PACKERS])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_members_whose_ending_says_nothing_are_told_by_their_bytes(tmp_path: Path, suffix: str, method: int) -> None:
+    if suffix != ".zip" and method != zipfile.ZIP_STORED:
+        pytest.skip("of zip alone")
+    images = {"a.jpg_large": GIF, "b.dat": GIF + b"b" * 10_000, "c.gif.bak": GIF + b"c", "d.gif#2": GIF + b"d"}
+    rest = {
+        "film.mp4": b"no image " * 10_000,
+        "x.npy": b"\x93NUMPY",
+        "empty.bin": b"",
+        "in.rar": GIF,
+        "t.txt": GIF,
+        ".x.dat": GIF,
+    }
+    place = tmp_path / "raw" / f"x{suffix}"
+    if suffix == ".zip":
+        zipped(place, images | rest, method)
+    else:
+        put(place, PACKERS[suffix](tar_bytes(images | rest)))
+    staging = tmp_path / "staging"
+    occurrences, others = found(tmp_path / "raw", staging=staging)
+    key = f"raw/x{suffix}"
+    assert {name: one.payload for name, one in occurrences.items() if one.refusal is None} == {
+        f"{key}!{name}": payload for name, payload in images.items()
+    }
+    assert reasons(occurrences) == {f"{key}!in.rar": "unsupported_container"}
+    assert others == {
+        key: "container",
+        f"{key}!film.mp4": "skipped(other)",
+        f"{key}!x.npy": "skipped(other)",
+        f"{key}!empty.bin": "skipped(other)",
+        f"{key}!t.txt": "annotation",
+        f"{key}!.x.dat": "skipped(hidden)",
+    }
+    kept = {name: one for name, one in occurrences.items() if one.refusal is None}
+    assert again(kept, staging) == {name: one.payload for name, one in kept.items()}
+
+
 def test_class_folders_in_archives_are_labels(tmp_path: Path) -> None:
     members = {"set/cat/1.gif": GIF, "set/dog/2.gif": GIF}
     zipped(tmp_path / "raw" / "x.zip", members)

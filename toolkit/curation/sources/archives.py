@@ -46,6 +46,7 @@ __all__ = [
     "is_claimed",
     "list_archive",
     "other_member",
+    "says_nothing",
     "strict_headers",
     "unread_archive",
     "unsafe_member",
@@ -247,7 +248,7 @@ def _labelled(members: MemberTable, path: str, *, with_masks: bool) -> Iterator[
     classes = class_folders(members.folders)
     for item in members.items():
         folder = posixpath.dirname(item.place)
-        if not is_claimed(item.place):
+        if not is_claimed(item.place) and not says_nothing(item):
             yield other_member(item, path)
         elif with_masks and item.refusal is None and is_mask(item.place, members.stems.__contains__):
             other = other_member(item, path)
@@ -262,6 +263,13 @@ def is_claimed(place: str) -> bool:
     """Return whether a member is to be examined: by its ending, or because it has none and is no annotation."""
     suffix = posixpath.splitext(place)[1].lower()
     return not _left_behind(place) and (not suffix or claims_image(suffix))
+
+
+def says_nothing(item: Item) -> bool:
+    """Return whether a member's ending is none that is known, so that its first bytes are to say whether it is an image."""
+    suffix = posixpath.splitext(item.place)[1].lower()
+    is_known = not suffix or claims_image(suffix) or suffix in ANNOTATION_SUFFIXES
+    return not (is_known or item.refusal or _left_behind(item.place) or unread_archive(item.place, is_within=True))
 
 
 def _left_behind(place: str) -> str | None:

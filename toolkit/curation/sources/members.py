@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
     from toolkit.curation.sources.units import Item
 
-__all__ = ["MemberReader", "unpacked"]
+__all__ = ["HEAD_BYTES", "MemberReader", "unpacked"]
 
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 """Signature, then the lengths of name and extra field. Source: PKWARE APPNOTE 6.3.10, section 4.3.7."""
+
+HEAD_BYTES: Final = 1_024
+"""So much of a member tells what it is."""
 
 _STORED, _DEFLATE, _BZIP2 = 0, 8, 12
 """Methods of packing that are read. Source: PKWARE APPNOTE 6.3.10, section 4.4.5."""
@@ -64,6 +67,19 @@ class MemberReader:
         except (OSError, ValueError, EOFError, zlib.error, struct.error) as fault:
             return refusal("unreadable", str(fault))
 
+    def head(self, item: Item) -> bytes:
+        """Return a member's first bytes, enough to tell what it is, whatever its size; none if they cannot be had."""
+        try:
+            return self._zip_head(item) if item.packed else self._exactly(item.offset, min(item.size_bytes, HEAD_BYTES))
+        except (OSError, ValueError, EOFError, zlib.error, struct.error):
+            return b""
+
+    def _zip_head(self, item: Item) -> bytes:
+        method, stored_bytes, _ = item.packed.split(":")
+        # bzip2 gives nothing before the end of its first block, of 900 kB at most
+        most = 2**20 if int(method) == _BZIP2 else 4 * HEAD_BYTES
+        return unpacked(self._packed(item, min(int(stored_bytes), most)), int(method), HEAD_BYTES)[:HEAD_BYTES]
+
     def _exactly(self, offset: int, size_bytes: int) -> bytes:
         self._file.seek(offset)
         payload = self._file.read(size_bytes)
@@ -74,14 +90,17 @@ class MemberReader:
     def _zip_member(self, item: Item) -> bytes:
         """Return a member unpacked to exactly its declared size, its checksum checked."""
         method, stored_bytes, checksum = item.packed.split(":")
-        signature, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(self._exactly(item.offset, _LOCAL_HEADER.size))
-        if signature != b"PK\x03\x04":
-            raise ValueError("there is no member where the archive's directory says")
-        packed = self._exactly(item.offset + _LOCAL_HEADER.size + name_bytes + extra_bytes, int(stored_bytes))
-        payload = unpacked(packed, int(method), item.size_bytes)
+        payload = unpacked(self._packed(item, int(stored_bytes)), int(method), item.size_bytes)
         if len(payload) != item.size_bytes or f"{zlib.crc32(payload):08x}" != checksum:
             raise ValueError("it does not unpack to what the archive's directory says")
         return payload
+
+    def _packed(self, item: Item, count_bytes: int) -> bytes:
+        """Return so many bytes of a zip member as they are stored."""
+        signature, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(self._exactly(item.offset, _LOCAL_HEADER.size))
+        if signature != b"PK\x03\x04":
+            raise ValueError("there is no member where the archive's directory says")
+        return self._exactly(item.offset + _LOCAL_HEADER.size + name_bytes + extra_bytes, count_bytes)
 
 
 def unpacked(packed: bytes, method: int, size_bytes: int) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 import lzma
 import posixpath
@@ -15,7 +17,7 @@ from toolkit.curation.frames import split_frames
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sniffing import is_image
 from toolkit.curation.sources.access import Access
-from toolkit.curation.sources.archives import zip_name
+from toolkit.curation.sources.archives import other_member, says_nothing, zip_name
 from toolkit.curation.sources.fetching import read_remote, reread_remote
 from toolkit.curation.sources.files import etag_of, read_whole
 from toolkit.curation.sources.members import MemberReader
@@ -53,8 +55,30 @@ def read_unit(unit: SourceUnit, staging: Path | None = None) -> Iterator[Occurre
         for item, found, hints in read_rows(unit):
             yield _occurrence(unit, item, found, hints)
     else:
-        for item, found in _read_members(unit):
-            yield _member(unit, item, found)
+        yield from _read_archive(unit)
+
+
+def _read_archive(unit: SourceUnit) -> Iterator[Occurrence | OtherFile]:
+    """Yield the members of a zip or tar: first those that are no images, then those that may be."""
+    are_images = _are_images(unit)
+    for item, is_one in zip(unit.items, are_images, strict=True):
+        if not is_one:
+            yield other_member(item, unit.path)  # type: ignore[misc] # it is no archive
+    images = tuple(itertools.compress(unit.items, are_images))
+    for item, found in _read_members(dataclasses.replace(unit, items=images)):
+        yield _member(unit, item, found)
+
+
+def _are_images(unit: SourceUnit) -> list[bool]:
+    """Return which members of a zip or tar are to be read whole: all but those whose first bytes say that they are no images."""
+    silent = [says_nothing(item) for item in unit.items]
+    if not any(silent):
+        return [True] * len(silent)
+    try:
+        with MemberReader(unit.path, unit.etag) as reader:
+            return [not is_silent or is_image(reader.head(item)) for item, is_silent in zip(unit.items, silent, strict=True)]
+    except OSError:
+        return [not is_silent for is_silent in silent]
 
 
 def _read_members(unit: SourceUnit) -> Iterator[tuple[Item, bytes | Refusal]]:

@@ -16,6 +16,7 @@ import zstandard
 
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.room import no_room
+from toolkit.curation.sniffing import is_image
 from toolkit.curation.sources.archives import (
     ARCHIVE_FAULTS,
     BOMB_RATIO,
@@ -23,10 +24,12 @@ from toolkit.curation.sources.archives import (
     compression_of,
     is_claimed,
     other_member,
+    says_nothing,
     strict_headers,
     unsafe_member,
 )
 from toolkit.curation.sources.files import container_refusal
+from toolkit.curation.sources.members import HEAD_BYTES
 from toolkit.curation.sources.units import Item, OtherFile, SourceUnit
 from toolkit.errors import DatasetError
 
@@ -89,23 +92,41 @@ def stream_items(unit: SourceUnit, staging: Path | None) -> Iterator[tuple[Item,
 def _stream_member(
     archive: tarfile.TarFile, info: tarfile.TarInfo, item: Item, staging: Path | None, unit: SourceUnit
 ) -> bytes | Refusal | OtherFile:
-    if not is_claimed(item.place):
-        other = other_member(item, unit.path)
-        if isinstance(other, Item):
-            return other.refusal or b""
-        if other.kind == "annotation" and item.size_bytes <= _NOTE_BYTES:
-            _stage(staging, item.source, _unpacked(archive, info))
-        return other
+    if not is_claimed(item.place) and not says_nothing(item):
+        return _other(archive, info, item, staging, unit)
     if item.refusal is not None:
         return item.refusal
-    payload = _unpacked(archive, info)
+    payload = _unpacked(archive, info) if is_claimed(item.place) else _unpacked_image(archive, info)
+    if payload is None:
+        return _other(archive, info, item, staging, unit)
     _stage(staging, item.source, payload)
     return payload
 
 
+def _other(
+    archive: tarfile.TarFile, info: tarfile.TarInfo, item: Item, staging: Path | None, unit: SourceUnit
+) -> bytes | Refusal | OtherFile:
+    other = other_member(item, unit.path)
+    if isinstance(other, Item):
+        return other.refusal or b""
+    if other.kind == "annotation" and item.size_bytes <= _NOTE_BYTES:
+        _stage(staging, item.source, _unpacked(archive, info))
+    return other
+
+
+def _unpacked_image(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes | None:
+    """Return the bytes of a member that is an image by the first of them; None of another, which may be as long as a film."""
+    reader = archive.extractfile(info)
+    head = reader.read(HEAD_BYTES) if reader is not None else b""
+    return _whole(head + reader.read(), info) if reader is not None and is_image(head) else None
+
+
 def _unpacked(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     reader = archive.extractfile(info)
-    payload = reader.read() if reader is not None else b""
+    return _whole(reader.read() if reader is not None else b"", info)
+
+
+def _whole(payload: bytes, info: tarfile.TarInfo) -> bytes:
     if len(payload) != info.size:
         raise EOFError(f"it ends within the member '{info.name}'")
     return payload
