@@ -224,6 +224,20 @@ def test_folders_are_classes_only_where_nothing_speaks_against_it(
     assert {key: o.folder_label for key, o in occurrences.items() if o.folder_label} == labels
 
 
+def test_folders_that_an_export_deals_files_out_to_are_no_classes(tmp_path: Path) -> None:
+    for form in ("files", "imagefolder"):
+        for name in ("export.json", "train/36/36ab.gif", "train/51/51cd.gif"):
+            put(tmp_path / form / name, json.dumps({"form": form}).encode() if name == "export.json" else GIF + name.encode())
+    occurrences, _ = found(tmp_path / "files", tmp_path / "imagefolder")
+    labels = {key: occurrence.folder_label for key, occurrence in occurrences.items()}
+    assert labels == {
+        "files/train/36/36ab.gif": None,
+        "files/train/51/51cd.gif": None,
+        "imagefolder/train/36/36ab.gif": "36",
+        "imagefolder/train/51/51cd.gif": "51",
+    }
+
+
 def test_a_file_that_changed_since_it_was_found_is_not_packed(tmp_path: Path) -> None:
     path = put(tmp_path / "raw" / "a.gif")
     gone = put(tmp_path / "raw" / "b.gif")

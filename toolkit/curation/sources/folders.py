@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import posixpath
 import stat
@@ -85,7 +86,7 @@ def list_folder(root: Path, name: str, *, with_masks: bool = True) -> Iterator[S
     with_masks : bool
         Whether segmentation masks are told from images.
     """
-    classes = class_folders({folder.relative: folder.has_images for folder in walk(root, with_names=False)})
+    classes = _classes(root)
     filling = _Filling()
     masks = FolderMasks(root) if with_masks else None
     for folder in walk(root):
@@ -113,6 +114,26 @@ def list_folder(root: Path, name: str, *, with_masks: bool = True) -> Iterator[S
     rest = filling.flush()
     if rest is not None:
         yield rest
+
+
+def _classes(root: Path) -> set[str]:
+    """Return the folders whose names are labels; those that an export of plain files deals its images out to are none."""
+    folders, dealt = {}, []
+    for folder in walk(root, with_names=False):
+        folders[folder.relative] = folder.has_images
+        if _is_dealt_out(folder.path):
+            dealt.append(folder.relative)
+    found = class_folders(folders)
+    return {name for name in found if not any(not above or name.startswith(f"{above}/") for above in dealt)}
+
+
+def _is_dealt_out(folder: Path) -> bool:
+    """Return whether a folder is an export as ``files``: ``SPLIT/AB/ABCD.jpg``, by the beginnings of identifiers."""
+    try:
+        told = json.loads((folder / "export.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and told.get("form") == "files"
 
 
 class _Keys:
