@@ -147,6 +147,20 @@ def test_a_purge_leaves_no_byte_of_an_image_and_no_name(place):
     assert len(purged) == len(before) - len(victims)
 
 
+def test_a_refused_file_that_was_purged_does_not_come_into_the_quarantine_again(client, tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "letter.jpg").write_bytes(b"private words, and no image")
+    shutil.copy(next((SAMPLE / "raw" / "by_class" / "hat").glob("*.jpg")), tmp_path / "raw" / "a.jpg")
+    toolkit.curate(tmp_path / "raw", tmp_path / "dataset", scheduler=client)
+    toolkit.remove(tmp_path / "dataset", "source LIKE '%letter%'", purge=True)
+    again = toolkit.curate(tmp_path / "raw", tmp_path / "dataset", scheduler=client)
+    found = again.scan("catalog").filter(pl.col("source") == "raw/letter.jpg").collect().row(0, named=True)
+    assert (found["state"], found["reason"]) == ("dropped", "removed")
+    assert again.refusals().is_empty()
+    assert files_with(tmp_path / "dataset", [b"private words"]) == []
+    assert verify(tmp_path / "dataset").problems == ()
+
+
 def test_a_purge_of_all_of_a_source_leaves_no_name_of_it(base, client, tmp_path):
     photos = sorted((SAMPLE / "photos").glob("*.jpg"))[:4]
     for name, some in (("holiday-in-1983", photos[:2]), ("work", photos[2:])):

@@ -101,7 +101,7 @@ def decide(
 ) -> Decisions:
     """Return the one state of each occurrence, and the group and split of each image kept.
 
-    The order of the rules: what was refused is quarantined; what is too small or outside a filter is dropped; of what is
+    The order of the rules: what a person has removed is dropped; what was refused is quarantined; what is too small or outside a filter is dropped; of what is
     left, exact duplicates are set aside; of what is left then, near duplicates are grouped, or dropped if the recipe says so.
 
     Parameters
@@ -167,7 +167,8 @@ def _no_outcomes(ids: pl.DataType) -> pl.DataFrame:
 
 def _dropped(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe, barred: pl.Series | None) -> pl.DataFrame:
     """Return the outcome of what was refused and of what a rule drops; an unknown score passes every filter."""
-    rules = {} if barred is None else {"removed": pl.col("sha256").is_in(barred.implode())}
+    is_removed = pl.lit(value=False) if barred is None else pl.col("sha256").is_in(barred.implode()).fill_null(value=False)
+    rules = {"removed": is_removed}
     rules |= {"too_small": pl.min_horizontal("width_px", "height_px") < recipe.min_side_px}
     for score, bounds in recipe.filters.items():
         if bounds.at_least is not None:
@@ -177,7 +178,7 @@ def _dropped(rows: pl.DataFrame, history: pl.DataFrame, recipe: Recipe, barred: 
     if recipe.odd_sizes == "drop":
         rules["odd_size"] = _is_odd_size(rows, history)
     first = pl.coalesce(*(pl.when(is_broken).then(pl.lit(reason)) for reason, is_broken in rules.items()))
-    is_refused = pl.col("refusal").is_not_null()
+    is_refused = pl.col("refusal").is_not_null() & ~is_removed
     refused = rows.filter(is_refused)
     small = rows.filter(~is_refused & pl.any_horizontal(rules.values())).with_columns(rule=first)
     ids = rows.schema["image_id"]
