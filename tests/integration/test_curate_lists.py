@@ -201,3 +201,21 @@ def test_a_text_that_names_nothing_is_no_list(tmp_path, client):
     (tmp_path / "notes.txt").write_text("Bought milk.\n")
     with pytest.raises(UsageError, match="no images were found"):
         toolkit.curate(tmp_path / "notes.txt", tmp_path / "ds", None, client)
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz"])
+def test_a_list_in_windows_letters_is_read_as_annotations_are(tmp_path, client, kind):
+    (tmp_path / "café.jpg").write_bytes(jpeg(0))
+    text = "path,caption\ncafé.jpg,naïve\n".encode("cp1252")
+    (tmp_path / f"list.{kind}").write_bytes(gzip.compress(text) if kind == "csv.gz" else text)
+    dataset = toolkit.curate(tmp_path / f"list.{kind}", tmp_path / "ds", None, client)
+    assert dataset.scan("images").collect()["captions"].to_list() == [["naïve"]]
+
+
+def test_a_compressed_list_that_breaks_off_gives_what_came_before(tmp_path, client):
+    (tmp_path / "é.jpg").write_bytes(jpeg(0))
+    text = "path\né.jpg\n" + "".join(f"{n}.jpg\n" for n in range(5_000))
+    (tmp_path / "list.csv.gz").write_bytes(gzip.compress(text.encode())[:-200])
+    found = catalog(toolkit.curate(tmp_path / "list.csv.gz", tmp_path / "ds", None, client))
+    assert found["list.csv.gz#0"]["state"] == "kept"
+    assert found["list.csv.gz!"]["reason"] == "corrupt_container"

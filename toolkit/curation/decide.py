@@ -101,8 +101,9 @@ def decide(
 ) -> Decisions:
     """Return the one state of each occurrence, and the group and split of each image kept.
 
-    The order of the rules: what a person has removed is dropped; what was refused is quarantined; what is too small or outside a filter is dropped; of what is
-    left, exact duplicates are set aside; of what is left then, near duplicates are grouped, or dropped if the recipe says so.
+    The order of the rules: what a person has removed is dropped; what was refused is quarantined; what is too small or
+    outside a filter is dropped; of what is left, exact duplicates are set aside; of what is left then, near duplicates are
+    grouped, or dropped if the recipe says so.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from toolkit.curation.annotations.lines import Line
 
-__all__ = ["TABLE_FAULTS", "TABLE_SUFFIXES", "table_blocks"]
+__all__ = ["TABLE_FAULTS", "TABLE_SUFFIXES", "table_blocks", "text_encoding"]
 
 TABLE_SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 """Endings of tables that are read a block at a time."""
@@ -111,7 +111,7 @@ def _unique(names: list[str]) -> list[str]:
 
 def _texts(file: IO[bytes]) -> Iterator[str]:
     """Yield the lines of a text, with their ends."""
-    encoding = _encoding(file)
+    encoding = text_encoding(file)
     file.seek(0)
     if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
         file.seek(0)
@@ -121,7 +121,8 @@ def _texts(file: IO[bytes]) -> Iterator[str]:
         yield line.decode(encoding, "replace")
 
 
-def _encoding(file: IO[bytes]) -> str:
+def text_encoding(file: IO[bytes]) -> str:
+    """Return how a text is written: UTF-8, or, where its bytes are none, Windows-1252."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     file.seek(0)
     try:

@@ -9,12 +9,13 @@ import io
 import itertools
 import json
 import zlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from toolkit.curation.annotations.blocks import text_encoding
 from toolkit.curation.annotations.text import whole_letters
 from toolkit.curation.reasons import Refusal, refusal
 from toolkit.curation.sources.cells import hints_of
@@ -37,6 +38,8 @@ _COLUMNS: Final = (
 """Columns (lower case) that name an image, the first that is there counts."""
 
 _SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt")
+_UTF8: Final = "utf-8-sig"
+"""With or without a byte order mark."""
 _BATCH_ROWS: Final = 1_024
 _FIRST_LINES: Final = 100
 """So many lines of a text are looked at to tell whether it is a list."""
@@ -52,7 +55,7 @@ def is_list(path: Path) -> bool:
         if kind == ".parquet":
             schema = pq.read_schema(path)
             return not image_column(schema) and _column([name.lower() for name in schema.names]) is not None
-        first = itertools.islice(_rows(path), _FIRST_LINES if kind == ".txt" else 1)
+        first = itertools.islice(_rows(path, is_whole=False), _FIRST_LINES if kind == ".txt" else 1)
         return kind is not None and any(_names_image(row, path.parent if kind == ".txt" else None) for row in first)
     except _FAULTS:
         return False
@@ -155,8 +158,8 @@ def _leads_out(named: str) -> Refusal:
     return refusal("unsafe_path", f"'{named[:200]}'")
 
 
-def _rows(path: Path) -> Iterator[Row | str]:
-    """Yield the rows of a list, their columns in lower case; a line that is none as it is."""
+def _rows(path: Path, *, is_whole: bool = True) -> Iterator[Row | str]:
+    """Yield the rows of a list, their columns in lower case; a line that is none as it is. Its encoding is that of the whole."""
     kind = _kind(path.name)
     if kind == ".parquet":
         with pq.ParquetFile(path) as table:
@@ -164,8 +167,11 @@ def _rows(path: Path) -> Iterator[Row | str]:
             for batch in table.iter_batches(_BATCH_ROWS, columns=names):
                 yield from ({name.lower(): value for name, value in row.items()} for row in batch.to_pylist())
         return
-    opened = gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")  # noqa: SIM115 -- closed below
-    with opened as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="") as text:
+    opened: Any = gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")  # noqa: SIM115 -- closed below
+    with (
+        opened as raw,
+        io.TextIOWrapper(raw, encoding=_encoding(raw) if is_whole else _UTF8, errors="replace", newline="") as text,
+    ):
         if kind == ".txt":
             yield from ({"url": line.strip()} for line in text if line.strip() and not line.startswith("#"))
         elif kind in {".jsonl", ".ndjson"}:
@@ -173,6 +179,16 @@ def _rows(path: Path) -> Iterator[Row | str]:
         else:
             for row in csv.DictReader(text, delimiter="\t" if kind == ".tsv" else ","):
                 yield {str(name).strip().lower(): value or None for name, value in row.items() if isinstance(name, str)}
+
+
+def _encoding(raw: IO[bytes]) -> str:
+    """Return how a list is written, as of annotations; of one that breaks off, what came before is taken for UTF-8."""
+    try:
+        found = text_encoding(raw)
+    except (OSError, EOFError, zlib.error):
+        found = _UTF8
+    raw.seek(0)
+    return _UTF8 if found == "utf-8" else found
 
 
 def _json_rows(lines: io.TextIOWrapper) -> Iterator[Row | str]:
