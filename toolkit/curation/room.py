@@ -66,7 +66,7 @@ def shard_bytes(kept: pl.DataFrame, found_count: int, resize: Resize | None) -> 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 _RUST: Final = re.compile(r"\(os error (\d+)\)")
-"""How Rust's ``std::io::Error`` ends: Polars raises no ``OSError``."""
+"""How Rust's ``std::io::Error`` ends: Polars raises it without its number, sometimes as an ``OSError``."""
 
 
 def no_room(place: object, fault: Exception) -> str | None:
@@ -78,9 +78,11 @@ def no_room(place: object, fault: Exception) -> str | None:
     True
     >>> no_room("/data", ValueError("parquet: No space left on device (os error 28)"))
     "the disk that holds '/data' takes no more (no space left on device); make room and run the same command again to go on"
+    >>> no_room("/data", OSError("File too large (os error 27)")) is None
+    False
     """
     told = _RUST.search(str(fault))
-    number = fault.errno if isinstance(fault, OSError) else int(told.group(1)) if told is not None else None
+    number = getattr(fault, "errno", None) or (int(told.group(1)) if told is not None else None)
     if number not in _NO_ROOM:
         return None
     why = os.strerror(number).lower()
