@@ -125,6 +125,20 @@ def test_a_name_that_comes_twice_is_two_occurrences(tmp_path: Path) -> None:
     assert again(occurrences, tmp_path / "staging") == {key: o.payload for key, o in occurrences.items()}
 
 
+@pytest.mark.parametrize("suffix", [".zip", *PACKERS])
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_number_in_a_name_is_not_taken_for_one_that_comes_again(tmp_path: Path, suffix: str, at: int) -> None:
+    members = [("a.gif", GIF), ("a.gif", GIF + b"b")]
+    members[at:at] = [("a.gif#2", GIF + b"c"), ("a.gif#2~", GIF + b"d")]
+    path = tmp_path / "raw" / f"x{suffix}"
+    zipped(path, members) if suffix == ".zip" else put(path, PACKERS[suffix](tar_bytes(members)))
+    occurrences, _ = found(tmp_path / "raw", staging=tmp_path / "staging")
+    tails = {"a.gif": b"", "a.gif#2": b"b", "a.gif#2~": b"c", "a.gif#2~~": b"d"}
+    assert {key.partition("!")[2]: o.payload for key, o in occurrences.items()} == {key: GIF + end for key, end in tails.items()}
+    assert again(occurrences, tmp_path / "staging") == {key: o.payload for key, o in occurrences.items()}
+
+
 HOSTILE = ["../../escape.gif", "/etc/passwd.gif", "a/../../b.gif", "C:\\windows.gif", "..\\up.gif"]
 
 
@@ -317,7 +331,7 @@ def test_members_whose_ending_says_nothing_are_told_by_their_bytes(tmp_path: Pat
     occurrences, others = found(tmp_path / "raw", staging=staging)
     key = f"raw/x{suffix}"
     assert {name: one.payload for name, one in occurrences.items() if one.refusal is None} == {
-        f"{key}!{name}": payload for name, payload in images.items()
+        f"{key}!{name}{'~' if '#' in name else ''}": payload for name, payload in images.items()
     }
     assert reasons(occurrences) == {f"{key}!in.rar": "unsupported_container"}
     assert others == {

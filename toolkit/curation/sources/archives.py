@@ -26,6 +26,7 @@ from toolkit.curation.sources.units import (
     OtherFile,
     SourceUnit,
     class_folders,
+    member_key,
     printable,
     unit_items,
 )
@@ -224,8 +225,7 @@ class MemberNames:
         """Return the next member of a name."""
         shown, raw = printable(name)
         self.seen[name] = self.seen.get(name, 0) + 1
-        number = self.seen[name]
-        source = f"{self.key}!{shown}" + (f"#{number}" if number > 1 else "")
+        source = member_key(self.key, shown, self.seen[name])
         return Item(
             source=source, place=name, raw=raw, offset=offset, size_bytes=size_bytes, etag=etag, refusal=refused, packed=packed
         )

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.curation.sources.masks import ImageStems
-from toolkit.curation.sources.units import Item, printable
+from toolkit.curation.sources.units import Item, member_key, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +99,7 @@ class MemberTable:
     def _item(self, row: int, name: str, offset: int, size_bytes: int, packed: str, number: int) -> Item:
         shown, raw = printable(name)
         return Item(
-            source=f"{self._key}!{shown}" + (f"#{number}" if number > 1 else ""),
+            source=member_key(self._key, shown, number),
             place=name,
             raw=raw,
             offset=offset,

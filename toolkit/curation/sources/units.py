@@ -22,6 +22,7 @@ __all__ = [
     "OtherFile",
     "SourceUnit",
     "class_folders",
+    "member_key",
     "own_name",
     "portable",
     "printable",
@@ -216,6 +217,21 @@ def printable(name: str) -> tuple[str, bytes | None]:
         return shown.decode("utf-8"), None
     except UnicodeDecodeError:
         return shown.decode("utf-8", "backslashreplace"), raw
+
+
+_LOOKS_NUMBERED: Final = re.compile(r"#\d+~*$")
+
+
+def member_key(archive: str, shown: str, number: int) -> str:
+    """Return the key of an archive's member, from that of the archive, the printable name, and how often the name came yet.
+
+    Examples
+    --------
+    >>> member_key("x.tar", "a.jpg", 1), member_key("x.tar", "a.jpg", 2), member_key("x.tar", "a.jpg#2", 1)
+    ('x.tar!a.jpg', 'x.tar!a.jpg#2', 'x.tar!a.jpg#2~')
+    """
+    own = f"{shown}~" if "#" in shown and _LOOKS_NUMBERED.search(shown) else shown
+    return f"{archive}!{own}" + (f"#{number}" if number > 1 else "")
 
 
 _LAYOUT: Final = frozenset(
