@@ -373,6 +373,8 @@ def test_a_folder_of_many_files_is_listed_without_an_object_for_each(tmp_path: P
     names = [f"{number:05d}.gif" for number in range(1_000)]
     for name in [*names, os.fsdecode(b"\xe9.gif")]:
         (tmp_path / name).symlink_to("/nowhere")
+    put(tmp_path.parent / "warm" / "a.gif", GIF)
+    assert list(discover([tmp_path.parent / "warm"]))  # what is imported and kept at the first listing is no part of any
     gc.collect()
     tracemalloc.start()
     units = discover([tmp_path])
