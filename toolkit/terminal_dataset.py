@@ -55,6 +55,9 @@ def draw_profile(screen: Console, profile: DatasetProfile) -> None:
     if profile.curation.get("images_per_s"):
         rate = show(profile.curation["images_per_s"], "images_per_s")
         facts.add_row("curated", f"in {show(profile.curation.get('elapsed_s'), 's')} at {rate}")
+    elif taken_up_count := profile.curation.get("taken_up_count"):
+        elapsed = show(profile.curation["elapsed_s"], "s")
+        facts.add_row("curated", f"in {elapsed}, after a run that was stopped had read {taken_up_count:,.0f}")
     screen.print(facts)
     if profile.reasons:
         screen.print(_reasons(profile.reasons))

@@ -18,6 +18,7 @@ import pytest
 from conftest import ROOT, SAMPLE
 from distributed import Client, LocalCluster
 from PIL import Image
+from rich.console import Console
 
 import toolkit
 from toolkit.curation.places import check_free_space, check_workers
@@ -25,6 +26,7 @@ from toolkit.dataset.tables import DatasetStore
 from toolkit.dataset.verify import verify
 from toolkit.engine import Engine
 from toolkit.errors import ClusterError, DatasetError, MissingError, RecipeError, UsageError
+from toolkit.terminal_dataset import draw_profile
 
 BIRDS = SAMPLE / "raw" / "by_class" / "hat"
 
@@ -110,6 +112,14 @@ def test_a_run_that_was_killed_shows_nothing_and_the_next_goes_on_where_it_stopp
         fresh = toolkit.curate(source, tmp_path / "fresh", scheduler=client)
     for table in ("images", "catalog"):
         assert resumed.scan(table).collect().equals(fresh.scan(table).collect())
+    told = resumed.profile.curation
+    assert 60 <= told["taken_up_count"] <= fresh.profile.source_count
+    assert "images_per_s" not in told  # it took this run no time to read what the other had read
+    assert fresh.profile.curation["images_per_s"] > 0
+    assert "taken_up_count" not in fresh.profile.curation
+    drawn = io.StringIO()
+    draw_profile(Console(file=drawn, width=120), resumed.profile)
+    assert f"a run that was stopped had read {told['taken_up_count']:,.0f}" in drawn.getvalue()
     assert not list((dataset / "_tonnage" / "staging").iterdir())
 
 

@@ -292,11 +292,13 @@ def _labelled(run: Run, rows: pl.DataFrame, inputs: Inputs) -> tuple[Labelling, 
 
 
 def _rates(run: Run, reading: Reading, outcome: Outcome, elapsed_s: float) -> dict[str, float]:
+    # of a run that went on where another was stopped, no rate can be told: the time of the other is not known
+    taken_up = {"taken_up_count": float(reading.taken_up_count)}
+    rates = {"images_per_s": reading.occurrence_count / elapsed_s, "bytes_per_s": reading.size_bytes / elapsed_s}
     return {
         "elapsed_s": elapsed_s,
         "cpu_s": reading.cpu_s + outcome.packed.cpu_s,
-        "images_per_s": reading.occurrence_count / elapsed_s,
-        "bytes_per_s": reading.size_bytes / elapsed_s,
+        **(taken_up if reading.taken_up_count else rates),
         "worker_count": float(run.engine.worker_count),
         "core_count": float(run.engine.thread_count),
     }

@@ -104,6 +104,8 @@ class ProbeReport:
     """Processor time of the thread."""
     others: tuple[OtherFile, ...] = ()
     """Files that a stream held and that are no image."""
+    is_taken_up: bool = False
+    """Whether an earlier run, which was stopped, had finished the unit."""
 
     def part(self, staging: Path) -> Path:
         """Return the part with the facts."""
@@ -181,7 +183,8 @@ def _finished(task: ProbeTask) -> ProbeReport | None:
         entry = json.loads(_journal(task).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return ProbeReport(**entry | {"others": tuple(OtherFile(**other) for other in entry["others"])})
+    others = tuple(OtherFile(**other) for other in entry["others"])
+    return ProbeReport(**entry | {"others": others, "is_taken_up": True})
 
 
 def _probe(task: ProbeTask, examiner: Examiner, splitter: Splitter) -> ProbeReport:

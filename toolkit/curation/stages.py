@@ -90,6 +90,8 @@ class Reading:
     """Their bytes."""
     cpu_s: float = 0.0
     """Processor time over all workers."""
+    taken_up_count: int = 0
+    """Occurrences that an earlier run, which was stopped, had read."""
 
 
 def _results(
@@ -146,6 +148,7 @@ def read_sources(run: Run, found: Iterable[SourceUnit | OtherFile], known: Known
         reading.occurrence_count += report.occurrence_count
         reading.size_bytes += report.size_bytes
         reading.cpu_s += report.cpu_s
+        reading.taken_up_count += report.occurrence_count if report.is_taken_up else 0
         run.tell("read", reading.occurrence_count, expected[1], "images read and examined")
     reading.parts = [done[position][0] for position in sorted(done)]
     reading.row_counts = [done[position][1] for position in sorted(done)]

@@ -108,7 +108,7 @@ class DatasetProfile:
     """The history, oldest first."""
     curation: Mapping[str, float]
     """How fast the last batch went in: ``elapsed_s``, ``cpu_s``, ``images_per_s``, ``bytes_per_s``, ``worker_count``,
-    ``core_count``."""
+    ``core_count``; of one that went on where a run was stopped, ``taken_up_count`` images in place of the rates."""
     straddling_group_count: int = 0
     """Those of the groups of near duplicates that lie in several splits; profiles of earlier releases did not look."""
 

@@ -85,10 +85,15 @@ def _balance(profile: DatasetProfile, prefix: str) -> Table:
 
 def _speed(profile: DatasetProfile, prefix: str) -> KeyFacts:
     facts, why = profile.curation, counted_id("speed", prefix)
-    items = [
-        KeyFact(label="last batch took", value=show(facts["elapsed_s"], "s"), why=why),
+    taken_up_count = facts.get("taken_up_count")
+    rates = [
         KeyFact(label="images", value=show(facts.get("images_per_s"), "images_per_s"), why=why),
         KeyFact(label="bytes read", value=show(facts.get("bytes_per_s"), "bytes_per_s"), why=why),
+    ]
+    taken_up = KeyFact(label="read before that, by a run that was stopped", value=f"{taken_up_count or 0:,.0f} images")
+    items = [
+        KeyFact(label="last batch took", value=show(facts["elapsed_s"], "s"), why=why),
+        *([taken_up] if taken_up_count else rates),
         KeyFact(label="workers", value=f"{facts.get('worker_count', 0):.0f}", note=f"on {facts.get('core_count', 0):.0f} cores"),
     ]
     return KeyFacts(items=tuple(items))
